@@ -1,0 +1,61 @@
+# Every target sets up what it needs, says what it does, and may be repeated.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: install run test check unit uncompiled simulation bench lock sample clean
+
+install: $(STAMP)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3.11-venv), then repeat the command."; exit 1; }
+	@echo "Making the virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
+	@echo "Installing the locked packages (about 300 MB the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $(STAMP)
+	@echo "Installed: try $(BIN)/optionwriter --help"
+
+run: $(STAMP)
+	@echo "Fourteen days of the recorded market, in a fresh exchange and ledger under var/run"
+	@$(BIN)/optionwriter run --days 14 --market sample --data-dir var/run --fresh
+
+check: $(STAMP)
+	@echo "Lint, format, types, imports, dependencies, then the unit tests"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=src $(BIN)/lint-imports
+	@$(BIN)/deptry .
+	@$(MAKE) --no-print-directory unit
+
+unit: $(STAMP)
+	@$(PYTEST) -q -n 2 -m "not slow" tests
+
+uncompiled: $(STAMP)
+	@echo "The rules once more, uncompiled, for coverage"
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q tests/core/decide --cov=optionwriter.core.decide --cov-report=term
+
+test: check uncompiled
+	@echo "The long tests: simulation, parity, properties at full size"
+	@$(PYTEST) -q -n 2 -m slow tests
+
+simulation: $(STAMP)
+	@$(BIN)/python bench/simulate.py
+
+bench: $(STAMP)
+	@$(BIN)/python -m bench
+
+lock:
+	@echo "Remaking requirements.lock and requirements-dev.lock (newest versions that pyproject admits)"
+	@$(BIN)/python scripts/lock.py
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""optionwriter: sells covered calls and cash-secured puts, and backtests with the code that trades."""

@@ -1,0 +1,1 @@
+"""Each speaks one foreign language and knows no other adapter."""

@@ -1,0 +1,1 @@
+"""Speaks Deribit's JSON-RPC."""

@@ -1,0 +1,1 @@
+"""Speaks JSON lines and Parquet."""

@@ -1,0 +1,1 @@
+"""Markets read from recordings."""

@@ -1,0 +1,1 @@
+"""Speaks argv: a file a verb group."""

@@ -1,0 +1,1 @@
+"""What we hold and owe: the ledger, profit and loss, the exchange's money rules."""

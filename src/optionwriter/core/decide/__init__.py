@@ -1,0 +1,1 @@
+"""What to do: state, rules, menu, choice, risk, orders."""

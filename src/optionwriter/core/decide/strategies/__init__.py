@@ -1,0 +1,1 @@
+"""Strategies: what an instance writes and how it manages it."""

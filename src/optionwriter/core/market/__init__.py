@@ -1,0 +1,1 @@
+"""What the market is: instruments, money, chains, prices, volatility."""

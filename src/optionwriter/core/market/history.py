@@ -1,0 +1,36 @@
+"""What is known of an underlying's past at an instant: hourly candles and the volatility index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optionwriter.core.market.chain import F64, I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles:
+    """Closed hourly candles, ascending by `open_ms`, gaps left out; prices in USD. All columns of one length."""
+
+    open_ms: I64
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VolatilityIndex:
+    """The volatility index (DVOL), ascending; `at_ms` is when the value was known; percent points (43.2)."""
+
+    at_ms: I64
+    value: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceHistory:
+    """Everything that was known of one underlying's past at `at_ms`; nothing from after it."""
+
+    underlying: str
+    at_ms: int
+    candles: Candles
+    volatility_index: VolatilityIndex

@@ -1,0 +1,1 @@
+"""What to tell: folds of book and decisions into frozen records."""

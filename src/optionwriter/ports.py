@@ -1,0 +1,148 @@
+"""Ports: what the services need from the outside, as Protocols and nothing else.
+
+Times are epoch milliseconds of exchange time. Implementations live in adapters and in the venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
+from optionwriter.core.books.facts import Fact, Intent
+from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+
+
+class Clock(Protocol):
+    """Exchange time, and the passing of time."""
+
+    def now_ms(self) -> int:
+        """Exchange time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only differences mean anything."""
+        ...
+
+    def sleep_until(self, at_ms: int) -> None:
+        """Returns when exchange time is `at_ms` or later."""
+        ...
+
+
+class Feed(Protocol):
+    """A whole recorded or synthetic market, at any instant of its period; the venue and the tapes read it.
+
+    A pure function of its arguments: the same instant always gives the same numbers, as the wire rounds them.
+    """
+
+    @property
+    def start_ms(self) -> int:
+        """First instant with option quotes."""
+        ...
+
+    @property
+    def end_ms(self) -> int:
+        """Last instant with option quotes; after it the market stands still."""
+        ...
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Product codes that are quoted."""
+        ...
+
+    def index(self, index_name: str, at_ms: int) -> float:
+        """The index, USD, two decimals."""
+        ...
+
+    def listed(self, product_code: str, at_ms: int) -> tuple[str, ...]:
+        """Names of the options that are listed and not expired, ordered by expiry, strike, call before put."""
+        ...
+
+    def forward(self, product_code: str, expiry_ms: int, at_ms: int) -> float:
+        """The forward (the same-expiry future's price), USD."""
+        ...
+
+    def quotes(self, product_code: str, names: Sequence[str], at_ms: int) -> OptionChain:
+        """Quotes of the named options."""
+        ...
+
+    def chain(self, product_code: str, at_ms: int) -> OptionChain:
+        """Quotes of everything listed."""
+        ...
+
+    def delivery_price(self, index_name: str, expiry_ms: int) -> float:
+        """The 30-minute average before `expiry_ms`, sampled every 6 s, USD, two decimals."""
+        ...
+
+    def estimated_delivery_price(self, index_name: str, at_ms: int) -> float:
+        """The index, or within the 30 minutes before 08:00 UTC the running average."""
+        ...
+
+    def candles(self, underlying: str, start_ms: int, end_ms: int) -> Candles:
+        """Hourly candles that opened at or after `start_ms` and had closed by `end_ms`."""
+        ...
+
+    def volatility_index(self, underlying: str, start_ms: int, end_ms: int) -> VolatilityIndex:
+        """Values known in [start_ms, end_ms]."""
+        ...
+
+
+class Market(Protocol):
+    """What the agent sees of the market, now."""
+
+    def chain(self, product_code: str) -> OptionChain:
+        """The whole chain of a product. Raises MarketUnavailable."""
+        ...
+
+    def history(self, underlying: str) -> PriceHistory:
+        """Prices and volatility index up to now. Raises MarketUnavailable."""
+        ...
+
+
+class Broker(Protocol):
+    """The account and the orders: the venue itself, or a simulated one on paper."""
+
+    def account(self) -> AccountSnapshot:
+        """The account now. Raises BrokerUnavailable."""
+        ...
+
+    def send(self, intent: Intent) -> Outcome:
+        """Sends one limit order, good till cancelled. Never raises for what the wire does: that is Unknown."""
+        ...
+
+    def cancel(self, label: str, order_id: str, instrument: str) -> Lookup:
+        """Cancels and says how the order ended; an unclear answer is LookupFailed."""
+        ...
+
+    def look_up(self, intent: Intent) -> Lookup:
+        """Finds an order of ours by its label, everywhere it could be."""
+        ...
+
+    def events_since(self, at_ms: int) -> Sequence[VenueEvent]:
+        """All trades, settlements and cash movements at or after `at_ms`, by time. Raises BrokerUnavailable."""
+        ...
+
+
+class LedgerStore(Protocol):
+    """The append-only ledger; one writer."""
+
+    def append(self, facts: Sequence[Fact]) -> None:
+        """All of them or none, durably, in one transaction. `seq` must follow on. Raises LedgerError."""
+        ...
+
+    def read(self, after_seq: int = 0) -> Iterator[Fact]:
+        """Facts in order. Raises LedgerError for a torn, newer or foreign one."""
+        ...
+
+
+class MarketUnavailable(Exception):
+    """The market could not be read; the message says what failed and what was tried."""
+
+
+class BrokerUnavailable(Exception):
+    """The account could not be read; the message says what failed and what was tried."""
+
+
+class LedgerError(Exception):
+    """The ledger is locked, torn, newer than this code, or another's; the message names the cure."""

@@ -1,0 +1,1 @@
+"""The local exchange: Deribit's rules as a pure state machine."""
