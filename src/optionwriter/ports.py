@@ -92,11 +92,11 @@ class Market(Protocol):
     """What the agent sees of the market, now."""
 
     def chain(self, product_code: str) -> OptionChain:
-        """The whole chain of a product. Raises MarketUnavailable."""
+        """The whole chain of a product. Raises MarketUnavailableError."""
         ...
 
     def history(self, underlying: str) -> PriceHistory:
-        """Prices and volatility index up to now. Raises MarketUnavailable."""
+        """Prices and volatility index up to now. Raises MarketUnavailableError."""
         ...
 
 
@@ -104,7 +104,7 @@ class Broker(Protocol):
     """The account and the orders: the venue itself, or a simulated one on paper."""
 
     def account(self) -> AccountSnapshot:
-        """The account now. Raises BrokerUnavailable."""
+        """The account now. Raises BrokerUnavailableError."""
         ...
 
     def send(self, intent: Intent) -> Outcome:
@@ -120,7 +120,7 @@ class Broker(Protocol):
         ...
 
     def events_since(self, at_ms: int) -> Sequence[VenueEvent]:
-        """All trades, settlements and cash movements at or after `at_ms`, by time. Raises BrokerUnavailable."""
+        """All trades, settlements and cash movements at or after `at_ms`, by time. Raises BrokerUnavailableError."""
         ...
 
 
@@ -136,11 +136,11 @@ class LedgerStore(Protocol):
         ...
 
 
-class MarketUnavailable(Exception):
+class MarketUnavailableError(Exception):
     """The market could not be read; the message says what failed and what was tried."""
 
 
-class BrokerUnavailable(Exception):
+class BrokerUnavailableError(Exception):
     """The account could not be read; the message says what failed and what was tried."""
 
 

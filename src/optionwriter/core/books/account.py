@@ -161,7 +161,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Every look-up (label, open orders, recent and old orders with unfilled ones, trades) succeeded and shows nothing."""
+    """Every look-up (label, open orders, recent and old orders, trades) succeeded and shows nothing."""
 
     looked_ms: int
 

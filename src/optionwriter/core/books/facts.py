@@ -64,7 +64,7 @@ class LedgerOpened:
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """Cash that came (amount > 0) or went (< 0) without a trade; `reason` is opening, deposit, withdrawal, correction."""
+    """Cash that came (amount > 0) or went (< 0) without a trade: opening, deposit, withdrawal, correction."""
 
     movement_id: str
     currency: str
@@ -151,7 +151,10 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A leg's end at expiry. `position` signed; `payoff` a signed flow; `fee` positive when paid; index = delivery price."""
+    """A leg's end at expiry. `position` signed; `payoff` a signed flow; `fee` positive when paid.
+
+    The index of its instant is the delivery price.
+    """
 
     instrument: str
     position: Decimal
