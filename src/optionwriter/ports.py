@@ -5,7 +5,7 @@ Times are epoch milliseconds of exchange time. Implementations live in adapters 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
@@ -146,3 +146,15 @@ class BrokerUnavailableError(Exception):
 
 class LedgerError(Exception):
     """The ledger is locked, torn, newer than this code, or another's; the message names the cure."""
+
+
+class Transport(Protocol):
+    """One JSON-RPC call to a Deribit-speaking venue, by whatever wire."""
+
+    def call(self, method: str, params: Mapping[str, object]) -> bytes:
+        """The reply's body, error replies included. Raises TransportError when no body came."""
+        ...
+
+
+class TransportError(Exception):
+    """The wire failed: nobody knows whether the venue acted."""
