@@ -63,9 +63,13 @@ def _log(client: DeribitClient, currency: str, start_ms: int, end_ms: int) -> li
     raise MalformedReplyError(f"more than {_MOST_PAGES} pages of the {currency} transaction log")
 
 
-def _fills(trades: Iterable[TradeRow], log: list[LogRow]) -> list[Placed]:
+def _fills(trades: list[TradeRow], log: list[LogRow]) -> list[Placed]:
     """Option trades at their places; the first entry of a trade that the log splits at zero is its place."""
-    numbers = {row.trade_id: row.id for row in reversed(log) if row.type == "trade"}
+    mine = [row for row in log if row.type == "trade" and option_named(row.instrument_name) is not None]
+    numbers = {row.trade_id: row.id for row in reversed(mine)}
+    missing = sorted(str(one) for one in set(numbers) - {row.trade_id for row in trades})
+    if missing:
+        raise MalformedReplyError(f"trades {', '.join(missing)} are logged, but not shown yet")
     unseen = log[-1].id + 1 if log else 0
     return [
         (row.timestamp, numbers.get(row.trade_id, unseen), translate.fill(row))
