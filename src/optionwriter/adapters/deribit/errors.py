@@ -14,9 +14,8 @@ recognised by its code *and* its word; any other pair leaves an order's fate unk
 from __future__ import annotations
 
 # Code -> the word it must come with: nothing rests, nothing filled (complete list of FACTS §6). Left out on purpose:
-# everything the exchange may answer after it acted or while it is unwell (10001, 10028, 10040, 10041, 10047, 10066,
-# 11051, 11094, 13028, 13503, 13666, 13888), 10003 (a taker may have filled before it met its own order), and the
-# catch-alls 11030, 11031.
+# everything the exchange may answer after it acted or while it is unwell (10001, 10028, 10040, 10047, 10066, 11031,
+# 11051, 11094, 13028, 13503, 13666, 13888) and 10003 (a taker may have filled before it met its own order).
 REFUSALS: dict[int, str] = {
     10000: "authorization_required",
     10002: "qty_too_low",
@@ -36,8 +35,10 @@ REFUSALS: dict[int, str] = {
     10033: "not_implemented",
     10037: "non_pme_total_short_options_positions_size",
     10039: "not_enough_funds_in_currency",
+    10041: "settlement_in_progress",
     10043: "price_wrong_tick",
     11029: "invalid_arguments",
+    11030: "other_reject",
     11042: "permission_denied",
     11043: "bad_argument",
     11046: "outdated_instrument",
