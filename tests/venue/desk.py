@@ -16,7 +16,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 CASH = {"BTC": Decimal(2), "ETH": Decimal(20), "USDC": Decimal(200_000)}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The exchange's error, for `pytest.raises`."""
 
     def __init__(self, code: int, message: str, data: Any) -> None:
@@ -36,13 +36,13 @@ class Desk:
         return self.engine.now_ms
 
     def ask(self, method: str, account: str | None = "me", **params: Any) -> Any:
-        """The result as a client decodes it, numbers as Decimal; raises Refused."""
+        """The result as a client decodes it, numbers as Decimal; raises RefusedError."""
         reply = self.engine.handle(account, method, params, self.now)
         body = _DECODER.decode(reply_bytes(reply, 1, 0, 0))
         assert check_identities(self.engine) == []
         if "error" in body:
             error = body["error"]
-            raise Refused(error["code"], error["message"], error.get("data"))
+            raise RefusedError(error["code"], error["message"], error.get("data"))
         return body["result"]
 
     def sell(self, name: str, amount: str, price: str, **more: Any) -> Any:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.venue.desk import Desk, Refused
+from tests.venue.desk import Desk, RefusedError
 from tests.venue.flat_feed import MINUTE, START
 
 CALL = "BTC-4JAN26-82000-C"
@@ -22,8 +22,8 @@ def desk() -> Desk:
     return desk
 
 
-def refusal(desk: Desk, side: str, **params: object) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refusal(desk: Desk, side: str, **params: object) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
         desk.ask(f"private/{side}", **params)
     return caught.value
 
@@ -281,13 +281,13 @@ def test_funds_are_reserved_by_resting_orders(desk: Desk) -> None:
 
 def test_what_can_be_cancelled(desk: Desk) -> None:
     order = desk.sell(CALL, "0.1", "0.0145", label="mine")["order"]["order_id"]
-    with pytest.raises(Refused) as foreign:
+    with pytest.raises(RefusedError) as foreign:
         desk.ask("private/cancel", "other", order_id=order)
     assert foreign.value.code == 10029
     bare = desk.ask("private/cancel", order_id=order)
     assert (bare["order_state"], bare["cancel_reason"]) == ("cancelled", "user_request")
     for order_id, code in ((order, 11044), ("424242", 10004)):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             desk.ask("private/cancel", order_id=order_id)
         assert caught.value.code == code
     for _ in range(3):
@@ -318,10 +318,10 @@ def test_ids_are_plain_for_btc_and_prefixed_for_others(desk: Desk) -> None:
 
 
 def test_nobody_is_served_privately_and_unknown_methods_say_so(desk: Desk) -> None:
-    with pytest.raises(Refused) as anonymous:
+    with pytest.raises(RefusedError) as anonymous:
         desk.ask("private/get_positions", None)
     assert anonymous.value.code == 10000
-    with pytest.raises(Refused) as unknown:
+    with pytest.raises(RefusedError) as unknown:
         desk.ask("private/fly")
     assert unknown.value.code == -32601
     assert desk.ask("public/get_time", None, surprise="yes") == desk.now
