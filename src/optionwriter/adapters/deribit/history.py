@@ -82,7 +82,7 @@ class HistoryReader:
 
     def _add_volatility(self, past: _Past, underlying: str, first_ms: int, now_ms: int) -> None:
         step = _RESOLUTION_MS[self._resolution]
-        start_ms, end_ms = _next(past.volatility_opened, step, first_ms), now_ms
+        start_ms, end_ms = _next(past.volatility_opened, step, first_ms - step), now_ms
         if start_ms + step > now_ms:
             return
         read: dict[int, float] = {}

@@ -49,8 +49,8 @@ class _Layout:
 class DeribitMarket:
     """The exchange's market now. Implements ports.Market."""
 
-    def __init__(self, client: DeribitClient, clock: Clock, volatility_resolution: str = "1D") -> None:
-        """`volatility_resolution` of the volatility index: 1D or 3600 (seconds)."""
+    def __init__(self, client: DeribitClient, clock: Clock, volatility_resolution: str = "3600") -> None:
+        """`volatility_resolution` of the volatility index: 3600 (seconds) or 1D."""
         self._client = client
         self._clock = clock
         self._history = HistoryReader(client, volatility_resolution)
