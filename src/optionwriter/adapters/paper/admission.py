@@ -14,20 +14,15 @@ from optionwriter.core.books.account import Rejected, Side
 from optionwriter.core.books.facts import Intent
 from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.books.margin import MarginLine, available_funds
-from optionwriter.core.market.instruments import parse_instrument
 
 _ZERO = Decimal(0)
 
 
 def refusal(
-    intent: Intent, amount: Decimal, quote: PaperQuote | None, account: PaperAccount, lines: list[MarginLine]
+    intent: Intent, amount: Decimal, quote: PaperQuote, account: PaperAccount, lines: list[MarginLine]
 ) -> Rejected | None:
     """Why the order isn't taken, None when it is. `amount` is what a reduce-only order is cut to."""
-    product = parse_instrument(intent.instrument).product
-    if quote is None:
-        return Rejected(
-            10020, f"10020 invalid_or_unsupported_instrument {intent.instrument} expired or has no mark"
-        )
+    product = quote.option.product
     if intent.amount < product.min_amount:
         return Rejected(10002, f"10002 qty_too_low {intent.amount}")
     if not product.amount_on_grid(intent.amount):

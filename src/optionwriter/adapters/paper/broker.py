@@ -111,14 +111,16 @@ class PaperBroker:
             return Unknown("13888 timed_out")  # as from the exchange, which doesn't say more
         if is_settling(self._now_ms):
             return Rejected(10041, "10041 settlement_in_progress")
-        quote = None
-        if parse_instrument(intent.instrument).expiry_ms > self._now_ms:
-            quote = self._tape.quote(intent.instrument, self._now_ms)
+        if parse_instrument(intent.instrument).expiry_ms <= self._now_ms:
+            return Rejected(10012, f"10012 book_closed {intent.instrument}")
+        quote = self._tape.quote(intent.instrument, self._now_ms)
+        if quote is None:
+            return Rejected(10020, f"10020 invalid_or_unsupported_instrument {intent.instrument} has no mark")
         allowed = self._reducible(intent.instrument, intent.side) if intent.reduce_only else intent.amount
         amount = min(intent.amount, allowed)
         refused = refusal(intent, amount, quote, self._account, self._margin_lines())
-        if refused is not None or quote is None:
-            return refused or Rejected(10020, f"10020 invalid_or_unsupported_instrument {intent.instrument}")
+        if refused is not None:
+            return refused
         order = self._new_order(intent, amount)
         self._orders[order.order_id] = order
         price, size = quote.opposite(order.side, self._share)
