@@ -128,8 +128,12 @@ def record(
     cashflow: Decimal,
     commission: Decimal,
     details: Json,
+    unsettled: Decimal = ZERO,
 ) -> LogEntry:
-    """Moves the cash and writes the entry that says so; the position must already be what it is afterwards."""
+    """Moves the cash and writes the entry that says so; the position must already be what it is afterwards.
+
+    `unsettled` counts in the entry's equity: the worth of a future that an exercise has made and delivery ends.
+    """
     change = cashflow - commission
     balance = account.book(currency, change)
     entry = LogEntry(
@@ -144,7 +148,7 @@ def record(
         commission=commission,
         change=change,
         balance=balance,
-        equity=equity(state.market, account, currency, state.now_ms),
+        equity=equity(state.market, account, currency, state.now_ms) + unsettled,
         details=details,
     )
     account.log.append(entry)

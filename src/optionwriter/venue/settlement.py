@@ -94,7 +94,9 @@ def _exercise(
     size = size * instrument.strike if product.family is Family.INVERSE else size
     details = _details(ended, instrument, held.size, instrument.strike, "USD")
     side = f"close {opposite_word(held.size)}"
-    record(state, account, "exercise", currency, instrument.name, side, ZERO, ended.fee, details)
+    record(
+        state, account, "exercise", currency, instrument.name, side, ZERO, ended.fee, details, ended.payoff
+    )
     details = _details(ended, instrument, size, ended.delivery_price, "USD")
     side = f"close {opposite_word(size)}"
     record(state, account, "delivery", currency, future, side, ended.payoff, ZERO, details)

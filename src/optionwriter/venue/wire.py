@@ -24,6 +24,8 @@ def number_text(value: Decimal) -> str:
     """The JSON number that stands for `value`: 2.0, 0.00000012, -1.5."""
     if not value.is_finite():
         raise ValueError(f"{value} is no number for the wire")
+    if not value:
+        return "0.0"  # and never -0.0
     text = f"{value:f}"
     if "." not in text:
         return f"{text}.0"
