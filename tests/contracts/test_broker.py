@@ -155,6 +155,41 @@ def test_orders_are_refused_while_the_exchange_settles(seat: Seat) -> None:
     assert isinstance(seat.broker.send(seat.intent(name, Side.SELL, "0.1", "0.0001")), Acknowledged)
 
 
+def test_what_rests_is_not_looked_at_while_the_exchange_settles(seat: Seat) -> None:
+    name = "BTC-5JAN26-82000-C"
+    seat.to(EIGHT - HOUR)
+    seat.feed.pin(name, EIGHT - HOUR, 0.0100, 0.0130, 1.0, 1.0)
+    seat.feed.pin(name, EIGHT, 0.0125, 0.0130, 1.0, 1.0)
+    assert isinstance(seat.broker.send(seat.intent(name, Side.SELL, "0.1", "0.0125")), Acknowledged)
+    seat.to(EIGHT + HOUR)
+    assert [event.at_ms for event in seat.broker.events_since(0)] == [EIGHT + MINUTE]
+
+
+def test_an_order_needs_funds_for_its_margin_and_its_fee(seat: Seat) -> None:
+    """To half a fee: with that much less there is too little, with it back there is enough."""
+    first = sold(seat, "1", "0.0130").order
+    account = seat.broker.account().currency("BTC")
+    assert account is not None and account.initial_margin > D("0.1")
+    seat.broker.cancel(first.label, first.order_id, CALL)
+    seat.deposit("BTC", -(2 - account.initial_margin - D("0.00015")))
+    refused = seat.broker.send(seat.intent(CALL, Side.SELL, "1", "0.0130"))
+    assert isinstance(refused, Rejected) and refused.code == 10009
+    seat.deposit("BTC", D("0.00015"))
+    assert sold(seat, "1", "0.0130").order.state == "open"
+
+
+def test_buying_back_must_be_payable_in_cash(seat: Seat) -> None:
+    seat.feed.pin(CALL, TEN, 0.0120, 0.0125, 20.0, 20.0)
+    sold(seat, "10")
+    seat.feed.pin(CALL, TEN + HOUR, 0.25, 0.255, 20.0, 20.0, mark=0.252)
+    seat.to(TEN + HOUR)
+    refused = seat.broker.send(seat.intent(CALL, Side.BUY, "10", "0.255"))  # 2.55 BTC, and 2.117 are there
+    assert isinstance(refused, Rejected) and refused.code == 10009
+    part = seat.broker.send(seat.intent(CALL, Side.BUY, "8", "0.255"))
+    assert isinstance(part, Acknowledged) and part.order.state == "filled"
+    assert cash(seat) == 2 + D("0.12") - D("0.003") - D("2.04") - D("0.0024")
+
+
 def test_a_reduce_only_order_never_turns_the_position(seat: Seat) -> None:
     sold(seat, "0.3")
     outcome = seat.broker.send(seat.intent(CALL, Side.BUY, "0.3", "0.0125", reduce=True))
