@@ -24,7 +24,10 @@ from optionwriter.core.books.account import (
     Unknown,
     VenueEvent,
 )
-from tests.contracts.brokers import CALL, HOUR, PUT, SEATS, TEN, Seat, deribit, paper
+from optionwriter.core.books.booking import book_events
+from optionwriter.core.books.facts import Deposited, Fact, LedgerOpened
+from optionwriter.core.books.ledger import replay
+from tests.contracts.brokers import CALL, CASH, HOUR, PUT, SEATS, TEN, Seat, deribit, paper
 from tests.venue.flat_feed import MINUTE, START, FlatFeed
 
 EIGHT = START + 3 * 24 * HOUR + 8 * HOUR  # 2026-01-04 08:00 UTC, a Sunday: CALL and PUT expire, dailies
@@ -467,6 +470,27 @@ def test_paper_and_the_exchange_do_the_same_to_the_last_digit(steps: Any) -> Non
     assert len(on_paper) == len(on_the_exchange)
     for number, (one, other) in enumerate(zip(on_paper, on_the_exchange, strict=True)):
         assert one == other, f"they part at {number} of {len(on_paper)}"
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_the_events_booked_in_a_ledger_give_the_brokers_cash(steps: Any) -> None:
+    for build in (paper, deribit):
+        seat = build(FlatFeed())
+        book = replay(opening_facts())
+        before = TEN
+        for number in range(0, len(steps), 5):  # read in between, with overlap, as the agent does
+            play(seat, steps[number : number + 5])
+            _, book = book_events(seat.broker.events_since(before), book, seat.clock.now_ms())
+            before = book.last_event_ms or TEN
+        for one in seat.broker.account().currencies:
+            assert book.cash.get(one.currency, D(0)) == one.balance, (build.__name__, one.currency)
+
+
+def opening_facts() -> list[Fact]:
+    opened = [Deposited(f"opening-{code}", code, amount, "opening", D(1)) for code, amount in CASH.items()]
+    bodies: list[Any] = [LedgerOpened("local", "paper"), *opened]
+    return [Fact(n, TEN, TEN, "me", "", "", "", body) for n, body in enumerate(bodies, start=1)]
 
 
 def test_a_new_paper_broker_goes_on_where_the_old_one_stopped(seat: Seat) -> None:
