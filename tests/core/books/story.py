@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from optionwriter.core.books.account import Side
+from optionwriter.core.books.account import Side, VenueEvent
 from optionwriter.core.books.booking import book_event
 from optionwriter.core.books.facts import (
     Action,
@@ -54,9 +54,9 @@ class Story:
         self.facts.append(fact)
         return self.book
 
-    def take(self, event: object) -> Book:
+    def take(self, event: VenueEvent) -> Book:
         """A venue event, booked."""
-        for fact in book_event(event, self.book, self.at_ms):  # type: ignore[arg-type]
+        for fact in book_event(event, self.book, self.at_ms):
             self.book = apply(self.book, fact)
             self.facts.append(fact)
         return self.book
