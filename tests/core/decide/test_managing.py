@@ -75,7 +75,11 @@ QUIET = Holding(
         ({"delta": 0.449}, HOLD, NOTHING_DUE),
         ({"strike": 100_000.0, "delta": 0.4}, ROLL, STRIKE_NEAR),
         ({"strike": 89_000.0, "delta": 0.9}, ROLL, DEEP_IN_THE_MONEY),
-        ({"strike": 89_000.0, "delta": 0.9, "iv": 0.3}, ROLL, DELTA_REACHED),  # IV isn't rich: the next reason
+        (
+            {"strike": 89_000.0, "delta": 0.9, "iv": 0.3},
+            ROLL,
+            DELTA_REACHED,
+        ),  # IV isn't rich: the next reason
         ({"ask": NAN}, HOLD, NOTHING_DUE),
         ({"ask": NAN, "delta": 0.5}, ROLL, DELTA_REACHED),
     ],

@@ -65,7 +65,7 @@ LINEAR_PUT = GOOD._replace(
 def test_codes_are_places_in_the_menus_list() -> None:
     names = ("", "data", "dte", "delta", "otm", "ivrv", "quote", "premium", "spread", "liquidity")
     assert GATES[:10] == names
-    assert (PASSED, DATA, DTE, DELTA, OTM, IVRV, QUOTE, PREMIUM, SPREAD, LIQUIDITY) == tuple(range(10))
+    assert tuple(range(10)) == (PASSED, DATA, DTE, DELTA, OTM, IVRV, QUOTE, PREMIUM, SPREAD, LIQUIDITY)
 
 
 @pytest.mark.parametrize("good", [GOOD, LINEAR_PUT])
@@ -132,7 +132,9 @@ def test_linear_liquidity_is_quoted_spread_and_size_where_known() -> None:
     assert gate(LINEAR_PUT._replace(ask=1_120.0), PARAMS).gate == LIQUIDITY  # 210 / 1015 > 0.20
     assert gate(LINEAR_PUT._replace(bid_size=1.9), PARAMS).gate == LIQUIDITY
     assert gate(LINEAR_PUT._replace(bid_size=NAN), PARAMS).gate == PASSED
-    assert gate(LINEAR_PUT._replace(open_interest=0.0), PARAMS).gate == PASSED  # no open interest is asked of it
+    assert (
+        gate(LINEAR_PUT._replace(open_interest=0.0), PARAMS).gate == PASSED
+    )  # no open interest is asked of it
 
 
 @pytest.mark.parametrize("field", ["strike", "forward", "index_price", "iv", "realised", "delta"])
@@ -151,7 +153,9 @@ def test_an_inverse_option_needs_its_open_interest(broken: float) -> None:
     assert gate(GOOD._replace(open_interest=broken), PARAMS).gate == DATA
 
 
-NUMBERS = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1e-300, 1e300]))
+NUMBERS = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1e-300, 1e300])
+)
 CANDIDATES = st.builds(Candidate, st.booleans(), st.booleans(), *[NUMBERS] * 11)
 
 

@@ -122,7 +122,7 @@ class Limits:
     max_call_chains: int = 1
     max_put_chains: int = 1
     price_collar_pct: Decimal = Decimal(25)
-    price_collar_ticks: int = 4
+    price_collar_ticks: int = 2
     max_data_age_ms: int = 60_000
     max_account_age_ms: int = 60_000
     max_clock_ahead_ms: int = 2_000
