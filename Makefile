@@ -41,7 +41,7 @@ unit: $(STAMP)
 
 uncompiled: $(STAMP)
 	@echo "The rules once more, uncompiled, for coverage"
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q tests/core/decide --cov=optionwriter.core.decide --cov-report=term
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q -n 2 tests/core/decide --cov=optionwriter.core.decide --cov-report=term
 
 test: check uncompiled
 	@echo "The long tests: simulation, parity, properties at full size"

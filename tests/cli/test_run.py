@@ -137,3 +137,32 @@ def test_a_torn_sample_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     prices.write_bytes(prices.read_bytes()[:-100])
     monkeypatch.setattr("optionwriter.bootstrap.SAMPLE_FOLDER", copy)
     refused(ran("--once", "--live"), "prices.parquet")
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [b"<html>502</html>", b'{"jsonrpc": "2.0", "result": [', b"", b'{"jsonrpc":"2.0","result":NaN,"testnet":true}',
+     b'{"jsonrpc":"2.0","id":1,"result":[],"testnet":false}'],
+)  # fmt: skip
+def test_nonsense_from_the_exchange_is_said_and_loses_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, nonsense: bytes
+) -> None:
+    ran("--once", "--live", "--data-dir", "data")
+    before = CliRunner().invoke(app, ["ledger", "verify", "--json", "--data-dir", "data"]).stdout
+    with monkeypatch.context() as broken:
+        broken.setattr("optionwriter.venue.wire.InProcessVenue.call", lambda *_: nonsense)
+        result = ran("--once", "--live", "--data-dir", "data")
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    assert "cycle skipped: " in result.stderr and "no cycle went through" in result.stderr
+    assert CliRunner().invoke(app, ["ledger", "verify", "--json", "--data-dir", "data"]).stdout == before
+    assert ran("--once", "--live", "--data-dir", "data").exit_code == 0
+
+
+def test_a_newer_ledger_is_refused(here: Path) -> None:
+    ran("--once", "--live", "--data-dir", "data")
+    db = sqlite3.connect(here / "data" / "ledger.sqlite")
+    (version,) = db.execute("pragma user_version").fetchone()
+    db.execute(f"pragma user_version = {version + 1}")
+    db.commit()
+    db.close()
+    refused(ran("--once", "--live", "--data-dir", "data"), "newer")
