@@ -165,4 +165,4 @@ def test_a_newer_ledger_is_refused(here: Path) -> None:
     db.execute(f"pragma user_version = {version + 1}")
     db.commit()
     db.close()
-    refused(ran("--once", "--live", "--data-dir", "data"), "newer")
+    refused(ran("--once", "--live", "--data-dir", "data"), "upgrade optionwriter")

@@ -21,13 +21,24 @@ from optionwriter.settings import Settings
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a test needs of one cycle; a whole report holds its chains, and a thousand of them a gigabyte."""
+
+    at_ms: int
+    account: AccountSnapshot
+    differences: tuple[str, ...]
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Ran:
     """What a run left: its facts, book, account and the exchange's own log by currency."""
 
     facts: tuple[Fact, ...]
     book: Book
     account: AccountSnapshot
-    reports: tuple[CycleReport, ...]
+    cycles: tuple[Seen, ...]
+    last: CycleReport
     log: dict[str, list[dict[str, object]]]
     failed: int
 
@@ -55,14 +66,21 @@ def transaction_log(transport: Transport, currency: str) -> list[dict[str, objec
 def simulate(folder: Path, days: float, *, live: bool, settings: dict[str, object] | None = None) -> Ran:
     """`days` of hourly cycles in `folder`."""
     chosen = Settings(**{"data_dir": folder, "dry_run": not live, **(settings or {})})  # type: ignore[arg-type]
-    reports: list[CycleReport] = []
+    cycles: list[Seen] = []
+    last: list[CycleReport] = []
     complaints: list[str] = []
+
+    def tell(report: CycleReport) -> None:
+        last[:] = [report]
+        failures = tuple(one.failure for one in report.proposed if one.failure)
+        cycles.append(Seen(report.at_ms, report.state.account, report.cash_differences, failures))
+
     with seat_sample(chosen, fresh=False, interval_ms=MS_PER_HOUR) as seated:
         ended = run_agent(
             seated.desk,
             until_ms=seated.clock.now_ms() + int(days * MS_PER_DAY),
             interval_ms=MS_PER_HOUR,
-            tell=reports.append,
+            tell=tell,
             complain=complaints.append,
             stop=seated.at_the_end,
         )
@@ -71,7 +89,8 @@ def simulate(folder: Path, days: float, *, live: bool, settings: dict[str, objec
             facts=tuple(_facts(seated)),
             book=seated.desk.recorder.book,
             account=seated.desk.broker.account(),
-            reports=tuple(reports),
+            cycles=tuple(cycles),
+            last=last[0],
             log={} if seated.transport is None else {
                 code: transaction_log(seated.transport, code) for code in ("BTC", "ETH", "USDC")
             },

@@ -24,7 +24,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
 
 
 def prices(ran: Ran) -> Prices:
-    state = ran.reports[-1].state
+    state = ran.last.state
     marks = {one.instrument: one.mark_price for one in ran.account.positions}
     return Prices(marks, {"USDC": Decimal(1), **{name: one.index for name, one in state.underlyings.items()}})
 
@@ -39,7 +39,7 @@ def test_everything_that_the_rules_can_do_has_happened(ran: tuple[Path, Ran]) ->
     assert any("profit" in reason for reason, _ in reasons), reasons
     assert rolled
     assert any(one.payoff < 0 for one in settled) and any(one.payoff == 0 for one in settled)
-    assert not any(one.cash_differences for one in result.reports)
+    assert not any(one.differences or one.failures for one in result.cycles)
 
 
 def test_the_ledger_equals_the_exchanges_own_log(ran: tuple[Path, Ran]) -> None:
@@ -94,14 +94,14 @@ def test_replaying_the_facts_gives_the_book(ran: tuple[Path, Ran]) -> None:
 
 def test_never_naked_at_any_cycle(ran: tuple[Path, Ran]) -> None:
     _, result = ran
-    for report in result.reports:
-        account = report.state.account
+    for cycle in result.cycles:
+        account = cycle.account
         for coin in ("BTC", "ETH"):
             short = -sum(
                 (one.amount for one in account.positions if one.instrument.startswith(coin + "-")), Decimal(0)
             )
             seen = account.currency(coin)
-            assert seen is not None and short <= seen.balance, (report.at_ms, coin, short, seen.balance)
+            assert seen is not None and short <= seen.balance, (cycle.at_ms, coin, short, seen.balance)
 
 
 def test_the_same_run_twice_is_byte_identical(ran: tuple[Path, Ran], tmp_path: Path) -> None:
