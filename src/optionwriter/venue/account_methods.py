@@ -16,7 +16,6 @@ from optionwriter.core.market.money import quantise
 from optionwriter.venue.accounts import Account
 from optionwriter.venue.greeks import Greeks, greeks_of
 from optionwriter.venue.listing import KINDS
-from optionwriter.venue.market_methods import settlement_mark
 from optionwriter.venue.params import currency_of
 from optionwriter.venue.positions import Position
 from optionwriter.venue.quotes import Quote
@@ -223,7 +222,7 @@ def _position(request: Request, account: Account, name: str) -> Json:
         "floating_profit_loss_usd": rounded(held.size * (mark_usd - held.average_usd), 6),
         "total_profit_loss": floating,
         "realized_profit_loss": quantise(held.realised, currency),
-        "settlement_price": settlement_mark(request, name) or ZERO,
+        "settlement_price": market.settlement_mark(quote.instrument, now) or ZERO,
         "initial_margin": quantise(initial, currency),
         "maintenance_margin": quantise(maintenance, currency),
         "open_orders_margin": quantise(reserved - initial, currency),

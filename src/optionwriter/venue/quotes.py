@@ -16,7 +16,7 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.instruments import Family, Instrument, InstrumentError, parse_instrument
 from optionwriter.ports import Feed
 from optionwriter.venue.errors import FeedError, VenueError, invalid
-from optionwriter.venue.rules import MS_PER_MINUTE
+from optionwriter.venue.rules import MS_PER_MINUTE, last_settlement
 from optionwriter.venue.values import ZERO, exact, known, rounded
 
 
@@ -77,6 +77,7 @@ class MarketView:
     _chains: dict[str, OptionChain] = field(default_factory=dict)
     _quotes: dict[str, Quote] = field(default_factory=dict)
     _quotes_ms: int = -1
+    _settled: dict[str, tuple[int, Decimal | None]] = field(default_factory=dict)
     _names: dict[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
 
     def index(self, name: str, at_ms: int) -> Decimal:
@@ -126,6 +127,19 @@ class MarketView:
             for name in absent:
                 self._quotes[name] = read_quote(chain, name)
         return {name: self._quotes[name] for name in wanted}
+
+    def settlement_mark(self, instrument: Instrument, at_ms: int) -> Decimal | None:
+        """The mark at the latest 08:00 UTC, None for an option that wasn't listed then."""
+        settled_ms = last_settlement(at_ms)
+        kept = self._settled.get(instrument.name)
+        if kept is None or kept[0] != settled_ms:
+            code, mark = instrument.product.code, None
+            if settled_ms >= self.feed.start_ms and instrument.name in self.feed.listed(code, settled_ms):
+                chain = self.feed.quotes(code, (instrument.name,), settled_ms)
+                mark = read_quote(chain, instrument.name).mark
+            kept = (settled_ms, mark)
+            self._settled[instrument.name] = kept
+        return kept[1]
 
     def _delivered(self, instrument: Instrument, at_ms: int) -> Quote:
         """An expired option is worth its payoff at the delivery price, and nobody quotes it."""
