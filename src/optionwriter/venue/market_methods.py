@@ -141,7 +141,7 @@ def _ticker(request: Request, name: str) -> Json:
         },
         "estimated_delivery_price": exact(market.feed.estimated_delivery_price(product.index_name, now)),
     }
-    settled = market.settlement_mark(instrument, now)
+    settled = market.settlement_marks((name,), now)[name]
     if settled is not None:
         shape["settlement_price"] = settled
     return shape

@@ -128,18 +128,23 @@ class MarketView:
                 self._quotes[name] = read_quote(chain, name)
         return {name: self._quotes[name] for name in wanted}
 
-    def settlement_mark(self, instrument: Instrument, at_ms: int) -> Decimal | None:
-        """The mark at the latest 08:00 UTC, None for an option that wasn't listed then."""
+    def settlement_marks(self, names: Iterable[str], at_ms: int) -> dict[str, Decimal | None]:
+        """The marks at the latest 08:00 UTC, None for an option that wasn't listed then."""
         settled_ms = last_settlement(at_ms)
-        kept = self._settled.get(instrument.name)
-        if kept is None or kept[0] != settled_ms:
-            code, mark = instrument.product.code, None
-            if settled_ms >= self.feed.start_ms and instrument.name in self.feed.listed(code, settled_ms):
-                chain = self.feed.quotes(code, (instrument.name,), settled_ms)
-                mark = read_quote(chain, instrument.name).mark
-            kept = (settled_ms, mark)
-            self._settled[instrument.name] = kept
-        return kept[1]
+        wanted = tuple(names)
+        missing: dict[str, list[str]] = {}
+        for name in wanted:
+            kept = self._settled.get(name)
+            if kept is None or kept[0] != settled_ms:
+                self._settled[name] = (settled_ms, None)
+                code = parse_instrument(name).product.code
+                if settled_ms >= self.feed.start_ms and name in self.listed(code, settled_ms):
+                    missing.setdefault(code, []).append(name)
+        for code, absent in missing.items():
+            chain = self.feed.quotes(code, tuple(absent), settled_ms)
+            for name in absent:
+                self._settled[name] = (settled_ms, read_quote(chain, name).mark)
+        return {name: self._settled[name][1] for name in wanted}
 
     def _delivered(self, instrument: Instrument, at_ms: int) -> Quote:
         """An expired option is worth its payoff at the delivery price, and nobody quotes it."""
