@@ -15,12 +15,13 @@ from optionwriter.core.market.money import EXACT
 
 pytestmark = pytest.mark.slow
 DAYS = 60
+SETTINGS: dict[str, object] = {"strategies_file": Path(__file__).parent / "strategies.toml"}
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
     folder = tmp_path_factory.mktemp("sixty")
-    return folder, simulate(folder, DAYS, live=True)
+    return folder, simulate(folder, DAYS, live=True, settings=SETTINGS)
 
 
 def prices(ran: Ran) -> Prices:
@@ -106,5 +107,5 @@ def test_never_naked_at_any_cycle(ran: tuple[Path, Ran]) -> None:
 
 def test_the_same_run_twice_is_byte_identical(ran: tuple[Path, Ran], tmp_path: Path) -> None:
     folder, result = ran
-    again = simulate(tmp_path, DAYS, live=True)
+    again = simulate(tmp_path, DAYS, live=True, settings=SETTINGS)
     assert fingerprint(tmp_path, again) == fingerprint(folder, result)
