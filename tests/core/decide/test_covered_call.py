@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optionwriter.core.books.account import Side
+from optionwriter.core.books.account import Position, Side
 from optionwriter.core.books.facts import Action
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best, off_menu, proposals
 from optionwriter.core.decide.limits import Code, Limits
@@ -291,6 +291,13 @@ def test_no_chain_is_a_note_and_not_a_crash() -> None:
     linear = chain_at("BTC_USDC")
     menu = menu_of(state_of(linear, account=account()))
     assert (menu.items, menu.notes) == ((), ("no quotes of BTC",))
+
+
+def test_a_position_that_is_no_number_leaves_nothing_to_do_and_says_so() -> None:
+    seen = replace(account(), positions=(Position(SOLD, D("NaN"), D(0), D(0)),))
+    menu = menu_of(state_of(CHAIN, account=seen))
+    assert menu.items == ()
+    assert "can't be reckoned" in menu.notes[0]
 
 
 def test_an_external_short_of_the_same_option_is_left_alone() -> None:

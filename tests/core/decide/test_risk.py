@@ -355,3 +355,13 @@ def test_limits_are_finite(bad: Decimal) -> None:
         Cap.usd(bad)
     with pytest.raises(LimitError, match="cap"):
         Cap()
+
+
+def test_caps_as_settings_spell_them() -> None:
+    assert Cap.parse("50000") == Cap.usd(50_000)
+    assert Cap.parse(" 40 %") == Cap.pct(40)
+    assert Cap.pct(40).in_usd(D(1_000)) == 400
+    assert Cap.pct(40).in_usd(D(-1_000)) == 0
+    for bad in ("", "much", "-5", "NaN", "inf%"):
+        with pytest.raises(LimitError, match="cap"):
+            Cap.parse(bad)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from optionwriter.core.market.instruments import OptionType
@@ -88,6 +88,16 @@ class Cap:
     def pct(share: Decimal | int | str) -> Cap:
         """A cap of so many percent of equity."""
         return Cap(pct_of_equity=_D(share))
+
+    @staticmethod
+    def parse(text: str) -> Cap:
+        """A cap as settings spell it: "50000" (USD) or "40%" (of equity). Errors: LimitError."""
+        number = text.strip().removesuffix("%")
+        try:
+            value = _D(number.strip())
+        except InvalidOperation:
+            raise LimitError(f"{text!r} is no cap: write an amount in USD (50000) or a share (40%)") from None
+        return Cap(pct_of_equity=value) if text.strip().endswith("%") else Cap(amount_usd=value)
 
     def in_usd(self, equity_usd: Decimal) -> Decimal:
         """The cap at that equity; 0 for a share of an equity that is not above 0."""

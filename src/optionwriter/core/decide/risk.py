@@ -91,6 +91,7 @@ class Capacity:
     taken: frozenset[str]
     busy: frozenset[str]
     closed_to_new: frozenset[str]
+    broken: str = ""  # why nothing could be reckoned: then nothing is left either
 
     def free(self, currency: str) -> Decimal:
         """Cover of the currency that nothing claims, never below 0."""
@@ -164,7 +165,16 @@ def spend(desk: Desk, proposal: Proposal) -> Desk:
 
 
 def capacity_of(state: AgentState, limits: Limits) -> Capacity:
-    """What is left before any proposal."""
+    """What is left before any proposal; nothing at all where it can't be reckoned."""
+    try:
+        return _capacity(state, limits)
+    except Exception as error:
+        nothing = frozenset[str]()
+        why = f"what is left can't be reckoned: {type(error).__name__}: {error}"
+        return Capacity(state.book.state, {}, {}, {}, _ZERO, {}, {}, {}, nothing, nothing, nothing, why)
+
+
+def _capacity(state: AgentState, limits: Limits) -> Capacity:
     desk = open_desk(state, limits)
     currencies = sorted({product.settlement_currency for product in PRODUCTS.values()})
     cover = {one: cover_of(one, state.account, state.book, desk.pending) for one in currencies}

@@ -73,7 +73,9 @@ class RollParams(NamedTuple):
 
 
 _GATES = GateParams()
-_ROLL_GATES = GateParams(delta_max=0.55, dte_max=45.0, otm_min=-0.05, ivrv_min=0.0)
+_ROLL_GATES = GateParams(
+    delta_max=0.45, dte_max=45.0, ivrv_min=0.0
+)  # below roll_delta: no roll begs the next
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()

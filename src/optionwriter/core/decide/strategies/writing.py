@@ -34,7 +34,7 @@ class _Draft:
 
 def write_menu(state: AgentState, config: StrategyConfig, capacity: Capacity, underlying: str) -> Menu:
     """The strategy's menu for one underlying: all that it writes, merged, best first."""
-    draft = _Draft()
+    draft = _Draft(notes=[capacity.broken] if capacity.broken else [])
     for name in config.writes:
         writes = WRITES[name]
         view = view_of(state, config, capacity, underlying, writes)
