@@ -12,7 +12,8 @@ from rich.table import Table
 
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.facts import Filled, Settled, TradingState
-from optionwriter.core.books.pnl import AccountPnl, Prices, account_pnl
+from optionwriter.core.books.pnl import account_pnl
+from optionwriter.core.report.views import prices_of
 from optionwriter.services.agent import Ended
 from optionwriter.services.cycle import CycleReport, Desk
 from optionwriter.services.execute import Execution
@@ -79,25 +80,14 @@ def _told(done: Execution) -> str:
     return f"{text}: {done.detail}" if done.detail else text
 
 
-def prices_of(report: CycleReport) -> Prices:
-    """Marks and indices as the cycle saw them; USDC at par (assumed)."""
-    marks = {one.instrument: one.mark_price for one in report.state.account.positions}
-    indices = {name: one.index for name, one in report.state.underlyings.items()}
-    return Prices(marks, {"USDC": Decimal(1), **indices})
-
-
-def account_of(desk: Desk, report: CycleReport) -> AccountPnl:
-    """The account's result at the last cycle's prices."""
-    held = {one.instrument: one.amount for one in report.state.account.positions}
-    return account_pnl(desk.recorder.book, held, prices_of(report))
-
-
 def final_rows(desk: Desk, ended: Ended, last: CycleReport) -> dict[str, Any]:
     """The run's result, as plain values: coin and dollars, each exact."""
     book = desk.recorder.book
     facts = list(desk.recorder.facts())
     settled = [fact.body for fact in facts if isinstance(fact.body, Settled)]
-    account = account_of(desk, last)
+    account = account_pnl(
+        book, {one.option.name: one.amount for one in last.state.held}, prices_of(last.state)
+    )
     return {
         "at": when(desk.clock.now_ms()),
         "cycles": ended.cycles,

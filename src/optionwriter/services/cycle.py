@@ -17,6 +17,7 @@ from optionwriter.core.books.facts import Decided, Intent
 from optionwriter.core.decide.choosing import proposals
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
+from optionwriter.core.decide.fingerprint import fingerprint
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.orders import chain_id_of, decision_id, plan_orders
 from optionwriter.core.decide.risk import Approved, Review, capacity_of, review
@@ -24,7 +25,6 @@ from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
-from optionwriter.core.report.fingerprint import market_fingerprint
 from optionwriter.ports import Broker, Clock, DecisionSink, Market
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_cash, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
@@ -82,13 +82,13 @@ def run_cycle(desk: Desk) -> CycleReport:
         desk.limits,
         [one for each in proposed for one in proposals(each.menus, each.chosen)],
     )
-    fingerprint = market_fingerprint(_chains(state))
-    decisions = [_decide(desk, state, each, reviewed, fingerprint) for each in proposed]
+    market = fingerprint(state)
+    decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
     commit(desk.recorder, [one for one in decisions if one.fact.chosen])
     executions = carry_out(
         desk.recorder, desk.broker, decisions, lambda intent, filled: _lowered(desk, intent)
     )
-    for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, fingerprint):
+    for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
     return CycleReport(state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences)
 
@@ -131,11 +131,11 @@ def _decide(
     mine = [one for one in reviewed.approved if one.proposal.strategy_id == strategy_id]
     refused = [one for one in reviewed.refused if one.proposal.strategy_id == strategy_id]
     keys = [one.proposal.item.key for one in mine] + [one.proposal.item.key for one in refused]
-    ident = decision_id(state.account.account_id, strategy_id, state.at_ms, fingerprint, keys)
+    ident = decision_id(state.account.account_id, strategy_id, state.at_ms, market, keys)
     fact = Decided(
         chosen=tuple(keys),
         refused=tuple((one.proposal.item.key, ",".join(one.codes)) for one in refused),
-        fingerprint=fingerprint,
+        fingerprint=market,
         summary="; ".join(f"{one.proposal.item.key}: {one.proposal.item.reason}" for one in mine),
     )
     return Decision(strategy_id, ident, fact, tuple(_plan(desk, one, ident) for one in mine))

@@ -1,7 +1,7 @@
-"""Fingerprint: one hash of everything that a decision rested on, the same on every machine.
+"""Fingerprint: one hash of the market that a decision rested on, the same on every machine and desk.
 
-Two states with the same fingerprint lead the same configuration to the same decision; it names the market in the
-decision log and is the content from which decision ids derive.
+The same market gives the same words, any other quote gives others; it names the market in the decision log and is
+content from which decision ids derive. The account is not in it: paper and live then name the same market alike.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from optionwriter.core.market.chain import OptionChain
 
 
 def fingerprint(state: AgentState) -> str:
-    """16 hex digits over instant, account, ledger position, chains and contexts."""
+    """16 hex digits over instant, indices, chains and contexts."""
     found = hashlib.sha256()
-    for part in (state.at_ms, state.book.account, state.book.seq, state.account, state.usdc_index):
+    for part in (state.at_ms, state.usdc_index):
         found.update(repr(part).encode())
     for name, underlying in sorted(state.underlyings.items()):
         found.update(f"{name} {underlying.index} {underlying.context!r}".encode())
