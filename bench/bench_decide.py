@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
-from tests.core.decide.worlds import context_of
 
 from bench import Row, best_seconds
 from optionwriter.core.books.account import AccountSnapshot, CurrencyAccount
@@ -20,6 +19,7 @@ from optionwriter.core.decide.strategies.base import Mode, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import InstrumentTable, OptionChain
+from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import (
     MS_PER_DAY,
     MS_PER_YEAR,
@@ -62,7 +62,7 @@ def world(chain: OptionChain) -> AgentState:
     one = Decimal(1)
     cash = CurrencyAccount("BTC", one, one, one, Decimal(0), Decimal(0), Decimal(0))
     account = AccountSnapshot(NOW, "A1", "local", "segregated_sm", False, (cash,), (), ())
-    return build_state(NOW, account, Book(), {"BTC": chain}, {"BTC": context_of("BTC", NOW, 0.40)})
+    return build_state(NOW, account, Book(), {"BTC": chain}, {"BTC": MarketContext("BTC", NOW, 0.40, 0.40)})
 
 
 def run() -> list[Row]:

@@ -170,3 +170,7 @@ def test_a_rolls_second_leg_only_shrinks(freed: str, approved: str, amount: str)
 def test_a_rolls_second_leg_may_count_its_own_premium() -> None:
     assert roll_open_amount(D("0.9803"), D(1), product("BTC"), D("0.9803")) == 1
     assert roll_open_amount(D("0.9802"), D(1), product("BTC"), D("0.9803")) == D("0.9")
+
+
+def test_a_rolls_second_leg_that_needs_no_cover_still_only_shrinks() -> None:
+    assert roll_open_amount(D("0.5"), D("0.75"), product("BTC"), D(0)) == D("0.7")

@@ -35,7 +35,7 @@ from optionwriter.core.decide.state import price_of
 from optionwriter.core.decide.strategies.opening import fail, ranked, rejections
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.chain import F64
-from optionwriter.core.market.instruments import Family, Instrument, parse_instrument
+from optionwriter.core.market.instruments import MS_PER_DAY, Family, Instrument, parse_instrument
 
 _ZERO = Decimal(0)
 _NAN = float("nan")
@@ -212,7 +212,7 @@ def restrict(view: View, held: Instrument, screened: Screen, credit: F64) -> Non
     strike, sign = float(held.strike), 1.0 if view.is_call else -1.0
     for row in np.flatnonzero(screened.gate == 0).tolist():
         better = (float(table.strike[row]) - strike) * sign
-        extra = (int(table.expiry_ms[row]) - held.expiry_ms) / 86_400_000.0
+        extra = (int(table.expiry_ms[row]) - held.expiry_ms) / MS_PER_DAY
         if better < 0:
             fail(screened, row, "roll_strike", float(table.strike[row]), strike, better / strike)
         elif extra < params.min_extra_days:
