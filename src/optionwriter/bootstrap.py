@@ -18,6 +18,7 @@ from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.files.run_log import RunLog
 from optionwriter.adapters.files.sink import DecisionFiles
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
@@ -103,6 +104,8 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
     except SampleError as error:
         raise BootError(str(error)) from error
     with ExitStack() as stack:
+        log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
+        stack.callback(log.close)
         mode = "paper" if settings.dry_run else "live"
         store = SqliteLedger(folder / LEDGER_FILE, LOCAL_ACCOUNT, "local", mode)
         stack.callback(store.close)

@@ -123,9 +123,7 @@ def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
         return Proposed(seat, (), (), f"{type(error).__name__}: {error}")
 
 
-def _decide(
-    desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, fingerprint: str
-) -> Decision:
+def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, market: str) -> Decision:
     """The fact and the plans of one strategy's decision."""
     strategy_id = proposed.seat.config.id
     mine = [one for one in reviewed.approved if one.proposal.strategy_id == strategy_id]
