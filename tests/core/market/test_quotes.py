@@ -117,4 +117,4 @@ def test_recorded_marks_come_back() -> None:
     error = np.abs(found.mark - frame["mark_price"].to_numpy())
     assert np.median(error) < 2.7e-5  # half of half a unit of the fourth decimal
     assert np.percentile(error, 90) < 6e-5
-    assert found.mark_iv.tolist() == (frame["mark_iv"] / 100).round(4).to_list()
+    assert found.mark_iv.tolist() == [percent / 100 for percent in frame["mark_iv"].round(2)]
