@@ -29,11 +29,13 @@ class FlowKind(StrEnum):
     FEE = "fee"  # trading fees, negative
     PAYOFF = "payoff"  # settlement, signed
     DELIVERY_FEE = "delivery_fee"  # negative
+    TAKEN_OVER = "taken_over"  # what an adopted position was worth when it came: value, not cash
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One cash flow, booked (quantised), with the index that fixes its USD value for good."""
+    """One cash flow, booked (quantised); `index` is the USD price of one unit of its currency, which fixes its USD
+    value for good."""
 
     at_ms: int
     kind: FlowKind
@@ -44,11 +46,17 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One option held or owed. `position` is signed and open now; `opened` is the unsigned total ever opened."""
+    """One option held or owed. `position` is signed and open now; `opened` is the unsigned total ever opened.
+
+    `basis` (and `basis_usd`, at the flows' own indices) is the cash that the open part brought when it was opened,
+    signed: what splits a P&L into realised and unrealised. Both are 0 when nothing is open.
+    """
 
     instrument: str
     position: Decimal
     opened: Decimal
+    basis: Decimal
+    basis_usd: Decimal
     entry_price: Decimal  # average, exact quotient kept to 28 digits: for show, never for P&L
     exit_price: Decimal | None  # average of buy-backs, or the settlement value per coin
     opened_ms: int
@@ -59,7 +67,11 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A position as the owner sees it. `flows` hold every cash flow it ever had, in order."""
+    """A position as the owner sees it. `flows` hold every cash flow it ever had, in order.
+
+    `closed_ms` is set while no leg is open and no order of the chain can still fill; a roll whose new leg is not
+    yet ordered may stand closed for a moment and opens again.
+    """
 
     chain_id: str
     strategy_id: str
@@ -74,10 +86,14 @@ class Chain:
 
     @property
     def is_open(self) -> bool:
-        """Whether any leg is open."""
+        """Whether a leg is open or an order of the chain could still open one."""
         return self.closed_ms is None
 
     @property
     def open_legs(self) -> tuple[Leg, ...]:
         """The legs that are open now."""
         return tuple(leg for leg in self.legs if leg.status is LegStatus.OPEN)
+
+    def open_leg(self, instrument: str) -> Leg | None:
+        """The open leg in that instrument; there is at most one."""
+        return next((leg for leg in self.open_legs if leg.instrument == instrument), None)

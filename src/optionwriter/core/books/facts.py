@@ -1,7 +1,8 @@
 """Facts: what happened, appended and never changed, each in an envelope.
 
 Owns the kinds and their versions. Amounts are Decimal in the settlement currency, already quantised (DESIGN §3);
-every fact that moves money carries the index of its instant, so that its USD value is fixed when it is made.
+every fact that moves money carries the USD price of one unit of its currency at its instant (the coin's index, or
+USDC's own), so that its USD value is fixed when it is made.
 A fact with a version this code doesn't know is refused, never guessed at.
 """
 
@@ -12,6 +13,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from optionwriter.core.books.account import Side
+
+
+class FactError(ValueError):
+    """A fact that can't be written or read: a wrong shape, or a kind or version this code doesn't know."""
 
 
 class Action(StrEnum):
@@ -64,7 +69,10 @@ class LedgerOpened:
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """Cash that came (amount > 0) or went (< 0) without a trade: opening, deposit, withdrawal, correction."""
+    """Cash that came (amount > 0) or went (< 0) without a trade: opening, deposit, withdrawal, correction.
+
+    `index` is the USD price of one unit of `currency`.
+    """
 
     movement_id: str
     currency: str
@@ -134,7 +142,11 @@ class OrderClosed:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A trade. `label` is "" for a trade that is not ours. `cash` is the signed flow before the fee."""
+    """A trade. `label` is "" for a trade that is not ours. `cash` is the signed flow before the fee.
+
+    `index` is the underlying's index; `currency_index` the USD price of one unit of the settlement currency, which is
+    the same for inverse options and USDC's own index for linear ones.
+    """
 
     label: str
     order_id: str
@@ -146,31 +158,34 @@ class Filled:
     cash: Decimal
     fee: Decimal
     index: Decimal
+    currency_index: Decimal
     mark: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A leg's end at expiry. `position` signed; `payoff` a signed flow; `fee` positive when paid.
+    """A leg's end at expiry, or with no chain id that of a position not ours. `position` is what ended, signed;
+    `payoff` a signed flow; `fee` positive when paid.
 
-    The index of its instant is the delivery price.
+    `currency_index` is the USD price of one unit of the settlement currency: the delivery price for inverse options.
     """
 
     instrument: str
     position: Decimal
     delivery_price: Decimal
+    currency_index: Decimal
     payoff: Decimal
     fee: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A position that we didn't open is managed from here on."""
+    """A position that we didn't open is managed from here on, taken over at `average_price`; no cash moves."""
 
     instrument: str
     position: Decimal
     average_price: Decimal
-    index: Decimal
+    currency_index: Decimal
 
 
 @dataclass(frozen=True, slots=True)
