@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import msgspec
 
@@ -74,6 +74,12 @@ class Journal:
     def close(self) -> None:
         """Ends the log."""
         self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _write(self, line: Mapping[str, object]) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")

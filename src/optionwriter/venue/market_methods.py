@@ -7,7 +7,7 @@ from decimal import Decimal
 from optionwriter.core.books.account import Side
 from optionwriter.core.market.instruments import Family
 from optionwriter.venue.greeks import greeks_of, implied_percent
-from optionwriter.venue.listing import currency_uuid, index_product, zero_if_unknown
+from optionwriter.venue.listing import index_product, zero_if_unknown
 from optionwriter.venue.quotes import Quote
 from optionwriter.venue.request import Request
 from optionwriter.venue.rules import future_name, last_settlement, price_band
@@ -41,14 +41,12 @@ def get_currencies(request: Request) -> JsonValue:
             "currency_long": names[code],
             "coin_type": {"BTC": "BITCOIN", "ETH": "ETHER", "USDC": "ETHER"}[code],
             "decimals": 6 if code == "USDC" else 8,
-            "fee_precision": 4,
             "min_confirmations": 1,
             "min_withdrawal_fee": ZERO,
             "withdrawal_fee": ZERO,
             "withdrawal_priorities": [],
             "in_cross_collateral_pool": False,
             "network_currency": "BTC" if code == "BTC" else "ETH",
-            "uuid": currency_uuid(code),
         }
         for code in held
     ]

@@ -252,6 +252,17 @@ class TestNothingPartial:
         store.append(facts[2:])
         assert store.verify().facts == len(facts)
 
+    def test_a_row_in_the_way_undoes_the_rows_before_it(self, written: Path, facts: list[Fact]) -> None:
+        change(written, "INSERT INTO fact VALUES (7, 'by', 'hand')")
+        more = [replace(facts[1], seq=seq, body=_deposit(seq)) for seq in (6, 7)]
+        with (
+            closing(opened(written)) as store,
+            pytest.raises(LedgerError, match=r"fact\.seq; nothing was written"),
+        ):
+            store.append(more)
+        change(written, "DELETE FROM fact WHERE seq = 7")
+        assert verify_ledger(written).facts == len(facts)
+
     def test_a_file_that_became_read_only(self, store: SqliteLedger, facts: list[Fact]) -> None:
         store._db.execute("PRAGMA query_only = ON")
         with pytest.raises(LedgerError, match="readonly database; nothing was written: make the file"):
@@ -301,7 +312,8 @@ while True:
 
 def _killed_after(path: Path, seconds: float) -> int:
     """Appends threes in another process until it is killed; the last number that it was told is durable."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd() / "src"), str(Path.cwd())])}
+    root = Path(__file__).parents[3]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     command = [sys.executable, "-c", _APPENDER, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
         assert child.stdout is not None

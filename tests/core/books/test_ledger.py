@@ -125,6 +125,12 @@ def test_a_roll_whose_opening_is_refused_is_a_closed_chain_and_no_roll() -> None
     assert (book.chains["c1"].closed_ms, book.chains["c1"].rolls) == (bought_ms, 0)
 
 
+def test_a_chain_does_not_begin_with_a_roll() -> None:
+    story = Story()
+    story.prepare("s1", action=Action.ROLL_CALL)
+    assert story.fill("s1", "1", "0.02").chains["c1"].rolls == 0
+
+
 def test_a_trade_across_zero_closes_one_leg_and_opens_its_opposite() -> None:
     story = Story()
     story.sold()

@@ -276,6 +276,7 @@ def _cure(message: str) -> str:
         "readonly": "; nothing was written: make the file and its folder writable",
         "locked": "; nothing was written: stop the other program that has it open",
         "disk I/O": "; nothing was written: check the disk",
+        "UNIQUE": "; nothing was written: the file was changed by hand, put a backup in its place",
         "malformed": ": put a backup in its place",
         "not a database": ": put a backup in its place",
     }
