@@ -1,0 +1,52 @@
+"""Secrets: texts that no repr, message or log ever shows.
+
+A Secret travels as itself through parameters and headers and is written out in two places only: the body and the
+authorisation header of a request. Whatever comes back from the wire, or is said about it, is scrubbed of it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+HIDDEN = "***"
+
+
+class Secret:
+    """A text with a repr that hides it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself: for the wire, and for nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return HIDDEN
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not copied to disk or to another process")
+
+
+def scrub(text: str, secrets: Iterable[Secret]) -> str:
+    """The text without the secrets."""
+    for secret in secrets:
+        if secret.reveal():
+            text = text.replace(secret.reveal(), HIDDEN)
+    return text
+
+
+def scrub_bytes(data: bytes, secrets: Iterable[Secret]) -> bytes:
+    """The bytes without the secrets; the same object when there are none in it."""
+    for secret in secrets:
+        raw = secret.reveal().encode()
+        if raw and raw in data:
+            data = data.replace(raw, HIDDEN.encode())
+    return data
