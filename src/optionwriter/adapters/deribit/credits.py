@@ -73,6 +73,9 @@ class Limits:
         return special.get(method, "ordinary")
 
 
+LOWEST_TIER = Limits()
+
+
 class Credits:
     """Counts the calls of one account. `spent` is by bucket, in calls."""
 
@@ -80,7 +83,7 @@ class Credits:
         self,
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
-        limits: Limits = Limits(),
+        limits: Limits = LOWEST_TIER,
         max_wait_s: float = 10.0,
     ) -> None:
         """`monotonic` runs as the exchange's time does, in seconds; `sleep` waits seconds of it."""
@@ -154,7 +157,7 @@ def limits_shown(shown: Any) -> Limits:
         except (msgspec.ValidationError, ValueError):
             return None
 
-    base = Limits()
+    base = LOWEST_TIER
     return Limits(
         ordinary=read("non_matching_engine") or base.ordinary,
         trading=read("matching_engine", "trading", "total") or base.trading,

@@ -59,6 +59,9 @@ class Timeouts:
     keepalive_s: float = 60.0
 
 
+DEFAULT_TIMEOUTS = Timeouts()
+
+
 class _Head(msgspec.Struct):
     id: int | str | msgspec.UnsetType | None = msgspec.UNSET
     error: ErrorHead | msgspec.UnsetType = msgspec.UNSET
@@ -93,7 +96,7 @@ class HttpTransport:
         self,
         base_url: str,
         monotonic: Callable[[], float],
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         proxy: str | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:

@@ -42,6 +42,9 @@ class Patience:
     total_s: float = 30.0
 
 
+DEFAULT_PATIENCE = Patience()
+
+
 def is_read(method: str) -> bool:
     """Whether calling it twice changes nothing; a second token is no harm either."""
     return method.startswith(("public/", "private/get_"))
@@ -61,7 +64,7 @@ class PatientWire:
         credits: Credits,
         monotonic: Callable[[], float],
         sleep: Callable[[float], None],
-        patience: Patience = Patience(),
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._wire = wire
         self._credits = credits

@@ -12,8 +12,8 @@ import msgspec
 
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.credits import Credits, limits_shown
-from optionwriter.adapters.deribit.http import HOSTS, HttpTransport, Timeouts
-from optionwriter.adapters.deribit.retries import Patience, PatientWire
+from optionwriter.adapters.deribit.http import DEFAULT_TIMEOUTS, HOSTS, HttpTransport, Timeouts
+from optionwriter.adapters.deribit.retries import DEFAULT_PATIENCE, Patience, PatientWire
 from optionwriter.adapters.deribit.server_time import ExchangeClock, LocalClock, exchange_time
 from optionwriter.adapters.deribit.token import AuthorisedTransport, Credentials, TokenOwner
 from optionwriter.ports import Clock
@@ -54,17 +54,17 @@ class Session:
         credentials: Credentials | None = None,
         base_url: str | None = None,
         trading: bool = False,
-        timeouts: Timeouts = Timeouts(),
-        patience: Patience = Patience(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        patience: Patience = DEFAULT_PATIENCE,
         proxy: str | None = None,
     ) -> None:
         """`monotonic` and `sleep` are real time. `base_url` is needed for `local` only. `trading`: orders will be
         sent, so the key must be allowed to. ValueError for an environment or address that is none."""
         self.http = HttpTransport(base_url or _host(environment), monotonic, timeouts, proxy)
         self._pace = _Pace(monotonic)
-        self._real_sleep = self._sleep = sleep
+        self._sleep = self._sleep_for_credits = sleep
         self.credits = Credits(self._pace.seconds, self._wait)
-        wire = PatientWire(self.http, self.credits, monotonic, self._wait, patience)
+        wire = PatientWire(self.http, self.credits, monotonic, sleep, patience)
         self.owner = (
             None
             if credentials is None
@@ -85,7 +85,7 @@ class Session:
 
     def exchange_clock(self, machine: Clock, skew_limit_ms: int = 5_000) -> ExchangeClock:
         """The clock of a real exchange. Asks at once: raises VenueError."""
-        return ExchangeClock(lambda: exchange_time(self.client), machine, self._real_sleep, skew_limit_ms)
+        return ExchangeClock(lambda: exchange_time(self.client), machine, self._sleep, skew_limit_ms)
 
     def local_clock(self, speed: float) -> LocalClock:
         """The clock of the local exchange; tokens and credits go by it from now on. Raises VenueError."""
@@ -94,17 +94,19 @@ class Session:
             lambda: exchange_time(self.client),
             lambda to_ms: self.client.call("local/advance", {"to_ms": to_ms}, _LocalTime).now_ms,
             self._monotonic,
-            self._real_sleep,
+            self._sleep,
             speed,
             frozen,
         )
         self._pace.follow(clock.monotonic)
-        if frozen:  # nothing comes back while the exchange's time stands still
-            self._sleep = lambda seconds: clock.sleep_until(clock.now_ms() + int(seconds * 1000) + 1)
+        if frozen:  # no credit comes back while the exchange's time stands still
+            self._sleep_for_credits = lambda seconds: clock.sleep_until(
+                clock.now_ms() + int(seconds * 1000) + 1
+            )
         return clock
 
     def _wait(self, seconds: float) -> None:
-        self._sleep(seconds)
+        self._sleep_for_credits(seconds)
 
 
 def _host(environment: str) -> str:

@@ -176,7 +176,10 @@ def check_scope(scope: str, trading: bool) -> None:
             "this API key may withdraw funds (wallet:read_write): make one without it on Deribit (wallet: none), "
             "with account: read and trade: read_write, and set that"
         )
-    wanted = {"account": ("read", "read_write"), "trade": ("read", "read_write")}
+    wanted: dict[str, tuple[str, ...]] = {
+        "account": ("read", "read_write"),
+        "trade": ("read", "read_write"),
+    }
     if trading:
         wanted["trade"] = ("read_write",)
     for kind, rights in wanted.items():
