@@ -9,6 +9,7 @@ TransportError that names the status. A reply to another request than ours is no
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -21,13 +22,20 @@ import httpx2
 import msgspec
 
 from optionwriter.adapters.deribit.deadline import Deadline, DeadlineTransport
-from optionwriter.adapters.deribit.secret import Secret, scrub, scrub_bytes
+from optionwriter.adapters.deribit.secret import HideSecrets, Secret, scrub, scrub_bytes
 from optionwriter.ports import NotSentError, TransportError
 
 HOSTS = {"mainnet": "https://www.deribit.com", "testnet": "https://test.deribit.com"}
 MAX_REPLY_BYTES = 10 * 1024 * 1024
 MAX_REQUEST_BYTES = 32 * 1024  # the exchange takes no more (FACTS §1)
 _METHOD = re.compile(r"(public|private|local)/[a-z0-9_]+")
+_HIDE_SECRETS = HideSecrets()
+_TALKATIVE = (
+    "httpx2",
+    "httpcore2.http11",
+    "httpcore2.connection",
+    "httpcore2.proxy",
+)  # loggers that show headers
 _SHOWN = 80  # characters of an unreadable body that an error quotes
 
 
@@ -122,6 +130,8 @@ class HttpTransport:
             },
         )
         self._requests = 0
+        for name in _TALKATIVE:
+            logging.getLogger(name).addFilter(_HIDE_SECRETS)
 
     def __repr__(self) -> str:
         return f"HttpTransport({str(self._url)!r})"
@@ -149,8 +159,12 @@ class HttpTransport:
         if isinstance(got, TransportError):
             self._wire.hang_up()
             raise type(got)(scrub(str(got), secrets))
-        got = got._replace(body=scrub_bytes(got.body, secrets))
-        return self._judge(method, got, self._requests, secrets)
+        got = got._replace(
+            body=scrub_bytes(got.body, secrets),
+            location=scrub(got.location, secrets),
+            content_type=scrub(got.content_type, secrets),
+        )
+        return self._judge(method, got, self._requests)
 
     def close(self) -> None:
         """Closes the connection for good."""
@@ -211,10 +225,10 @@ class HttpTransport:
         if unpack is not None and not unpack.eof:
             raise TransportError(f"{self.host} answers with half of a gzip body")
 
-    def _judge(self, method: str, got: _Got, number: int, secrets: list[Secret]) -> Answer:
+    def _judge(self, method: str, got: _Got, number: int) -> Answer:
         """What came, as an answer; raises TransportError for what isn't one."""
         if 300 <= got.status < 400:
-            raise UnusableReplyError(f"{self.host} redirects to {scrub(got.location, secrets)!r}: refused")
+            raise UnusableReplyError(f"{self.host} redirects to {got.location!r}: refused")
         try:
             head = _HEAD.decode(got.body)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,11 +1,14 @@
 """Secrets: texts that no repr, message or log ever shows.
 
 A Secret travels as itself through parameters and headers and is written out in two places only: the body and the
-authorisation header of a request. Whatever comes back from the wire, or is said about it, is scrubbed of it first.
+authorisation header of a request. Whatever comes back from the wire, or is said about it, is scrubbed of it first; a
+filter does the same to what libraries log.
 """
 
 from __future__ import annotations
 
+import logging
+import weakref
 from collections.abc import Iterable
 
 HIDDEN = "***"
@@ -15,10 +18,11 @@ SHORTEST = 8
 class Secret:
     """A text with a repr that hides it."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("__weakref__", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        _alive.add(self)
 
     def reveal(self) -> str:
         """The text itself: for the wire, and for nothing else."""
@@ -34,6 +38,21 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not copied to disk or to another process")
+
+
+_alive: weakref.WeakSet[Secret] = weakref.WeakSet()
+
+
+class HideSecrets(logging.Filter):
+    """Lets every record pass, without the secrets there are. For a logger or a handler."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true."""
+        said = record.getMessage()
+        hidden = scrub(said, list(_alive))
+        if hidden != said:
+            record.msg, record.args = hidden, None
+        return True
 
 
 def scrub(text: str, secrets: Iterable[Secret]) -> str:

@@ -12,13 +12,14 @@ one. An order is not: 13009 is a definite refusal, so it is answered as such, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from optionwriter.adapters.deribit.client import DeribitClient
-from optionwriter.adapters.deribit.errors import DeribitError, NoReplyError, VenueError
+from optionwriter.adapters.deribit.errors import DeribitError, NoReplyError, VenueError, WrongEnvironmentError
 from optionwriter.adapters.deribit.http import Answer
 from optionwriter.adapters.deribit.retries import RETRY_SAFE, Wire, is_cancel, is_read
 from optionwriter.adapters.deribit.secret import HIDDEN, Secret, scrub
@@ -27,6 +28,7 @@ from optionwriter.ports import NotSentError
 UNAUTHORIZED = 13009
 RENEW_AT = 0.8  # of its life
 _RETRY_RENEWAL_S = 30.0
+_USABLE = re.compile(r"[!-~]+")  # what a header may hold
 
 
 class CredentialsError(NotSentError):
@@ -141,8 +143,8 @@ class TokenOwner:
                 },
                 _Grant,
             )
-            if not (grant.access_token and 0 < grant.expires_in < float("inf")):
-                raise NotSentError("the exchange gave an empty token")
+            if not (_USABLE.fullmatch(grant.access_token) and 0 < grant.expires_in < float("inf")):
+                raise NotSentError("the exchange gave a token that is none")
             check_scope(grant.scope, self._trading)
             return _Token(Secret(grant.access_token), begun, grant.expires_in, grant.scope)
         except NotSentError as error:
@@ -161,7 +163,10 @@ class TokenOwner:
             )
         if isinstance(error, (DeribitError, NoReplyError)):
             return NotSentError(f"no access token: {error}")
-        return CredentialsError(f"no access token: {error}")
+        if isinstance(error, WrongEnvironmentError):
+            return CredentialsError(f"no access token: {error}")
+        # What came may hold a token, so it is not quoted.
+        return NotSentError("no access token: the reply to public/auth is not as documented")
 
 
 def check_scope(scope: str, trading: bool) -> None:
