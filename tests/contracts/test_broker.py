@@ -24,7 +24,10 @@ from optionwriter.core.books.account import (
     Unknown,
     VenueEvent,
 )
-from tests.contracts.brokers import CALL, HOUR, PUT, SEATS, TEN, Seat, deribit, paper
+from optionwriter.core.books.booking import book_events
+from optionwriter.core.books.facts import Deposited, Fact, LedgerOpened
+from optionwriter.core.books.ledger import replay
+from tests.contracts.brokers import CALL, CASH, HOUR, PUT, SEATS, TEN, Seat, deribit, paper
 from tests.venue.flat_feed import MINUTE, START, FlatFeed
 
 EIGHT = START + 3 * 24 * HOUR + 8 * HOUR  # 2026-01-04 08:00 UTC, a Sunday: CALL and PUT expire, dailies
@@ -153,6 +156,41 @@ def test_orders_are_refused_while_the_exchange_settles(seat: Seat) -> None:
     assert isinstance(outcome, Rejected) and outcome.code == 10041
     seat.to(EIGHT + 5_000)
     assert isinstance(seat.broker.send(seat.intent(name, Side.SELL, "0.1", "0.0001")), Acknowledged)
+
+
+def test_what_rests_is_not_looked_at_while_the_exchange_settles(seat: Seat) -> None:
+    name = "BTC-5JAN26-82000-C"
+    seat.to(EIGHT - HOUR)
+    seat.feed.pin(name, EIGHT - HOUR, 0.0100, 0.0130, 1.0, 1.0)
+    seat.feed.pin(name, EIGHT, 0.0125, 0.0130, 1.0, 1.0)
+    assert isinstance(seat.broker.send(seat.intent(name, Side.SELL, "0.1", "0.0125")), Acknowledged)
+    seat.to(EIGHT + HOUR)
+    assert [event.at_ms for event in seat.broker.events_since(0)] == [EIGHT + MINUTE]
+
+
+def test_an_order_needs_funds_for_its_margin_and_its_fee(seat: Seat) -> None:
+    """To half a fee: with that much less there is too little, with it back there is enough."""
+    first = sold(seat, "1", "0.0130").order
+    account = seat.broker.account().currency("BTC")
+    assert account is not None and account.initial_margin > D("0.1")
+    seat.broker.cancel(first.label, first.order_id, CALL)
+    seat.deposit("BTC", -(2 - account.initial_margin - D("0.00015")))
+    refused = seat.broker.send(seat.intent(CALL, Side.SELL, "1", "0.0130"))
+    assert isinstance(refused, Rejected) and refused.code == 10009
+    seat.deposit("BTC", D("0.00015"))
+    assert sold(seat, "1", "0.0130").order.state == "open"
+
+
+def test_buying_back_must_be_payable_in_cash(seat: Seat) -> None:
+    seat.feed.pin(CALL, TEN, 0.0120, 0.0125, 20.0, 20.0)
+    sold(seat, "10")
+    seat.feed.pin(CALL, TEN + HOUR, 0.25, 0.255, 20.0, 20.0, mark=0.252)
+    seat.to(TEN + HOUR)
+    refused = seat.broker.send(seat.intent(CALL, Side.BUY, "10", "0.255"))  # 2.55 BTC, and 2.117 are there
+    assert isinstance(refused, Rejected) and refused.code == 10009
+    part = seat.broker.send(seat.intent(CALL, Side.BUY, "8", "0.255"))
+    assert isinstance(part, Acknowledged) and part.order.state == "filled"
+    assert cash(seat) == 2 + D("0.12") - D("0.003") - D("2.04") - D("0.0024")
 
 
 def test_a_reduce_only_order_never_turns_the_position(seat: Seat) -> None:
@@ -432,6 +470,27 @@ def test_paper_and_the_exchange_do_the_same_to_the_last_digit(steps: Any) -> Non
     assert len(on_paper) == len(on_the_exchange)
     for number, (one, other) in enumerate(zip(on_paper, on_the_exchange, strict=True)):
         assert one == other, f"they part at {number} of {len(on_paper)}"
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS)
+def test_the_events_booked_in_a_ledger_give_the_brokers_cash(steps: Any) -> None:
+    for build in (paper, deribit):
+        seat = build(FlatFeed())
+        book = replay(opening_facts())
+        before = TEN
+        for number in range(0, len(steps), 5):  # read in between, with overlap, as the agent does
+            play(seat, steps[number : number + 5])
+            _, book = book_events(seat.broker.events_since(before), book, seat.clock.now_ms())
+            before = book.last_event_ms or TEN
+        for one in seat.broker.account().currencies:
+            assert book.cash.get(one.currency, D(0)) == one.balance, (build.__name__, one.currency)
+
+
+def opening_facts() -> list[Fact]:
+    opened = [Deposited(f"opening-{code}", code, amount, "opening", D(1)) for code, amount in CASH.items()]
+    bodies: list[Any] = [LedgerOpened("local", "paper"), *opened]
+    return [Fact(n, TEN, TEN, "me", "", "", "", body) for n, body in enumerate(bodies, start=1)]
 
 
 def test_a_new_paper_broker_goes_on_where_the_old_one_stopped(seat: Seat) -> None:

@@ -103,6 +103,17 @@ def test_a_column_that_appears_later_in_the_day_is_kept(tmp_path: Path) -> None:
     assert frame.schema["row"] == pl.Int32
 
 
+def test_decisions_of_one_instant_are_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    store = CandidateStore(tmp_path, 5, decisions_per_part=2)
+    store.append("b", START_MS, {"x": [1, 2]})
+    store.append("a", START_MS, {"x": [3]})
+    assert read_candidates(tmp_path, date(2026, 1, 1)).select("decision_id", "row").rows() == [
+        ("a", 0),
+        ("b", 0),
+        ("b", 1),
+    ]
+
+
 def test_errors_name_the_file_or_the_column(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at_ms"):
         CandidateStore(tmp_path, 5).append("a", START_MS, {"at_ms": [1]})
