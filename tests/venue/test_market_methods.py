@@ -98,7 +98,12 @@ def test_the_ticker_shows_the_feed(desk: Desk) -> None:
     assert abs(float(shown["greeks"]["vega"]) - vol * 100) < 0.01
     assert shown["mark_iv"] == 50 and shown["bid_iv"] < 50 < shown["ask_iv"]
     assert shown["min_price"] < shown["best_bid_price"] < shown["best_ask_price"] < shown["max_price"]
-    assert shown["last_price"] is None and shown["settlement_price"] > 0
+    assert shown["last_price"] is None
+    at_eight = desk.feed.quotes("BTC", (CALL,), START + 8 * HOUR)
+    assert shown["settlement_price"] == exact(at_eight.mark[0])
+    desk.to(desk.now + MS_PER_DAY)
+    a_day_later = desk.feed.quotes("BTC", (CALL,), START + 32 * HOUR)
+    assert desk.ask("public/ticker", instrument_name=CALL)["settlement_price"] == exact(a_day_later.mark[0])
 
 
 def test_an_unquoted_side_is_zero_in_the_ticker_and_null_in_the_summary(desk: Desk) -> None:
