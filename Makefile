@@ -53,6 +53,10 @@ simulation: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m bench
 
+sample: $(STAMP)
+	@echo "Making src/optionwriter/sample anew from the recordings in ../shared/data (under a minute)"
+	@$(BIN)/python scripts/make_sample.py --data ../shared/data
+
 lock:
 	@echo "Remaking requirements.lock and requirements-dev.lock (newest versions that pyproject admits)"
 	@$(BIN)/python scripts/lock.py

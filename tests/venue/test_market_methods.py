@@ -98,7 +98,12 @@ def test_the_ticker_shows_the_feed(desk: Desk) -> None:
     assert abs(float(shown["greeks"]["vega"]) - vol * 100) < 0.01
     assert shown["mark_iv"] == 50 and shown["bid_iv"] < 50 < shown["ask_iv"]
     assert shown["min_price"] < shown["best_bid_price"] < shown["best_ask_price"] < shown["max_price"]
-    assert shown["last_price"] is None and shown["settlement_price"] > 0
+    assert shown["last_price"] is None
+    at_eight = desk.feed.quotes("BTC", (CALL,), START + 8 * HOUR)
+    assert shown["settlement_price"] == exact(at_eight.mark[0])
+    desk.to(desk.now + MS_PER_DAY)
+    a_day_later = desk.feed.quotes("BTC", (CALL,), START + 32 * HOUR)
+    assert desk.ask("public/ticker", instrument_name=CALL)["settlement_price"] == exact(a_day_later.mark[0])
 
 
 def test_an_unquoted_side_is_zero_in_the_ticker_and_null_in_the_summary(desk: Desk) -> None:
@@ -137,10 +142,12 @@ def test_the_summary_follows_time(desk: Desk) -> None:
 def test_instruments_of_every_currency(desk: Desk) -> None:
     every = desk.ask("public/get_instruments")
     listed = [name for code in desk.feed.products for name in desk.feed.listed(code, desk.now)]
-    assert [one["instrument_name"] for one in every] == listed
+    perpetuals = ["BTC-PERPETUAL", "ETH-PERPETUAL"]
+    assert [one["instrument_name"] for one in every] == [*listed, *perpetuals]
     numbers = [one["instrument_id"] for one in every]
     assert len(set(numbers)) == len(numbers)
-    assert desk.ask("public/get_instruments", currency="BTC", kind="future") == []
+    futures = desk.ask("public/get_instruments", currency="BTC", kind="future")
+    assert [one["instrument_name"] for one in futures] == perpetuals[:1]
     for wrong, code in (("BTC-4JAN26-81234-C", 13020), ("BTC-PERPETUAL-X", -32602)):
         with pytest.raises(RefusedError) as caught:
             desk.ask("public/get_instrument", instrument_name=wrong)

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.core.market.listing import settlement_period
 from optionwriter.venue.listing import instrument_shape
-from optionwriter.venue.rules import settlement_period
 from tests.shared_data import shared
 from tests.venue.desk import Desk
 from tests.venue.flat_feed import MINUTE, START

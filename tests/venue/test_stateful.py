@@ -19,6 +19,23 @@ from tests.venue.flat_feed import MINUTE, START, FlatFeed
 
 SIDES = st.sampled_from(["buy", "sell"])
 ACCOUNTS = st.sampled_from(["me", "other"])
+FLAGS: list[dict[str, Any]] = [
+    {},
+    {},
+    {"post_only": True},
+    {"reduce_only": True},
+    {"time_in_force": "good_til_day"},
+    {"time_in_force": "immediate_or_cancel"},
+    {"time_in_force": "fill_or_kill"},
+]
+ORDERS = st.tuples(
+    ACCOUNTS,
+    SIDES,
+    st.integers(0, 10_000),
+    st.integers(1, 150),
+    st.sampled_from(["0.5", "0.9", "0.97", "1", "1.04", "1.15"]),
+    st.sampled_from(FLAGS),
+)
 
 
 class ExchangeMachine(RuleBasedStateMachine):
@@ -40,18 +57,12 @@ class ExchangeMachine(RuleBasedStateMachine):
         reply = self.engine.handle(account, method, params, self.engine.now_ms)
         self.replies.append(reply_bytes(reply, 1, 0, 0))
 
-    @rule(
-        account=ACCOUNTS,
-        side=SIDES,
-        pick=st.integers(0, 10_000),
-        lots=st.integers(1, 150),
-        skew=st.sampled_from(["0.5", "0.95", "1", "1.04", "1.3"]),
-        flags=st.sampled_from(
-            [{}, {}, {}, {"post_only": True}, {"reduce_only": True}, {"time_in_force": "good_til_day"},
-             {"time_in_force": "immediate_or_cancel"}, {"time_in_force": "fill_or_kill"}]
-        ),
-    )  # fmt: skip
-    def order(self, account: str, side: str, pick: int, lots: int, skew: str, flags: dict[str, Any]) -> None:
+    @rule(orders=st.lists(ORDERS, min_size=1, max_size=6))
+    def order(self, orders: list[tuple[str, str, int, int, str, dict[str, Any]]]) -> None:
+        for account, side, pick, lots, skew, flags in orders:
+            self.place(account, side, pick, lots, skew, flags)
+
+    def place(self, account: str, side: str, pick: int, lots: int, skew: str, flags: dict[str, Any]) -> None:
         names = [one for code in self.feed.products for one in self.feed.listed(code, self.engine.now_ms)]
         name = names[pick % len(names)]
         product = parse_instrument(name).product
@@ -78,6 +89,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         if orders:
             self.send(account, "private/cancel", {"order_id": orders[pick % len(orders)]})
 
+    @precondition(lambda self: len(self.engine.state.resting) > 5)
     @rule(account=ACCOUNTS)
     def cancel_everything(self, account: str) -> None:
         self.send(account, "private/cancel_all", {})
@@ -131,5 +143,5 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 TestExchange = ExchangeMachine.TestCase
 TestExchange.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -39,6 +39,8 @@ def test_a_taker_fills_at_the_quote_up_to_its_size_and_the_rest_rests(desk: Desk
 
 
 def test_what_was_taken_is_gone_until_the_next_minute(desk: Desk) -> None:
+    chain = desk.ask("public/get_book_summary_by_currency", currency="BTC")
+    assert next(one for one in chain if one["instrument_name"] == CALL)["bid_price"] == Decimal("0.012")
     desk.sell(CALL, "0.5", "0.012")
     book = desk.ask("public/get_order_book", instrument_name=CALL)
     assert book["bids"] == [] and book["best_bid_price"] == 0
@@ -330,3 +332,58 @@ def test_nobody_is_served_privately_and_unknown_methods_say_so(desk: Desk) -> No
 def test_exchange_time_never_goes_back(desk: Desk) -> None:
     with pytest.raises(ValueError, match="cannot go back"):
         desk.engine.advance(desk.now - 1)
+
+
+def test_resting_buys_fill_dearest_first(desk: Desk) -> None:
+    low = desk.buy(CALL, "0.2", "0.011")["order"]["order_id"]
+    high = desk.buy(CALL, "0.2", "0.0115")["order"]["order_id"]
+    desk.feed.pin(CALL, desk.now + 1, 0.0105, 0.0110, 1, 0.3)
+    desk.to(desk.now + MINUTE)
+    trades = desk.ask("private/get_user_trades_by_currency", currency="BTC", sorting="asc")["trades"]
+    assert [(one["order_id"], one["price"], one["amount"]) for one in trades] == [
+        (high, Decimal("0.0115"), Decimal("0.2")),
+        (low, Decimal("0.011"), Decimal("0.1")),
+    ]
+
+
+def test_a_size_off_the_lot_trades_in_whole_lots(desk: Desk) -> None:
+    desk.requote(CALL, 0.0120, 0.0125, bid_size=0.57)
+    assert desk.sell(CALL, "1", "0.012")["order"]["filled_amount"] == Decimal("0.5")
+    desk.requote(CALL, 0.0120, 0.0125, bid_size=float("nan"))
+    assert desk.sell(CALL, "1", "0.012", label="none")["trades"] == []
+
+
+def test_an_edit_is_judged_by_itself_and_not_beside_its_old_self(desk: Desk) -> None:
+    margin = desk.ask("private/get_margins", instrument_name=CALL, amount=1, price=0.013)["sell"]
+    whole = str(int(2 / margin))
+    order = desk.sell(CALL, whole, "0.013")["order"]["order_id"]
+    edited = desk.ask("private/edit", order_id=order, amount=whole, price="0.0135")["order"]
+    assert edited["price"] == Decimal("0.0135") and edited["order_state"] == "open"
+    more = {"order_id": order, "amount": str(int(whole) + 1), "price": "0.0135"}
+    assert refusal(desk, "edit", **more).code == 10009
+
+
+def test_closing_must_be_payable_in_cash(desk: Desk) -> None:
+    desk.sell(CALL, "0.5", "0.012")
+    desk.ask("local/deposit", currency="BTC", amount=-desk.summary("BTC")["available_funds"])
+    balance = desk.summary("BTC")["balance"]
+    dear = 0.5 * float(balance) * 4 // 0.0005 * 0.0005
+    desk.requote(CALL, round(dear - 0.001, 4), round(dear, 4), mark=round(dear, 4))
+    assert desk.summary("BTC")["available_funds"] < 0
+    assert refusal(desk, "buy", instrument_name=CALL, amount="0.5", price=round(dear, 4)).code == 10009
+    affordable = int(float(balance) / dear * 10 - 0.1) / 10
+    assert desk.buy(CALL, str(affordable), str(round(dear, 4)))["order"]["order_state"] == "filled"
+
+
+def test_what_expires_next_is_left_out_of_projected_margins(desk: Desk) -> None:
+    soon = "BTC-2JAN26-82000-C"
+    desk.to(START + 32 * HOUR - 60 * HOUR // 10)
+    desk.feed.pin(soon, desk.now, 0.005, 0.0055)
+    desk.sell(soon, "0.5", "0.005")
+    summary = desk.summary("BTC")
+    assert summary["initial_margin"] > 0 == summary["projected_initial_margin"]
+    assert summary["maintenance_margin"] > 0 == summary["projected_maintenance_margin"]
+    assert summary["delta_total"] < 0 == summary["projected_delta_total"]
+    desk.sell(CALL, "0.5", "0.0105")
+    projected = desk.summary("BTC")["projected_initial_margin"]
+    assert 0 < projected < desk.summary("BTC")["initial_margin"]

@@ -16,7 +16,6 @@ from optionwriter.core.market.money import quantise
 from optionwriter.venue.accounts import Account
 from optionwriter.venue.greeks import Greeks, greeks_of
 from optionwriter.venue.listing import KINDS
-from optionwriter.venue.market_methods import settlement_mark
 from optionwriter.venue.params import currency_of
 from optionwriter.venue.positions import Position
 from optionwriter.venue.quotes import Quote
@@ -53,6 +52,8 @@ def get_positions(request: Request) -> JsonValue:
         for name in sorted(account.positions)
         if currency in ("any", parse_instrument(name).product.settlement_currency)
     ]
+    request.state.market.quotes(names, request.now_ms)  # together: the feed prices a column as fast as a row
+    request.state.market.settlement_marks(names, request.now_ms)
     return [_position(request, account, name) for name in names]
 
 
@@ -223,7 +224,7 @@ def _position(request: Request, account: Account, name: str) -> Json:
         "floating_profit_loss_usd": rounded(held.size * (mark_usd - held.average_usd), 6),
         "total_profit_loss": floating,
         "realized_profit_loss": quantise(held.realised, currency),
-        "settlement_price": settlement_mark(request, name) or ZERO,
+        "settlement_price": market.settlement_marks((name,), now)[name] or ZERO,
         "initial_margin": quantise(initial, currency),
         "maintenance_margin": quantise(maintenance, currency),
         "open_orders_margin": quantise(reserved - initial, currency),

@@ -23,7 +23,7 @@ from optionwriter.venue.methods import Handler, handlers
 from optionwriter.venue.params import Params
 from optionwriter.venue.quotes import MarketView
 from optionwriter.venue.request import Request
-from optionwriter.venue.rules import MATCHING_GRID_MS, in_settlement
+from optionwriter.venue.rules import MATCHING_GRID_MS
 from optionwriter.venue.settlement import settle_day
 from optionwriter.venue.state import Event, State
 from optionwriter.venue.values import JsonValue
@@ -92,6 +92,10 @@ class Engine:
             return Reply(None, refusal, (*happened, *self._drain()))
         return Reply(result, None, (*happened, *self._drain()))
 
+    def serves(self, method: str) -> bool:
+        """Whether there is such a method, control methods included only where they are allowed."""
+        return method in self._handlers and (self.allow_local or not method.startswith("local/"))
+
     def digest(self) -> str:
         """A fingerprint of the whole state: equal states, equal digests."""
         state = self.state
@@ -118,13 +122,11 @@ class Engine:
         return handler(Request(self.state, account, Params(params)))
 
     def _next_instant(self, to_ms: int) -> tuple[int, Callable[[State], None]] | None:
-        """The next thing that time itself brings, up to `to_ms`."""
+        """The next thing that time itself brings, up to `to_ms`; at 08:00:00 that is settlement, and no matching."""
         now = self.state.now_ms
         settlement = next_expiry_instant(now)
         if self.state.resting:
             grid = (now // MATCHING_GRID_MS + 1) * MATCHING_GRID_MS
-            while in_settlement(grid) and grid != settlement:
-                grid += MATCHING_GRID_MS
             if grid <= to_ms and grid < settlement:
                 return grid, match_resting
         return (settlement, settle_day) if settlement <= to_ms else None

@@ -19,10 +19,11 @@ from optionwriter.core.market.instruments import (
     expiry_code,
     parse_instrument,
 )
+from optionwriter.core.market.listing import creation_ms, settlement_period
 from optionwriter.venue.errors import VenueError, invalid
 from optionwriter.venue.params import currency_of
 from optionwriter.venue.request import Request
-from optionwriter.venue.rules import contract_size, last_settlement, settlement_period
+from optionwriter.venue.rules import contract_size, last_settlement
 from optionwriter.venue.values import Json, JsonValue
 
 KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
@@ -120,7 +121,7 @@ def instrument_shape(instrument: Instrument, at_ms: int) -> Json:
         "option_type": instrument.option_type.value,
         "strike": instrument.strike,
         "expiration_timestamp": instrument.expiry_ms,
-        "creation_timestamp": creation_ms(instrument.expiry_ms),
+        "creation_timestamp": creation_ms(instrument.expiry_ms, product),
         "settlement_period": settlement_period(instrument.expiry_ms),
         "settlement_currency": product.settlement_currency,
         "base_currency": product.underlying,
@@ -154,15 +155,6 @@ def instrument_id(instrument: Instrument) -> int:
     day = instrument.expiry_ms // MS_PER_DAY
     kind = 2 * codes.index(instrument.product.code) + (instrument.option_type is OptionType.CALL)
     return (day * 8 + kind) * 10_000_000 + int(instrument.strike * 10)
-
-
-def creation_ms(expiry_ms: int) -> int:
-    """When an expiry's first strikes were listed: 08:00:15 UTC (recorded), four days ahead for a daily (recorded).
-
-    Longer ones are assumed: weeklies three weeks, monthlies a year ahead. Strikes added later carry the same stamp.
-    """
-    days = {"day": 4, "week": 21, "month": 364}[settlement_period(expiry_ms)]
-    return expiry_ms - days * MS_PER_DAY + 15_000
 
 
 def currency_uuid(currency: str) -> str:

@@ -10,7 +10,7 @@ from optionwriter.venue.greeks import greeks_of, implied_percent
 from optionwriter.venue.listing import index_product, zero_if_unknown
 from optionwriter.venue.quotes import Quote
 from optionwriter.venue.request import Request
-from optionwriter.venue.rules import future_name, last_settlement, price_band
+from optionwriter.venue.rules import future_name, price_band
 from optionwriter.venue.values import ZERO, Json, JsonValue, exact, rounded
 
 VERSION = "1.2.26"
@@ -141,18 +141,7 @@ def _ticker(request: Request, name: str) -> Json:
         },
         "estimated_delivery_price": exact(market.feed.estimated_delivery_price(product.index_name, now)),
     }
-    settled = settlement_mark(request, name)
+    settled = market.settlement_marks((name,), now)[name]
     if settled is not None:
         shape["settlement_price"] = settled
     return shape
-
-
-def settlement_mark(request: Request, name: str) -> Decimal | None:
-    """The mark at the latest 08:00 UTC, None for an option that wasn't listed then."""
-    market = request.state.market
-    at_ms = last_settlement(request.now_ms)
-    code = market.known(name, request.now_ms).product.code
-    if at_ms < market.feed.start_ms or name not in market.listed(code, at_ms):
-        return None
-    chain = market.feed.quotes(code, (name,), at_ms)
-    return exact(chain.mark[chain.table.row_of[name]])

@@ -16,7 +16,7 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.instruments import Family, Instrument, InstrumentError, parse_instrument
 from optionwriter.ports import Feed
 from optionwriter.venue.errors import FeedError, VenueError, invalid
-from optionwriter.venue.rules import MS_PER_MINUTE
+from optionwriter.venue.rules import MS_PER_MINUTE, last_settlement
 from optionwriter.venue.values import ZERO, exact, known, rounded
 
 
@@ -77,6 +77,7 @@ class MarketView:
     _chains: dict[str, OptionChain] = field(default_factory=dict)
     _quotes: dict[str, Quote] = field(default_factory=dict)
     _quotes_ms: int = -1
+    _settled: dict[str, tuple[int, Decimal | None]] = field(default_factory=dict)
     _names: dict[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
 
     def index(self, name: str, at_ms: int) -> Decimal:
@@ -126,6 +127,24 @@ class MarketView:
             for name in absent:
                 self._quotes[name] = read_quote(chain, name)
         return {name: self._quotes[name] for name in wanted}
+
+    def settlement_marks(self, names: Iterable[str], at_ms: int) -> dict[str, Decimal | None]:
+        """The marks at the latest 08:00 UTC, None for an option that wasn't listed then."""
+        settled_ms = last_settlement(at_ms)
+        wanted = tuple(names)
+        missing: dict[str, list[str]] = {}
+        for name in wanted:
+            kept = self._settled.get(name)
+            if kept is None or kept[0] != settled_ms:
+                self._settled[name] = (settled_ms, None)
+                code = parse_instrument(name).product.code
+                if settled_ms >= self.feed.start_ms and name in self.listed(code, settled_ms):
+                    missing.setdefault(code, []).append(name)
+        for code, absent in missing.items():
+            chain = self.feed.quotes(code, tuple(absent), settled_ms)
+            for name in absent:
+                self._settled[name] = (settled_ms, read_quote(chain, name).mark)
+        return {name: self._settled[name][1] for name in wanted}
 
     def _delivered(self, instrument: Instrument, at_ms: int) -> Quote:
         """An expired option is worth its payoff at the delivery price, and nobody quotes it."""

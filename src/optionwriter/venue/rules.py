@@ -5,7 +5,6 @@ What FACTS marks (?) or (inf) is labelled assumed here. Money rules (fees, margi
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 
 from optionwriter.core.market.instruments import (
@@ -15,8 +14,8 @@ from optionwriter.core.market.instruments import (
     Family,
     Product,
     expiry_code,
-    utc_day,
 )
+from optionwriter.core.market.listing import settlement_period
 from optionwriter.venue.values import ZERO
 
 MS_PER_MINUTE = 60_000
@@ -53,17 +52,6 @@ def last_settlement(at_ms: int) -> int:
     """The latest 08:00:00 UTC at or before `at_ms`."""
     offset = EXPIRY_HOUR_UTC * MS_PER_HOUR
     return (at_ms - offset) // MS_PER_DAY * MS_PER_DAY + offset
-
-
-def settlement_period(expiry_ms: int) -> str:
-    """day, week or month, by the expiry's date (FACTS §3).
-
-    Fridays are weeklies, a month's last Friday is `month` (quarterlies too); every other day is a daily.
-    """
-    day = utc_day(expiry_ms)
-    if day.weekday() != 4:
-        return "day"
-    return "week" if (day + timedelta(days=7)).month == day.month else "month"
 
 
 def is_daily(expiry_ms: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from optionwriter.core.books.account import Side
 from optionwriter.core.market.chain import F64, OptionChain
-from optionwriter.core.market.instruments import Family, Product, parse_instrument
+from optionwriter.core.market.instruments import Family, Product
 from optionwriter.venue.params import currency_of
 from optionwriter.venue.request import Request
 from optionwriter.venue.rules import future_name
@@ -86,7 +86,7 @@ def summary_rows(state: State, chain: OptionChain) -> list[SummaryRow]:
     quote_currency = product.underlying if product.family is Family.INVERSE else "USDC"
     columns: list[Sequence[object]] = [
         names,
-        [future_name(product, parse_instrument(name).expiry_ms) for name in names],
+        _underlying_indices(chain),
         [product.underlying] * count,
         [quote_currency] * count,
         [chain.at_ms] * count,
@@ -107,6 +107,12 @@ def summary_rows(state: State, chain: OptionChain) -> list[SummaryRow]:
         np.round(np.nan_to_num(turnover), 2).tolist(),
     ]
     return list(map(SummaryRow, *columns))
+
+
+def _underlying_indices(chain: OptionChain) -> list[str]:
+    expiries = chain.table.expiry_ms.tolist()
+    by_expiry = {one: future_name(chain.product, one) for one in set(expiries)}
+    return [by_expiry[one] for one in expiries]
 
 
 def _last(state: State, names: Sequence[str]) -> list[float | None]:

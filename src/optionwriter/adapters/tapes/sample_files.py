@@ -1,0 +1,163 @@
+"""The bundled sample's files: reads them, and vouches that they are whole.
+
+Every file is checked against the manifest (sha256, rows, columns) before a number of it is used. What the columns mean
+is written in scripts/make_sample.py, which makes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.instruments import product
+from optionwriter.core.market.quotes import BUCKETS, QuoteTable
+from optionwriter.core.market.smile import NODE_COUNT
+from optionwriter.core.market.surface import HOURS_PER_WEEK
+
+FOLDER = Path(__file__).resolve().parents[2] / "sample"
+VERSION = 1
+_CURE = "reinstall optionwriter, or make the sample anew with: make sample"
+_FILES = ("books", "event_time", "listing", "prices", "surfaces", "volatility_index")
+
+
+class SampleError(Exception):
+    """The sample is missing, torn or altered; the message names the file and the cure."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """One underlying's recordings, as columns; units as in scripts/make_sample.py, already scaled."""
+
+    candle_ms: I64
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+    snapshot_ms: I64  # (s,) ascending
+    snapshot_index: F64  # (s,)
+    first_row: I64  # (s + 1,) where a snapshot's slices begin
+    slice_expiry: I64
+    carry: F64
+    atm_iv: F64
+    nodes: F64
+    listed_expiry: I64
+    listed_strike: F64
+    listed_ms: I64
+    index_ms: I64
+    index_value: F64
+    event_weights: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleData:
+    """Everything, by underlying and by product."""
+
+    manifest: dict[str, Any]
+    recorded: dict[str, Recorded]
+    books: dict[str, QuoteTable]
+
+
+def load_sample(folder: Path = FOLDER) -> SampleData:
+    """Reads and checks the whole sample. Errors: SampleError."""
+    manifest = _manifest(folder)
+    tables = {name: _table(folder, f"{name}.parquet", manifest) for name in _FILES}
+    try:
+        underlyings = tables["event_time"]["underlying"].unique(maintain_order=True).to_list()
+        units = {name: float(unit) for name, unit in manifest["units"].items()}
+        recorded = {name: _recorded(name, tables, units) for name in underlyings}
+        books = {
+            code: _book(code, part)
+            for (code,), part in tables["books"].group_by("product", maintain_order=True)
+        }
+    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise SampleError(f"the sample in {folder} makes no sense ({error}): {_CURE}") from error
+    return SampleData(manifest, recorded, books)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SampleError(f"{path} cannot be read ({error.strerror}): {_CURE}") from error
+    except ValueError as error:
+        raise SampleError(f"{path} is no JSON ({error}): {_CURE}") from error
+    if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
+        found = manifest.get("version") if isinstance(manifest, dict) else None
+        raise SampleError(f"{path} has version {found}, this program reads {VERSION}: {_CURE}")
+    return manifest
+
+
+def _table(folder: Path, name: str, manifest: dict[str, Any]) -> pl.DataFrame:
+    path = folder / name
+    promised = manifest.get("files", {}).get(name)
+    if not isinstance(promised, dict):
+        raise SampleError(f"{folder / 'manifest.json'} does not name {name}: {_CURE}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SampleError(f"{path} cannot be read ({error.strerror}): {_CURE}") from error
+    if hashlib.sha256(content).hexdigest() != promised.get("sha256"):
+        raise SampleError(f"{path} is torn or altered (its sha256 is not the manifest's): {_CURE}")
+    try:
+        table = pl.read_parquet(io.BytesIO(content))
+    except pl.exceptions.PolarsError as error:
+        raise SampleError(f"{path} is no readable Parquet ({error}): {_CURE}") from error
+    if table.height != promised.get("rows") or table.columns != promised.get("columns"):
+        raise SampleError(f"{path} has other rows or columns than the manifest says: {_CURE}")
+    return table
+
+
+def _recorded(name: str, tables: dict[str, pl.DataFrame], units: dict[str, float]) -> Recorded:
+    own = {key: tables[key].filter(pl.col("underlying") == name) for key in _FILES if key != "books"}
+    prices, listing, index = own["prices"], own["listing"], own["volatility_index"]
+    slices = own["surfaces"].sort("at_ms", "expiry_ms")
+    instants, first = np.unique(slices["at_ms"].to_numpy(), return_index=True)
+    nodes = slices.select(f"node_{j:02d}" for j in range(NODE_COUNT)).to_numpy() * units["nodes"]
+    weights = own["event_time"]["weight"].to_numpy()
+    if len(weights) != HOURS_PER_WEEK or len(instants) < 2 or not len(prices):
+        raise ValueError(f"{name} lacks hours, snapshots or prices")
+    return Recorded(
+        candle_ms=prices["open_ms"].to_numpy(),
+        open=prices["open"].to_numpy(),
+        high=prices["high"].to_numpy(),
+        low=prices["low"].to_numpy(),
+        close=prices["close"].to_numpy(),
+        snapshot_ms=instants,
+        snapshot_index=slices["index_price"].to_numpy()[first],
+        first_row=np.append(first, slices.height),
+        slice_expiry=slices["expiry_ms"].to_numpy(),
+        carry=slices["carry"].to_numpy() * units["carry"],
+        atm_iv=slices["atm_iv"].to_numpy() * units["atm_iv"],
+        nodes=np.ascontiguousarray(nodes),
+        listed_expiry=listing["expiry_ms"].to_numpy(),
+        listed_strike=listing["strike"].to_numpy(),
+        listed_ms=listing["listed_ms"].to_numpy(),
+        index_ms=index["at_ms"].to_numpy(),
+        index_value=index["value"].to_numpy(),
+        event_weights=weights,
+    )
+
+
+def _book(code: object, part: pl.DataFrame) -> QuoteTable:
+    part = part.sort("bucket")
+    if part.height != BUCKETS:
+        raise ValueError(f"{code} has {part.height} buckets of quotes instead of {BUCKETS}")
+    return QuoteTable(
+        product=product(str(code)),
+        below=part["below"].to_numpy(),
+        above=part["above"].to_numpy(),
+        bid_size=part["bid_size"].to_numpy(),
+        ask_size=part["ask_size"].to_numpy(),
+        open_interest=part["open_interest"].to_numpy(),
+        volume=part["volume"].to_numpy(),
+        assumed=("bid_size", "ask_size") if part["sizes_assumed"].any() else (),
+    )

@@ -1,0 +1,179 @@
+"""MarketContext: where an underlying stands at an instant, from its past alone.
+
+Owns the definitions of returns, realised volatility, averages, regime and volatility rank. Rules:
+
+- a candle counts from the moment it closed (open + 1 h <= the instant), an index value from the moment it was known;
+  so the context at an instant is the same whatever is known later
+- the price at an instant is the close of the last candle closed by then; older than 6 h it is missing
+- what history is too short or too broken for is NaN (the regime then UNKNOWN), never a guess
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
+
+HOURS_PER_YEAR = 365 * 24
+_OLDEST_PRICE_MS = 6 * MS_PER_HOUR
+_LEAST_SHARE = 0.8  # of a window's hours or days that must be there
+_RANK_DAYS = 365
+_LEAST_RANK_DAYS = 300
+
+
+class Regime(StrEnum):
+    """The slow state of the market; the rule is in `regime_of`."""
+
+    BULL = "bull"
+    SIDEWAYS = "sideways"
+    BEAR = "bear"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketContext:
+    """One underlying at one instant. Returns, volatilities, distances and the rank are fractions; NaN is missing.
+
+    `spot` USD. `return_*`: spot / the price that long before, less 1. `realised_*`: close to close, hourly, a year's
+    (365 d); at least 80 % of the window's hours. `range_volatility_7d`: Garman-Klass on hourly candles, likewise.
+    `distance_50d`, `distance_200d`: spot / the mean of the last 50 and 200 daily closes (00:00 UTC), less 1; at least
+    80 % of them. `volatility_index`: percent points, not older than 36 h. `volatility_rank_1y`: where it lies
+    between the lowest (0) and highest (1) of the last 365 days, of which at least 300 must be known.
+    """
+
+    underlying: str
+    at_ms: int
+    realised_7d: float = math.nan
+    realised_30d: float = math.nan
+    spot: float = math.nan
+    return_1d: float = math.nan
+    return_7d: float = math.nan
+    return_30d: float = math.nan
+    range_volatility_7d: float = math.nan
+    distance_50d: float = math.nan
+    distance_200d: float = math.nan
+    regime: Regime = Regime.UNKNOWN
+    volatility_index: float = math.nan
+    volatility_rank_1y: float = math.nan
+
+
+def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
+    """The context at `at_ms` from what had happened by then, even where `history` knows more."""
+    candles = _closed(history.candles, at_ms)
+    spot = _price_at(candles, at_ms)
+    daily = _daily_closes(candles, at_ms, 200)
+    average_50, average_200 = _average(daily[:50]), _average(daily)
+    level, rank = _volatility(history.volatility_index, at_ms)
+    return MarketContext(
+        underlying=history.underlying,
+        at_ms=at_ms,
+        realised_7d=_realised(candles, at_ms, 7),
+        realised_30d=_realised(candles, at_ms, 30),
+        spot=spot,
+        return_1d=spot / _price_at(candles, at_ms - MS_PER_DAY) - 1.0,
+        return_7d=spot / _price_at(candles, at_ms - 7 * MS_PER_DAY) - 1.0,
+        return_30d=spot / _price_at(candles, at_ms - 30 * MS_PER_DAY) - 1.0,
+        range_volatility_7d=_garman_klass(candles, at_ms, 7),
+        distance_50d=spot / average_50 - 1.0,
+        distance_200d=spot / average_200 - 1.0,
+        regime=regime_of(spot, average_50, average_200),
+        volatility_index=level,
+        volatility_rank_1y=rank,
+    )
+
+
+def regime_of(spot: float, average_50d: float, average_200d: float) -> Regime:
+    """Bull: spot over both averages, and the shorter over the longer. Bear: the reverse. Else sideways.
+
+    UNKNOWN where one of them is missing.
+    """
+    if math.isnan(spot + average_50d + average_200d):
+        return Regime.UNKNOWN
+    if spot > average_50d > average_200d:
+        return Regime.BULL
+    if spot < average_50d < average_200d:
+        return Regime.BEAR
+    return Regime.SIDEWAYS
+
+
+def _closed(candles: Candles, at_ms: int) -> Candles:
+    """The candles closed by then (views, no copies)."""
+    end = int(np.searchsorted(candles.open_ms, at_ms - MS_PER_HOUR, side="right"))
+    return Candles(
+        candles.open_ms[:end], candles.open[:end], candles.high[:end], candles.low[:end], candles.close[:end]
+    )
+
+
+def _prices_at(candles: Candles, instants: I64) -> F64:
+    """The closes of the last candles closed by the instants; NaN where that is older than 6 h."""
+    if not len(candles.open_ms):
+        return np.full(len(instants), np.nan)
+    rows = np.searchsorted(candles.open_ms, instants - MS_PER_HOUR, side="right") - 1
+    found = np.maximum(rows, 0)
+    age = instants - MS_PER_HOUR - candles.open_ms[found]
+    return np.where((rows >= 0) & (age <= _OLDEST_PRICE_MS), candles.close[found], np.nan)
+
+
+def _price_at(candles: Candles, at_ms: int) -> float:
+    return float(_prices_at(candles, np.array([at_ms], dtype=np.int64))[0])
+
+
+def _window(candles: Candles, at_ms: int, days: int) -> int:
+    """The first row of the candles that closed in (at - days, at]."""
+    return int(np.searchsorted(candles.open_ms, at_ms - days * MS_PER_DAY - MS_PER_HOUR, side="right"))
+
+
+def _enough(count: int, days: int) -> bool:
+    return count >= _LEAST_SHARE * 24 * days
+
+
+def _realised(candles: Candles, at_ms: int, days: int) -> float:
+    """From the returns of hours that follow on each other; a jump over missing hours is left out. Mean taken as 0."""
+    first = max(
+        _window(candles, at_ms, days) - 1, 0
+    )  # the window's first return starts at the close before it
+    follows = np.diff(candles.open_ms[first:]) == MS_PER_HOUR
+    returns = np.diff(np.log(candles.close[first:]))[follows]
+    if not _enough(len(returns), days):
+        return math.nan
+    return math.sqrt(float(np.dot(returns, returns)) / len(returns) * HOURS_PER_YEAR)
+
+
+def _garman_klass(candles: Candles, at_ms: int, days: int) -> float:
+    first = _window(candles, at_ms, days)
+    if not _enough(len(candles.open_ms) - first, days):
+        return math.nan
+    span = np.log(candles.high[first:] / candles.low[first:])
+    body = np.log(candles.close[first:] / candles.open[first:])
+    variance = 0.5 * span * span - (2.0 * math.log(2.0) - 1.0) * body * body
+    return math.sqrt(max(float(variance.mean()), 0.0) * HOURS_PER_YEAR)
+
+
+def _daily_closes(candles: Candles, at_ms: int, days: int) -> F64:
+    """The prices at the last `days` midnights (UTC) by then, the latest first."""
+    last = at_ms // MS_PER_DAY
+    return _prices_at(candles, MS_PER_DAY * (last - np.arange(days, dtype=np.int64)))
+
+
+def _average(daily: F64) -> float:
+    known = daily[~np.isnan(daily)]
+    return float(known.mean()) if len(known) >= _LEAST_SHARE * len(daily) else math.nan
+
+
+def _volatility(index: VolatilityIndex, at_ms: int) -> tuple[float, float]:
+    """(level, rank within the last year)."""
+    end = int(np.searchsorted(index.at_ms, at_ms, side="right"))
+    if end == 0 or at_ms - int(index.at_ms[end - 1]) > 1.5 * MS_PER_DAY:
+        return math.nan, math.nan
+    level = float(index.value[end - 1])
+    first = int(np.searchsorted(index.at_ms, at_ms - _RANK_DAYS * MS_PER_DAY, side="left"))
+    if at_ms - int(index.at_ms[first]) < _LEAST_RANK_DAYS * MS_PER_DAY:
+        return level, math.nan
+    low, high = float(np.min(index.value[first:end])), float(np.max(index.value[first:end]))
+    return level, (level - low) / (high - low) if high > low else math.nan
