@@ -167,3 +167,7 @@ class Transport(Protocol):
 
 class TransportError(Exception):
     """The wire failed: nobody knows whether the venue acted."""
+
+
+class NotSentError(TransportError):
+    """The wire failed before the request left: the venue has certainly not acted."""

@@ -142,10 +142,12 @@ def test_the_summary_follows_time(desk: Desk) -> None:
 def test_instruments_of_every_currency(desk: Desk) -> None:
     every = desk.ask("public/get_instruments")
     listed = [name for code in desk.feed.products for name in desk.feed.listed(code, desk.now)]
-    assert [one["instrument_name"] for one in every] == listed
+    perpetuals = ["BTC-PERPETUAL", "ETH-PERPETUAL"]
+    assert [one["instrument_name"] for one in every] == [*listed, *perpetuals]
     numbers = [one["instrument_id"] for one in every]
     assert len(set(numbers)) == len(numbers)
-    assert desk.ask("public/get_instruments", currency="BTC", kind="future") == []
+    futures = desk.ask("public/get_instruments", currency="BTC", kind="future")
+    assert [one["instrument_name"] for one in futures] == perpetuals[:1]
     for wrong, code in (("BTC-4JAN26-81234-C", 13020), ("BTC-PERPETUAL-X", -32602)):
         with pytest.raises(RefusedError) as caught:
             desk.ask("public/get_instrument", instrument_name=wrong)

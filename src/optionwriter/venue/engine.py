@@ -92,6 +92,10 @@ class Engine:
             return Reply(None, refusal, (*happened, *self._drain()))
         return Reply(result, None, (*happened, *self._drain()))
 
+    def serves(self, method: str) -> bool:
+        """Whether there is such a method, control methods included only where they are allowed."""
+        return method in self._handlers and (self.allow_local or not method.startswith("local/"))
+
     def digest(self) -> str:
         """A fingerprint of the whole state: equal states, equal digests."""
         state = self.state

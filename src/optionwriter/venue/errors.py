@@ -12,6 +12,8 @@ INVALID_PARAMS = -32602
 METHOD_NOT_FOUND = -32601
 
 MESSAGES: dict[int, str] = {
+    -32700: "Parse error",
+    -32600: "request entity too large",
     INVALID_PARAMS: "Invalid params",
     METHOD_NOT_FOUND: "Method not found",
     10000: "authorization_required",
@@ -21,19 +23,29 @@ MESSAGES: dict[int, str] = {
     10007: "price_too_high",
     10009: "not_enough_funds",
     10012: "book_closed",
+    10019: "locked_by_admin",
     10020: "invalid_or_unsupported_instrument",
     10021: "invalid_amount",
     10023: "invalid_price",
+    10028: "too_many_requests",
     10029: "not_owner_of_order",
+    10030: "must_be_websocket_request",
     10033: "not_implemented",
     10041: "settlement_in_progress",
     10043: "price_wrong_tick",
     11030: "other_reject",
     11044: "not_open_order",
+    11050: "bad_request",
     11054: "post_only_reject",
     11055: "post_only_not_allowed",
+    11094: "internal_server_error",
+    13004: "invalid_credentials",
+    13009: "unauthorized",
+    13018: "invalid_content_type",
     13020: "not_found",
+    13028: "temporarily_unavailable",
     13032: "non_unique_order_label",
+    13403: "scope_exceeded",
     13888: "timed_out",
 }
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -32,6 +33,8 @@ class Restored:
     inputs: int
     dropped: int
     good_bytes: int
+    lines: int = 0  # good ones in the file after its first
+    until_ms: int = 0  # the latest instant that was promised: exchange time goes on from there or later
 
 
 def heading(engine: Engine) -> dict[str, object]:
@@ -67,6 +70,14 @@ class Journal:
         """The passing of time, before it passes."""
         self._write({"to_ms": to_ms})
 
+    def promise(self, until_ms: int) -> None:
+        """Exchange time, after a restart, goes on from here or later: written before any instant up to it is shown."""
+        self._write({"until_ms": until_ms})
+
+    def size(self) -> int:
+        """Bytes written."""
+        return self._file.tell()
+
     def sync(self) -> None:
         """Makes what was written survive the machine, not just the process."""
         os.fsync(self._file.fileno())
@@ -86,35 +97,56 @@ class Journal:
         self._file.flush()
 
 
-def restore(engine: Engine, lines: Iterable[bytes]) -> Restored:
+def restore(engine: Engine, lines: Iterable[bytes], skipped: int = 0) -> Restored:
     """Replays a log's lines, each with its newline, into a fresh engine made as the log's first line says.
 
-    Errors: JournalError naming the line; the engine is then good for nothing.
+    `skipped` lines after the first are in the engine already and not in `lines`. Errors: JournalError naming the line;
+    the engine is then good for nothing.
     """
-    inputs = good = 0
+    inputs = good = known = until_ms = 0
     torn: bytes | None = None
     for number, line in enumerate(lines, start=1):
         if torn is not None:
-            raise _bad(number - 1, "it cannot be read, and lines follow it")
+            raise _bad(skipped + number - 1, "it cannot be read, and lines follow it")
         entry = _decode(line)
         if entry is None:
             torn = line
             continue
         if number == 1:
             _check_heading(engine, entry)
+        elif isinstance(promised := entry.get("until_ms"), int):
+            until_ms = max(until_ms, promised)
         else:
-            _apply(engine, entry, number)
+            _apply(engine, entry, skipped + number)
             inputs += 1
         good += len(line)
-    return Restored(inputs, 0 if torn is None else len(torn), good)
+        known = skipped + number - 1
+    return Restored(inputs, 0 if torn is None else len(torn), good, known, until_ms)
 
 
-def restore_file(engine: Engine, path: Path) -> Restored:
-    """The same from a file; one that is missing or empty is an exchange without a past."""
+def restore_file(engine: Engine, path: Path, from_byte: int = 0, skipped: int = 0) -> Restored:
+    """The same from a file; one that is missing or empty is an exchange without a past.
+
+    `from_byte` is where the lines begin that a snapshot doesn't know, after `skipped` that it does.
+    """
     if not path.exists():
         return Restored(0, 0, 0)
     with path.open("rb") as file:
-        return restore(engine, file)
+        if not from_byte:
+            return restore(engine, file)
+        first = file.readline()
+        file.seek(from_byte)
+        tail = restore(engine, chain((first,), file), skipped)
+        return replace(tail, good_bytes=tail.good_bytes - len(first) + from_byte)
+
+
+def check_file(engine: Engine, path: Path) -> None:
+    """Errors: JournalError when a file's first line is another exchange's than `engine`, a fresh one."""
+    if path.exists():
+        with path.open("rb") as file:
+            entry = _decode(file.readline())
+        if entry is not None:
+            _check_heading(engine, entry)
 
 
 def _decode(line: bytes) -> dict[str, object] | None:

@@ -12,9 +12,14 @@ from optionwriter.venue import (
     local_methods,
     market_methods,
     order_methods,
+    perpetuals,
     query_methods,
+    subaccounts,
     summaries,
+    trade_methods,
+    volatility_methods,
 )
+from optionwriter.venue.perpetuals import or_perpetual
 from optionwriter.venue.request import Request
 from optionwriter.venue.values import JsonValue
 
@@ -27,28 +32,36 @@ _PUBLIC: dict[str, Handler] = {
     "get_currencies": market_methods.get_currencies,
     "get_index_price_names": market_methods.get_index_price_names,
     "get_index_price": market_methods.get_index_price,
-    "ticker": market_methods.ticker,
-    "get_order_book": market_methods.get_order_book,
-    "get_instruments": listing.get_instruments,
-    "get_instrument": listing.get_instrument,
-    "get_contract_size": listing.get_contract_size,
+    "ticker": or_perpetual(market_methods.ticker, perpetuals.ticker),
+    "get_order_book": or_perpetual(market_methods.get_order_book, perpetuals.get_order_book),
+    "get_instruments": perpetuals.get_instruments,
+    "get_instrument": or_perpetual(listing.get_instrument, perpetuals.get_instrument),
+    "get_contract_size": or_perpetual(listing.get_contract_size, perpetuals.get_contract_size),
     "get_expirations": listing.get_expirations,
     "get_book_summary_by_currency": summaries.get_book_summary_by_currency,
-    "get_book_summary_by_instrument": summaries.get_book_summary_by_instrument,
-    "get_tradingview_chart_data": history_methods.get_tradingview_chart_data,
+    "get_book_summary_by_instrument": or_perpetual(
+        summaries.get_book_summary_by_instrument, perpetuals.get_book_summary
+    ),
+    "get_last_trades_by_instrument": trade_methods.get_last_trades_by_instrument,
+    "get_last_trades_by_instrument_and_time": trade_methods.get_last_trades_by_instrument_and_time,
+    "get_last_trades_by_currency": trade_methods.get_last_trades_by_currency,
+    "get_last_trades_by_currency_and_time": trade_methods.get_last_trades_by_currency,
+    "get_tradingview_chart_data": trade_methods.get_tradingview_chart_data,
+    "get_historical_volatility": volatility_methods.get_historical_volatility,
     "get_volatility_index_data": history_methods.get_volatility_index_data,
     "get_delivery_prices": history_methods.get_delivery_prices,
 }
 
 _CHANGING: dict[str, Handler] = {
-    "private/buy": order_methods.buy,
-    "private/sell": order_methods.sell,
+    "private/buy": or_perpetual(order_methods.buy, perpetuals.refuse),
+    "private/sell": or_perpetual(order_methods.sell, perpetuals.refuse),
     "private/edit": order_methods.edit_order,
     "private/edit_by_label": order_methods.edit_by_label,
     "private/cancel": order_methods.cancel_order,
     "private/cancel_all": order_methods.cancel_all,
     "private/cancel_all_by_currency": order_methods.cancel_all_by_currency,
     "private/cancel_all_by_instrument": order_methods.cancel_all_by_instrument,
+    "private/cancel_all_by_kind_or_type": order_methods.cancel_all_by_kind_or_type,
     "private/cancel_by_label": order_methods.cancel_by_label,
     "local/deposit": local_methods.deposit,
 }
@@ -58,6 +71,7 @@ _PRIVATE: dict[str, Handler] = {
     "get_account_summaries": account_methods.get_account_summaries,
     "get_positions": account_methods.get_positions,
     "get_position": account_methods.get_position,
+    "get_subaccounts": subaccounts.get_subaccounts,
     "get_margins": account_methods.get_margins,
     "get_open_orders": query_methods.get_open_orders,
     "get_open_orders_by_currency": query_methods.get_open_orders_by_currency,

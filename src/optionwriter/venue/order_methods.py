@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from optionwriter.core.books.account import Side
 from optionwriter.venue.accounts import Account
-from optionwriter.venue.errors import VenueError
+from optionwriter.venue.errors import VenueError, invalid
+from optionwriter.venue.listing import KINDS
 from optionwriter.venue.matching import cancel
 from optionwriter.venue.orders import Order, Trade
-from optionwriter.venue.params import currency_of
+from optionwriter.venue.params import Params, currency_of
 from optionwriter.venue.request import Request
 from optionwriter.venue.shapes import order_shape, trade_shape
 from optionwriter.venue.trading import cancel_many, edit, find_open, submit
@@ -70,6 +71,20 @@ def cancel_all_by_instrument(request: Request) -> JsonValue:
     return _cancel_where(request, lambda one: one.instrument.name == name)
 
 
+def cancel_all_by_kind_or_type(request: Request) -> JsonValue:
+    """Cancels by currencies (one, a list, or `any`), kind and order type; every order here is a limit order."""
+    currencies = request.params.texts("currency")
+    known = {currency_of(Params({"currency": one}), extra=("any",)) for one in currencies}
+    if not known:
+        raise invalid("currency", "value required")
+    kind = request.params.choice("kind", KINDS, "any")
+    order_type = request.params.choice("type", ("all", "limit", "trigger_all", "stop", "take"), "all")
+    fits = kind in ("option", "any") and order_type in ("all", "limit")
+    return _cancel_where(
+        request, lambda one: fits and bool(known & {"any", one.instrument.product.settlement_currency})
+    )
+
+
 def cancel_by_label(request: Request) -> JsonValue:
     """Cancels every order with that label, in a currency when one is named."""
     label = request.params.required("label")
@@ -82,6 +97,8 @@ def cancel_by_label(request: Request) -> JsonValue:
 
 def _cancel_where(request: Request, chosen: Callable[[Order], bool]) -> int:
     account = request.authorised()
+    if request.params.flag("detailed"):
+        raise VenueError(10033, "detailed")
     return cancel_many(request.state, [one for one in account.open_orders.values() if chosen(one)])
 
 

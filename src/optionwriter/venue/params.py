@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+import msgspec
+
 from optionwriter.venue.errors import invalid
 from optionwriter.venue.values import exact
 
@@ -70,6 +72,19 @@ class Params:
         if (low is not None and value < low) or (high is not None and value > high):
             raise invalid(name, f"must be between {low} and {high}")
         return int(value)
+
+    def texts(self, name: str) -> list[str]:
+        """One string or several: a list in a body, JSON's list as a query's text; empty when it wasn't sent."""
+        value = self.raw.get(name)
+        if isinstance(value, str) and value.startswith("["):
+            try:
+                value = msgspec.json.decode(value)
+            except msgspec.DecodeError:
+                raise invalid(name, "must be a string or a list of strings") from None
+        several = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(one, str) for one in several):
+            raise invalid(name, "must be a string or a list of strings")
+        return [str(one) for one in several]
 
     def instant(self, name: str) -> int:
         """Epoch milliseconds that must be there."""

@@ -45,11 +45,13 @@ class DeribitBroker:
         self._clock = clock
         self._account_id = account_id
         self._orders = Orders(client, clock, visibility_lag_ms)
+        self._venue_account: int | None = None  # the exchange's own number of the account
 
     def account(self) -> AccountSnapshot:
         """The account now: summaries, positions, resting orders. Raises BrokerUnavailableError."""
         try:
             whole = self._client.call("private/get_account_summaries", {"extended": True}, Summaries)
+            self._check_account(whole.id)
             positions = self._client.call("private/get_positions", {"currency": "any"}, list[PositionRow])
             orders = self._client.call("private/get_open_orders", {}, list[OrderRow])
             summaries = [one for one in whole.summaries if one.currency in CURRENCIES]
@@ -65,6 +67,15 @@ class DeribitBroker:
             )
         except VenueError as error:
             raise BrokerUnavailableError(f"the account could not be read: {error}") from error
+
+    def _check_account(self, number: int | None) -> None:
+        """Raises MalformedReplyError when the exchange shows another account than it did before."""
+        if self._venue_account is None:
+            self._venue_account = number
+        if number is not None and number != self._venue_account:
+            raise MalformedReplyError(
+                f"the reply shows account {number}, before it was {self._venue_account}: the key of another account?"
+            )
 
     def send(self, intent: Intent) -> Outcome:
         """Sends one limit order, good till cancelled."""

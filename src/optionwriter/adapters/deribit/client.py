@@ -16,9 +16,10 @@ from optionwriter.adapters.deribit.errors import (
     DeribitError,
     MalformedReplyError,
     NoReplyError,
+    RequestNotSentError,
     WrongEnvironmentError,
 )
-from optionwriter.ports import Transport, TransportError
+from optionwriter.ports import NotSentError, Transport, TransportError
 
 T = TypeVar("T")
 
@@ -66,6 +67,8 @@ class DeribitClient:
         """
         try:
             body = self._transport.call(method, params)
+        except NotSentError as error:
+            raise RequestNotSentError(f"{method}: not sent: {error}") from error
         except TransportError as error:
             raise NoReplyError(f"{method}: no reply: {error}") from error
         if len(body) > MAX_REPLY_BYTES:

@@ -2,6 +2,7 @@
 
     VenueError
     ├── NoReplyError            the wire failed before a body came: nobody knows whether the exchange acted
+    │   └── RequestNotSentError … unless it failed before the request left: it has certainly not acted
     ├── MalformedReplyError     a body came and is no reply: HTML, half JSON, NaN, a missing field, too large
     ├── WrongEnvironmentError   a reply from the other network (test instead of production, or the reverse)
     └── DeribitError            the exchange's own error: code, message, data
@@ -73,6 +74,10 @@ class VenueError(Exception):
 
 class NoReplyError(VenueError):
     """No body came back."""
+
+
+class RequestNotSentError(NoReplyError):
+    """No body came back, because the request never left: the exchange has certainly not acted."""
 
 
 class MalformedReplyError(VenueError):

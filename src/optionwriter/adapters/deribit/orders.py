@@ -12,7 +12,13 @@ from decimal import Decimal
 
 from optionwriter.adapters.deribit import translate
 from optionwriter.adapters.deribit.client import DeribitClient
-from optionwriter.adapters.deribit.errors import NO_OPEN_ORDER, DeribitError, MalformedReplyError, VenueError
+from optionwriter.adapters.deribit.errors import (
+    NO_OPEN_ORDER,
+    DeribitError,
+    MalformedReplyError,
+    RequestNotSentError,
+    VenueError,
+)
 from optionwriter.adapters.deribit.trades import trades_between
 from optionwriter.adapters.deribit.wire import OrderReply, OrderRow, TradeRow
 from optionwriter.core.books.account import (
@@ -69,6 +75,8 @@ class Orders:
             if error.is_refusal:
                 return Rejected(error.code, str(error))
             return Unknown(f"the exchange answered {error}")
+        except RequestNotSentError as error:
+            return Rejected(0, str(error))
         except VenueError as error:
             return Unknown(str(error))
 

@@ -102,9 +102,10 @@ class Summary(_Exact):
 
 
 class Summaries(msgspec.Struct):
-    """get_account_summaries: all currencies of one account."""
+    """get_account_summaries: all currencies of one account; `id` is the account's, in the extended form."""
 
     summaries: list[Summary]
+    id: int | None = None
 
 
 class PositionRow(_Exact):
