@@ -141,7 +141,7 @@ def open_exchange(
         engine,
         time,
         Auth(keys, time.now_ms, wall_ms),
-        Credits(time.seconds) if counts_credits else None,
+        Credits(time.now_us) if counts_credits else None,
         keeper,
         engine.now_ms if keeper else 0,
     )
