@@ -130,6 +130,10 @@ class Settings(BaseModel):
     data_dir: Path = _in("files", "Ledger, local exchange and logs live here.", Path("var/run"))
     candidate_retention_days: int = _in("files", "Days of candidate columns to keep.", 30, ge=1, le=3_650)
 
+    local_port: int = _in("local exchange", "Port of the local exchange.", 8090, ge=0, le=65_535)
+    local_speed: float = _in(
+        "local exchange", "Exchange seconds a real second, between cycles.", 600.0, gt=0, le=1e6
+    )
     local_start: str = _in(
         "local exchange", "First instant of the replayed sample, UTC.", "2026-01-01T00:00:00Z"
     )

@@ -73,7 +73,9 @@ def simulate(folder: Path, days: float, *, live: bool, settings: dict[str, objec
     def tell(report: CycleReport) -> None:
         last[:] = [report]
         failures = tuple(one.failure for one in report.proposed if one.failure)
-        cycles.append(Seen(report.at_ms, report.state.account, report.cash_differences, failures))
+        cycles.append(
+            Seen(report.at_ms, report.state.account, tuple(str(one) for one in report.differences), failures)
+        )
 
     with seat_sample(chosen, fresh=False, interval_ms=MS_PER_HOUR) as seated:
         ended = run_agent(

@@ -1,7 +1,7 @@
 """Catch up: book what the venue did since the last cycle, before anything is decided.
 
 Keeps three rules: an unresolved order is looked up and never resent; a working order that has not filled is cancelled
-and confirmed before its chain is decided afresh; books and venue must show the same cash, else nothing is risked.
+and confirmed before its chain is decided afresh; books and venue must agree, else nothing is risked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from optionwriter.core.books.account import (
     LookupFailed,
     VenueEvent,
 )
-from optionwriter.core.books.book import Book, OrderRecord, OrderStatus, unresolved, working
+from optionwriter.core.books.book import OrderRecord, OrderStatus, unresolved, working
 from optionwriter.core.books.booking import shares_of
 from optionwriter.core.books.facts import (
     Deposited,
@@ -30,12 +30,13 @@ from optionwriter.core.books.facts import (
     StateChanged,
     TradingState,
 )
+from optionwriter.core.books.reconcile import Difference, differences, told
 from optionwriter.ports import Broker, Market
 from optionwriter.services.recorder import Entry, Recorder
 
 USDC_INDEX = Decimal(1)  # assumed until a venue quotes usdc_usd
-BOOKS_DIFFER = "the books and the venue show different cash"
-BOOKS_AGREE_AGAIN = "books and venue show the same cash again"
+BOOKS_DIFFER = "books and venue differ"
+BOOKS_AGREE_AGAIN = "books and venue agree again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +139,18 @@ def catch_up(recorder: Recorder, broker: Broker) -> CaughtUp:
     )
 
 
-def cash_differences(book: Book, account: AccountSnapshot) -> tuple[str, ...]:
-    """Each currency in which books and venue differ, in words; none when they agree to the last digit."""
-    seen = {one.currency: one.balance for one in account.currencies}
-    return tuple(
-        f"{currency}: books {book.cash.get(currency, Decimal(0))}, venue {seen.get(currency, Decimal(0))}"
-        for currency in sorted({*seen, *book.cash})
-        if seen.get(currency, Decimal(0)) != book.cash.get(currency, Decimal(0))
-    )
-
-
-def check_cash(recorder: Recorder, account: AccountSnapshot) -> tuple[str, ...]:
-    """Halts when books and venue differ, lifts that halt when they agree again; returns the differences."""
-    differences = cash_differences(recorder.book, account)
+def check_books(recorder: Recorder, account: AccountSnapshot, prefix: str) -> tuple[Difference, ...]:
+    """Halts when books and venue contradict each other, lifts that halt when they agree again; the differences."""
+    found = differences(recorder.book, account, prefix)
     halted_here = (
         recorder.book.state is TradingState.HALTED and recorder.book.state_lifted_by == BOOKS_AGREE_AGAIN
     )
-    if differences and recorder.book.state is not TradingState.HALTED:
-        reason = f"{BOOKS_DIFFER}: {'; '.join(differences)}"
+    if found and recorder.book.state is not TradingState.HALTED:
+        reason = f"{BOOKS_DIFFER}: {told(found)}"
         recorder.record([Entry(StateChanged(TradingState.HALTED, reason, BOOKS_AGREE_AGAIN))])
-    elif not differences and halted_here:
+    elif not found and halted_here:
         recorder.record([Entry(StateChanged(TradingState.ACTIVE, BOOKS_AGREE_AGAIN, ""))])
-    return differences
+    return found
 
 
 def indices(market: Market, products: Iterable[str]) -> dict[str, Decimal]:

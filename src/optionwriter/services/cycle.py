@@ -14,6 +14,7 @@ import structlog
 
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.facts import Decided, Intent
+from optionwriter.core.books.reconcile import Difference
 from optionwriter.core.decide.choosing import proposals
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
@@ -26,7 +27,7 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.ports import Broker, Clock, DecisionSink, Market
-from optionwriter.services.catch_up import CaughtUp, catch_up, check_cash, indices, open_ledger
+from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
 from optionwriter.services.proposed import Proposed, Seat
 from optionwriter.services.recorder import Recorder
@@ -50,6 +51,7 @@ class Desk:
     label_prefix: str
     order_validity_ms: int
     mode: str
+    nap_ms: int | None = None  # exchange time between looks at a wish to stop; None: sleep in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class CycleReport:
     proposed: tuple[Proposed, ...]
     review: Review
     executions: tuple[Execution, ...]
-    cash_differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 def run_cycle(desk: Desk) -> CycleReport:
@@ -72,9 +74,9 @@ def run_cycle(desk: Desk) -> CycleReport:
         open_ledger(desk.recorder, account, desk.mode, indices(desk.market, desk.products))
     caught = catch_up(desk.recorder, desk.broker)
     state = observe(desk)
-    differences = check_cash(desk.recorder, state.account)
+    differences = check_books(desk.recorder, state.account, desk.label_prefix)
     if differences:
-        log.warning("books and venue differ", differences=differences)
+        log.warning("books and venue differ", differences=[str(one) for one in differences])
         state = with_book(state, desk)
     proposed = tuple(_propose(seat, state, desk.limits) for seat in desk.seats)
     reviewed = review(

@@ -1,12 +1,10 @@
-"""Bootstrap: the one file that decides who plays: which clock, market, broker and chooser sit at the desk.
+"""Desks: the one file that decides who plays: which clock, market, broker and chooser sit at the desk.
 
 A mode is nothing but this choice; below this file nobody asks which one it is.
 """
 
 from __future__ import annotations
 
-import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -26,18 +24,22 @@ from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.sample import SampleFeed
 from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
 from optionwriter.adapters.tapes.sample_files import SampleError
+from optionwriter.bootstrap.parts import (
+    EXCHANGE_FILE,
+    LEDGER_FILE,
+    LOG_FOLDER,
+    PAPER_INSTANT_FILE,
+    BootError,
+    limits_of,
+    prepare_folder,
+    products_of,
+    seats_of,
+)
 from optionwriter.core.books.account import Position, VenueOrder
 from optionwriter.core.books.book import Book, OrderRecord, open_chains, working
 from optionwriter.core.books.ledger import replay
-from optionwriter.core.decide.choosing import ChoiceParams, choose_best
-from optionwriter.core.decide.limits import Cap, Limits
-from optionwriter.core.decide.strategies.base import ConfigError, Mode
-from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
-from optionwriter.core.decide.strategies.registry import strategy
-from optionwriter.core.market.instruments import PRODUCTS, Family
 from optionwriter.ports import Broker, Feed, Market, Transport
 from optionwriter.services.cycle import Desk
-from optionwriter.services.proposed import Seat
 from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 from optionwriter.venue.engine import Engine
@@ -45,16 +47,7 @@ from optionwriter.venue.journal import Journal, JournalError, restore_file
 from optionwriter.venue.wire import InProcessVenue
 
 LOCAL_ACCOUNT = "local"
-LEDGER_FILE = "ledger.sqlite"
-EXCHANGE_FILE = "exchange.jsonl"
-PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 DECISIONS_PER_PART = 24  # a day of hourly decisions
-LOG_FOLDER = "logs"
-MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
-
-
-class BootError(Exception):
-    """The desk can't be seated; the message names what is wrong and the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +59,6 @@ class Desktop:
     banner: str
     at_the_end: Callable[[], bool]
     transport: Transport | None  # to the exchange; None on paper
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Risk's limits from the settings."""
-    chains = settings.max_chains_per_underlying
-    age_ms = settings.max_data_age_sec * 1_000
-    return Limits(
-        max_margin_used_pct=Decimal(str(settings.max_margin_used_pct)),
-        max_net_delta_abs={"*": settings.max_net_delta_abs},
-        max_expiry_exposure=_cap(settings.max_expiry_exposure),
-        max_call_notional_per_underlying=_cap(settings.max_call_notional_per_underlying),
-        max_put_notional_per_underlying=_cap(settings.max_put_notional_per_underlying),
-        max_call_chains=chains,
-        max_put_chains=chains,
-        price_collar_pct=Decimal(str(settings.max_price_deviation_pct)),
-        max_data_age_ms=age_ms,
-        max_account_age_ms=age_ms,
-    )
-
-
-def _cap(text: str) -> Cap:
-    return Cap.pct(text.removesuffix("%")) if text.endswith("%") else Cap.usd(text)
 
 
 @contextmanager
@@ -239,68 +210,11 @@ def _resting(record: OrderRecord, at_ms: int) -> VenueOrder:
     )
 
 
-def strategies_path(settings: Settings) -> Path:
-    """The strategy file: STRATEGIES_FILE, else the one that ships with the package or stands in the checkout."""
-    if settings.strategies_file is not None:
-        return settings.strategies_file
-    here = Path(__file__).resolve().parent
-    installed = here / "config" / "strategies.toml"
-    return installed if installed.exists() else here.parent.parent / "config" / "strategies.toml"
-
-
-def seats_of(settings: Settings) -> tuple[Seat, ...]:
-    """The enabled strategy instances, in declared order. Errors: BootError."""
-    path = strategies_path(settings)
-    gates = GateOverrides(**{name: getattr(settings, name) for name in GateOverrides._fields})
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        mode = Mode(settings.mode)
-        configs = read_instances(tables, mode, settings.underlyings, gates, settings.min_score)
-        enabled = [one for one in configs if one.enabled]
-        seats = tuple(
-            Seat(strategy(one.kind), one, choose_best, ChoiceParams(one.min_score)) for one in enabled
-        )
-    except (OSError, tomllib.TOMLDecodeError, ConfigError) as error:
-        raise BootError(f"{path}: {error}") from error
-    if not seats:
-        raise BootError(f"{path}: no strategy instance is enabled: set enabled = true in one of its tables")
-    return seats
-
-
-def products_of(settings: Settings) -> tuple[str, ...]:
-    """The products that are read: the inverse book of each underlying, for covered calls."""
-    return tuple(
-        one.code
-        for one in PRODUCTS.values()
-        if one.underlying in settings.underlyings and one.family is Family.INVERSE
-    )
-
-
 def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
     """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
     summary = verify_ledger(path)
     with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
         return summary, replay(store.read())
-
-
-def prepare_folder(folder: Path, fresh: bool) -> None:
-    """Makes the data folder, or with `fresh` drops what we keep there; anything else in it stays. Errors: BootError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mark = folder / MARK_FILE
-        if fresh:
-            if any(folder.iterdir()) and not mark.exists():
-                raise BootError(
-                    f"{folder} holds files that are not ours: name an empty folder with --data-dir"
-                )
-            for path in folder.glob(f"{LEDGER_FILE}*"):
-                path.unlink()
-            for name in (EXCHANGE_FILE, PAPER_INSTANT_FILE):
-                (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(folder / LOG_FOLDER, ignore_errors=True)
-        mark.write_text("optionwriter keeps its ledger, local exchange and logs here.\n")
-    except OSError as error:
-        raise BootError(f"{folder} can't be used: {error.strerror}: name another with --data-dir") from error
 
 
 def _banner(settings: Settings, mode: str) -> str:
