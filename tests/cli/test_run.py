@@ -23,7 +23,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ran(*arguments: str, **environment: str) -> Result:
-    return CliRunner().invoke(app, ["run", *arguments], env=environment)
+    market = () if "--market" in arguments else ("--market", "sample")
+    return CliRunner().invoke(app, ["run", *market, *arguments], env=environment)
 
 
 def refused(result: Result, *says: str) -> None:

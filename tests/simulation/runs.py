@@ -80,7 +80,7 @@ def simulate(folder: Path, days: float, *, live: bool, settings: dict[str, objec
     with seat_sample(chosen, fresh=False, interval_ms=MS_PER_HOUR) as seated:
         ended = run_agent(
             seated.desk,
-            until_ms=seated.clock.now_ms() + int(days * MS_PER_DAY),
+            until_ms=seated.desk.clock.now_ms() + int(days * MS_PER_DAY),
             interval_ms=MS_PER_HOUR,
             tell=tell,
             complain=complaints.append,

@@ -12,13 +12,18 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from optionwriter.adapters.clocks import SimulatedClock
+from optionwriter.adapters.clocks import SimulatedClock, SystemClock, sleep_s
 from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
+from optionwriter.adapters.deribit.http import local_url
 from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.deribit.quotes import WireQuotes
+from optionwriter.adapters.deribit.secret import Secret
+from optionwriter.adapters.deribit.session import Session
+from optionwriter.adapters.deribit.token import Credentials
 from optionwriter.adapters.files.run_log import RunLog
 from optionwriter.adapters.files.sink import DecisionFiles
-from optionwriter.adapters.paper import PaperBroker
+from optionwriter.adapters.paper import PaperBroker, QuoteSource
 from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.sample import SampleFeed
@@ -26,6 +31,7 @@ from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
 from optionwriter.adapters.tapes.sample_files import SampleError
 from optionwriter.bootstrap.parts import (
     EXCHANGE_FILE,
+    EXCHANGE_FOLDER,
     LEDGER_FILE,
     LOG_FOLDER,
     PAPER_INSTANT_FILE,
@@ -38,12 +44,15 @@ from optionwriter.bootstrap.parts import (
 from optionwriter.core.books.account import Position, VenueOrder
 from optionwriter.core.books.book import Book, OrderRecord, open_chains, working
 from optionwriter.core.books.ledger import replay
-from optionwriter.ports import Broker, Feed, Market, Transport
+from optionwriter.core.market.instruments import MS_PER_HOUR
+from optionwriter.ports import Broker, Clock, Feed, Market, Transport
 from optionwriter.services.cycle import Desk
 from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 from optionwriter.venue.engine import Engine
 from optionwriter.venue.journal import Journal, JournalError, restore_file
+from optionwriter.venue.opening import DEMO_KEY, account_lines, open_exchange, recorded_start
+from optionwriter.venue.server import RunningServer, ServerError, listen, url_of
 from optionwriter.venue.wire import InProcessVenue
 
 LOCAL_ACCOUNT = "local"
@@ -55,10 +64,19 @@ class Desktop:
     """A seated desk, with what the command line tells of it."""
 
     desk: Desk
-    clock: SimulatedClock
     banner: str
     at_the_end: Callable[[], bool]
-    transport: Transport | None  # to the exchange; None on paper
+    transport: Transport | None  # to an exchange in this process; else None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExchange:
+    """The local exchange, open and listening; `server.run()` serves until it is stopped."""
+
+    server: RunningServer
+    url: str
+    accounts: tuple[str, ...]
+    now_ms: int
 
 
 @contextmanager
@@ -67,38 +85,163 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
 
     Goes on where the folder's last run stopped. Errors: BootError, LedgerError.
     """
-    _only_local(settings)
+    if settings.deribit_env != "local":
+        raise BootError(f"DERIBIT_ENV={settings.deribit_env} has no --market sample: set DERIBIT_ENV=local")
     folder = settings.data_dir
     prepare_folder(folder, fresh)
-    try:
-        feed = SampleFeed(settings.local_seed, SAMPLE_FOLDER)
-    except SampleError as error:
-        raise BootError(str(error)) from error
+    feed = sample_feed(settings)
     with ExitStack() as stack:
-        log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
-        stack.callback(log.close)
-        mode = "paper" if settings.dry_run else "live"
-        store = SqliteLedger(folder / LEDGER_FILE, LOCAL_ACCOUNT, "local", mode)
-        stack.callback(store.close)
+        mode = _mode(settings)
+        store = _open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
         seat = _paper if settings.dry_run else _engine
         clock, market, broker, transport = seat(_Stage(settings, feed, folder, interval_ms, store, stack))
-        sink = DecisionFiles(folder / LOG_FOLDER, settings.candidate_retention_days, DECISIONS_PER_PART)
-        stack.callback(lambda: sink.close(clock.now_ms()))
-        desk = Desk(
-            clock=clock,
-            market=market,
-            broker=broker,
-            recorder=Recorder(store, clock, LOCAL_ACCOUNT),
-            sink=sink,
-            seats=seats_of(settings),
-            products=products_of(settings),
-            limits=limits_of(settings),
-            label_prefix=settings.managed_client_id_prefix,
-            order_validity_ms=settings.order_validity_sec * 1_000,
-            mode=mode,
+        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
+        where = (
+            "paper fills on the recorded market"
+            if mode == "paper"
+            else "live orders to the exchange in-process"
         )
-        at_the_end = lambda: clock.now_ms() >= feed.end_ms  # noqa: E731
-        yield Desktop(desk, clock, _banner(settings, mode), at_the_end, transport)
+        yield Desktop(desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport)
+
+
+@contextmanager
+def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
+    """The desk on an exchange over HTTP: the local one, testnet, or mainnet (reads and dry runs only, for now).
+
+    A dry run has no way to send an order: its session has no key, its broker is paper on the exchange's quotes.
+    Errors: BootError, LedgerError, VenueError when the exchange can't be reached at the start.
+    """
+    env, live = settings.deribit_env, not settings.dry_run
+    if live and env == "mainnet":
+        raise BootError(
+            "live orders to mainnet are refused: the doors that must guard them (a second opt-in naming the account, "
+            "reconciliation, the kill switch) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
+        )
+    account = account_name(settings)
+    folder = settings.data_dir
+    prepare_folder(folder, fresh)
+    with ExitStack() as stack:
+        store = _open_ledger(settings, folder, account, stack)
+        machine = SystemClock()
+        url = local_url(settings.local_port) if env == "local" else None
+        key = _credentials(settings) if live else None
+        session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
+        stack.callback(session.close)
+        clock: Clock = (
+            session.local_clock(settings.local_speed) if env == "local" else session.exchange_clock(machine)
+        )
+        market = DeribitMarket(session.client, clock)
+        broker: Broker = (
+            DeribitBroker(session.client, clock, account, env)
+            if live
+            else _paper_from_ledger(settings, WireQuotes(session.client, clock), clock, store, account)
+        )
+        nap_ms = int(1_000 * (settings.local_speed if env == "local" else 1))
+        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
+        where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
+        end_ms = sample_feed(settings).end_ms if env == "local" else None
+        yield Desktop(desk, _banner(settings, where), lambda: end_ms is not None and clock.now_ms() >= end_ms, None)
+
+
+@contextmanager
+def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Iterator[LocalExchange]:
+    """The local exchange of the data folder, listening on loopback. Errors: BootError.
+
+    It goes on where it stopped or was killed; `frozen` lets its time stand still while a request is in flight.
+    """
+    prepare_folder(settings.data_dir, fresh)
+    feed = sample_feed(settings)
+    folder = settings.data_dir / EXCHANGE_FOLDER
+    machine = SystemClock()
+    accounts = {LOCAL_ACCOUNT: _opening(settings)}
+    try:
+        listener = listen("127.0.0.1", settings.local_port)
+        start = recorded_start(folder)
+        if start is None:
+            start = start_ms_of(settings, feed, MS_PER_HOUR)
+        exchange = open_exchange(
+            feed, accounts, (DEMO_KEY,), start, machine.monotonic, machine.now_ms, folder, True, frozen
+        )
+    except (ServerError, JournalError) as error:
+        raise BootError(str(error)) from error
+    try:
+        lines = account_lines(accounts, (DEMO_KEY,))
+        yield LocalExchange(RunningServer(exchange.desk, listener), url_of(listener), tuple(lines), exchange.engine.now_ms)
+    finally:
+        exchange.close()
+
+
+def account_name(settings: Settings) -> str:
+    """Whose ledger it is: the key's client id, `local` on the local exchange.
+
+    Errors: BootError when live without a key.
+    """
+    if settings.deribit_env == "local":
+        return settings.deribit_client_id or LOCAL_ACCOUNT
+    if not settings.dry_run and not settings.deribit_client_id:
+        raise BootError(
+            f"live orders to {settings.deribit_env} need a key: set DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET, "
+            "or DRY_RUN=true"
+        )
+    return settings.deribit_client_id or "paper"
+
+
+def _credentials(settings: Settings) -> Credentials:
+    """The key; the local exchange's demo key where none is set."""
+    secret = settings.deribit_client_secret.get_secret_value()
+    if settings.deribit_env == "local" and not settings.deribit_client_id:
+        return Credentials(DEMO_KEY.client_id, Secret(DEMO_KEY.secret))
+    return Credentials(settings.deribit_client_id, Secret(secret))
+
+
+def _mode(settings: Settings) -> str:
+    return "paper" if settings.dry_run else "live"
+
+
+def _open_ledger(settings: Settings, folder: Path, account: str, stack: ExitStack) -> SqliteLedger:
+    """Run log and ledger of a folder. Errors: LedgerError."""
+    log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
+    stack.callback(log.close)
+    store = SqliteLedger(folder / LEDGER_FILE, account, settings.deribit_env, _mode(settings))
+    stack.callback(store.close)
+    return store
+
+
+def _desk(
+    settings: Settings,
+    stack: ExitStack,
+    clock: Clock,
+    market: Market,
+    broker: Broker,
+    recorder: Recorder,
+    nap_ms: int | None,
+) -> Desk:
+    """What is the same at every desk."""
+    parts = DECISIONS_PER_PART if nap_ms is None else 1
+    sink = DecisionFiles(settings.data_dir / LOG_FOLDER, settings.candidate_retention_days, parts)
+    stack.callback(lambda: sink.close(clock.now_ms()))
+    return Desk(
+        clock=clock,
+        market=market,
+        broker=broker,
+        recorder=recorder,
+        sink=sink,
+        seats=seats_of(settings),
+        products=products_of(settings),
+        limits=limits_of(settings),
+        label_prefix=settings.managed_client_id_prefix,
+        order_validity_ms=settings.order_validity_sec * 1_000,
+        mode=_mode(settings),
+        nap_ms=nap_ms,
+    )
+
+
+def sample_feed(settings: Settings) -> SampleFeed:
+    """The recorded market. Errors: BootError when the sample is torn."""
+    try:
+        return SampleFeed(settings.local_seed, SAMPLE_FOLDER)
+    except SampleError as error:
+        raise BootError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +257,6 @@ class _Stage:
 
 
 _Seated = tuple[SimulatedClock, Market, Broker, Transport | None]
-
-
-def _only_local(settings: Settings) -> None:
-    if settings.deribit_env != "local":
-        raise BootError(
-            f"DERIBIT_ENV={settings.deribit_env}: only the local exchange is built so far; set DERIBIT_ENV=local"
-        )
 
 
 def start_ms_of(settings: Settings, feed: Feed, interval_ms: int) -> int:
@@ -170,7 +306,7 @@ def _engine(stage: _Stage) -> _Seated:
 
 
 def _paper(stage: _Stage) -> _Seated:
-    """The paper broker on the tape, going on from what the ledger holds."""
+    """The paper broker on the tape, going on from where its clock stood."""
     book = replay(stage.store.read())
     instant = stage.folder / PAPER_INSTANT_FILE
     start = start_ms_of(stage.settings, stage.feed, stage.interval_ms)
@@ -178,19 +314,28 @@ def _paper(stage: _Stage) -> _Seated:
         start = max(book.last_event_ms, int(instant.read_text()) if instant.exists() else start)
     clock = SimulatedClock(start)
     stage.stack.callback(lambda: instant.write_text(str(clock.now_ms())))
-    broker = PaperBroker(
-        stage.feed,
+    broker = _paper_from_ledger(stage.settings, stage.feed, clock, stage.store, LOCAL_ACCOUNT)
+    return clock, TapeMarket(stage.feed, clock), broker, None
+
+
+def _paper_from_ledger(
+    settings: Settings, source: QuoteSource, clock: Clock, store: SqliteLedger, account: str
+) -> PaperBroker:
+    """A paper broker that goes on from what the ledger holds."""
+    book = replay(store.read())
+    return PaperBroker(
+        source,
         clock,
-        LOCAL_ACCOUNT,
-        dict(book.cash) if book.seq else _opening(stage.settings),
+        account,
+        dict(book.cash) if book.seq else _opening(settings),
+        environment=settings.deribit_env,
         positions=[
             Position(leg.instrument, leg.position, leg.entry_price, leg.entry_price)
             for chain in open_chains(book)
             for leg in chain.open_legs
         ],
-        orders=[_resting(record, start) for record in working(book)],
+        orders=[_resting(record, clock.now_ms()) for record in working(book)],
     )
-    return clock, TapeMarket(stage.feed, clock), broker, None
 
 
 def _resting(record: OrderRecord, at_ms: int) -> VenueOrder:
@@ -217,10 +362,5 @@ def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
         return summary, replay(store.read())
 
 
-def _banner(settings: Settings, mode: str) -> str:
-    where = (
-        "paper fills on the recorded market"
-        if mode == "paper"
-        else "live orders to the local exchange, in-process"
-    )
+def _banner(settings: Settings, where: str) -> str:
     return f"optionwriter · {where} · {','.join(settings.underlyings)} · data in {settings.data_dir}"

@@ -1,4 +1,4 @@
-"""optionwriter run: the agent, on the recorded market for now."""
+"""optionwriter run: the agent, on an exchange or on the recorded market in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import BootError, Desktop, seat_sample
+from optionwriter.adapters.deribit.errors import VenueError
+from optionwriter.bootstrap import BootError, Desktop, seat_exchange, seat_sample
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.summary import cycle_line, final_rows, final_table
 from optionwriter.core.market.instruments import MS_PER_DAY
@@ -37,7 +38,9 @@ class Stop:
 
 
 def run(
-    market: Annotated[str, typer.Option(help="Which market: sample (recorded, offline).")] = "sample",
+    market: Annotated[
+        str | None, typer.Option(help="sample: the recorded market, in this process; default: DERIBIT_ENV's exchange.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="One cycle, where the last one stopped.")] = False,
     days: Annotated[float | None, typer.Option(min=0.01, max=150, help="How many days to run.")] = None,
     every: Annotated[int | None, typer.Option(min=60, max=86_400, help="Seconds between cycles.")] = None,
@@ -51,16 +54,24 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Runs the agent: sells, manages and settles covered calls, one summary a loop."""
-    with told(SettingsError, BootError, LedgerError):
-        if market != "sample":
-            raise UserError(f"--market {market} is not there yet: use --market sample")
-        if once == (days is not None):
+    with told(SettingsError, BootError, LedgerError, VenueError):
+        if market not in (None, "sample"):
+            raise UserError(f"--market {market} is not there: use --market sample, or leave it out")
+        if once and days is not None:
             raise UserError("say either --once or --days N")
+        if market == "sample" and not once and days is None:
+            raise UserError("the recorded market is run for a while: say --once or --days N")
         overrides = {"data_dir": data_dir, "dry_run": None if live is None else not live}
         settings = load(overrides=overrides).settings
-        interval_ms = 1_000 * (every or SAMPLE_INTERVAL_SEC)
-        with seat_sample(settings, fresh=fresh, interval_ms=interval_ms) as seated:
-            ended, last = _loop(seated, None if once else days, interval_ms, quiet or json)
+        usual = SAMPLE_INTERVAL_SEC if market == "sample" else settings.loop_interval_sec
+        interval_ms = 1_000 * (every or usual)
+        seat = (
+            seat_sample(settings, fresh=fresh, interval_ms=interval_ms)
+            if market == "sample"
+            else seat_exchange(settings, fresh=fresh)
+        )
+        with seat as seated:
+            ended, last = _loop(seated, days, 1 if once else None, interval_ms, quiet or json)
             _finish(seated, ended, last, json)
 
 
@@ -70,8 +81,8 @@ def _loop(
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     if seated.desk.recorder.book.seq:  # going on: the instant where the last run stopped has had its cycle
-        seated.clock.sleep_until(next_tick(seated.clock.now_ms(), interval_ms))
-    until = None if days is None else seated.clock.now_ms() + int(days * MS_PER_DAY)
+        seated.desk.clock.sleep_until(next_tick(seated.desk.clock.now_ms(), interval_ms))
+    until = None if days is None else seated.desk.clock.now_ms() + int(days * MS_PER_DAY)
     if not quiet:
         out.print(seated.banner, markup=False)
 
@@ -88,7 +99,7 @@ def _loop(
             seated.desk,
             until_ms=until,
             interval_ms=interval_ms,
-            cycles=1 if days is None else None,
+            cycles=cycles,
             tell=tell,
             complain=lambda text: err.print(text, markup=False, soft_wrap=True),
             stop=lambda: stop() or seated.at_the_end(),

@@ -71,7 +71,7 @@ class WireQuotes:
         tickers = [self._ticker(name) for name in names]
 
         def column(values: list[float | None]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-            return np.array([np.nan if not value else value for value in values], dtype=np.float64)
+            return np.array([value if value else np.nan for value in values], dtype=np.float64)
 
         return OptionChain(
             table=InstrumentTable.of(product(product_code), tuple(names)),
