@@ -51,8 +51,8 @@ from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 from optionwriter.venue.engine import Engine
 from optionwriter.venue.journal import Journal, JournalError, restore_file
-from optionwriter.venue.opening import DEMO_KEY, account_lines, open_exchange, recorded_start
-from optionwriter.venue.server import RunningServer, ServerError, listen, url_of
+from optionwriter.venue.opening import DEMO_KEY, open_exchange, recorded_start
+from optionwriter.venue.server import RunningServer, ServerError, account_lines, listen, url_of
 from optionwriter.venue.wire import InProcessVenue
 
 LOCAL_ACCOUNT = "local"
@@ -140,7 +140,9 @@ def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
         desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
         where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
         end_ms = sample_feed(settings).end_ms if env == "local" else None
-        yield Desktop(desk, _banner(settings, where), lambda: end_ms is not None and clock.now_ms() >= end_ms, None)
+        yield Desktop(
+            desk, _banner(settings, where), lambda: end_ms is not None and clock.now_ms() >= end_ms, None
+        )
 
 
 @contextmanager
@@ -166,7 +168,9 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
         raise BootError(str(error)) from error
     try:
         lines = account_lines(accounts, (DEMO_KEY,))
-        yield LocalExchange(RunningServer(exchange.desk, listener), url_of(listener), tuple(lines), exchange.engine.now_ms)
+        yield LocalExchange(
+            RunningServer(exchange.desk, listener), url_of(listener), tuple(lines), exchange.engine.now_ms
+        )
     finally:
         exchange.close()
 

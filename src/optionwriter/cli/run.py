@@ -39,7 +39,8 @@ class Stop:
 
 def run(
     market: Annotated[
-        str | None, typer.Option(help="sample: the recorded market, in this process; default: DERIBIT_ENV's exchange.")
+        str | None,
+        typer.Option(help="sample: the recorded market, in this process; default: DERIBIT_ENV's exchange."),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="One cycle, where the last one stopped.")] = False,
     days: Annotated[float | None, typer.Option(min=0.01, max=150, help="How many days to run.")] = None,
@@ -76,7 +77,7 @@ def run(
 
 
 def _loop(
-    seated: Desktop, days: float | None, interval_ms: int, quiet: bool
+    seated: Desktop, days: float | None, cycles: int | None, interval_ms: int, quiet: bool
 ) -> tuple[Ended, CycleReport | None]:
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
