@@ -22,6 +22,7 @@ from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.http import Answer
 from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.deribit.quotes import WireQuotes
 from optionwriter.adapters.deribit.secret import Secret
 from optionwriter.adapters.deribit.server_time import exchange_time
 from optionwriter.adapters.deribit.session import Session
@@ -82,6 +83,11 @@ def seen() -> list[Seen]:
         with contextlib.suppress(MarketUnavailableError):  # the flat feed has little of a past
             market.history(underlying)
     exchange_time(client)
+    quotes = WireQuotes(client, seat.clock)
+    name = market.chain("BTC").table.names[-1]
+    quotes.quotes("BTC", [name], seat.clock.now_ms())
+    quotes.index("btc_usd", seat.clock.now_ms())
+    quotes.delivery_price("btc_usd", TEN + 3 * DAY - 2 * HOUR)
     TokenOwner(_Granting(), Credentials("id", Secret("word")), "local", lambda: 0.0, True).bearer()
     session = Session("testnet", lambda: 0.0, lambda _: None)
     session.client = client
