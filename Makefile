@@ -25,7 +25,7 @@ $(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
 
 run: $(STAMP)
 	@echo "Fourteen days of the recorded market, in a fresh exchange and ledger under var/run"
-	@$(BIN)/optionwriter run --days 14 --market sample --data-dir var/run --fresh
+	@$(BIN)/optionwriter run --days 14 --market sample --data-dir var/run --fresh --live
 
 check: $(STAMP)
 	@echo "Lint, format, types, imports, dependencies, then the unit tests"
@@ -37,15 +37,15 @@ check: $(STAMP)
 	@$(MAKE) --no-print-directory unit
 
 unit: $(STAMP)
-	@$(PYTEST) -q -n 2 -m "not slow" tests
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests
 
 uncompiled: $(STAMP)
 	@echo "The rules once more, uncompiled, for coverage"
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q tests/core/decide --cov=optionwriter.core.decide --cov-report=term
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q -n 2 tests/core/decide --cov=optionwriter.core.decide --cov-report=term
 
 test: check uncompiled
 	@echo "The long tests: simulation, parity, properties at full size"
-	@$(PYTEST) -q -n 2 -m slow tests
+	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests
 
 simulation: $(STAMP)
 	@$(BIN)/python bench/simulate.py

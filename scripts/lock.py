@@ -38,8 +38,8 @@ def main() -> int:
     run = project["project"]["dependencies"] + BUILD
     dev = project["dependency-groups"]["dev"]
     lock, dev_lock = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
-    compile_lock(uv, run, lock, None)
-    compile_lock(uv, run + dev, dev_lock, lock)
+    compile_lock(uv, run + dev, dev_lock, None)  # the larger first: what tests pin, the program can run with
+    compile_lock(uv, run, lock, dev_lock)
     return 0
 
 

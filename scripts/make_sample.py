@@ -62,7 +62,7 @@ def fit_all(chains: pl.DataFrame) -> list[Surface]:
     fitted = []
     for (at_ms,), part in calls.group_by("at_ms", maintain_order=True):
         columns = [part[name].to_numpy() for name in ("expiry_ms", "strike", "forward", "iv")]
-        one = fit_surface(int(at_ms), float(part["index_price"].median()), *columns)  # type: ignore[arg-type, call-overload]
+        one = fit_surface(int(at_ms), sources.index_at_snapshot(part), *columns)  # type: ignore[arg-type, call-overload]
         fitted.append(
             Surface(
                 one.at_ms,

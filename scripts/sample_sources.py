@@ -15,6 +15,7 @@ _SNAPSHOT_COLUMNS = {
     "timestamp": "at_ms", "expiry_datetime": "expiry_ms", "strike": "strike", "option_type": "option_type",
     "underlying_price": "forward", "index_price": "index_price", "mark_iv_decimal": "iv", "mark_price": "mark",
     "bid_price": "bid", "ask_price": "ask", "delta": "delta", "open_interest": "open_interest", "volume": "volume",
+    "underlying_index": "underlying_index",
 }  # fmt: skip
 
 
@@ -32,8 +33,29 @@ def snapshots(data: Path, coin: str) -> pl.DataFrame:
     return frame.with_columns(
         pl.col("at_ms").dt.epoch("ms"),
         pl.col("expiry_ms").dt.epoch("ms"),
-        pl.col("option_type").cast(pl.String),
+        pl.col("option_type", "underlying_index").cast(pl.String),
     ).sort("at_ms", "expiry_ms", "strike", "option_type")
+
+
+def index_at_snapshot(part: pl.DataFrame) -> float:
+    """The index at the instant of a snapshot's forwards.
+
+    All forwards were read at one instant, the index column over minutes after it (6 bp apart at the median). An expiry
+    without a future carries the index itself as its forward; where none does, it is where the line of ln(forward)
+    over the expiries of the next five weeks meets the instant, within what the index column saw.
+    """
+    own = part.filter(pl.col("underlying_index") == "index_price")
+    if own.height:
+        return float(own["forward"].median())  # type: ignore[arg-type]
+    near = (
+        part.group_by("expiry_ms").agg(pl.col("forward").median(), pl.col("at_ms").first()).sort("expiry_ms")
+    )
+    days = (near["expiry_ms"] - near["at_ms"]).to_numpy() / (24 * MS_PER_HOUR)
+    close = days < 35
+    level = np.exp(
+        np.polynomial.polynomial.polyfit(days[close], np.log(near["forward"].to_numpy()[close]), 1)[0]
+    )
+    return float(np.clip(level, part["index_price"].min(), part["index_price"].max()))  # type: ignore[arg-type]
 
 
 def linear_chains(data: Path, product: str) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, Ve
 from optionwriter.core.books.facts import Fact, Intent
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+from optionwriter.core.report.decision import DecisionRecord
 
 
 class Clock(Protocol):
@@ -121,6 +122,14 @@ class Broker(Protocol):
 
     def events_since(self, at_ms: int) -> Sequence[VenueEvent]:
         """All trades, settlements and cash movements at or after `at_ms`, by time. Raises BrokerUnavailableError."""
+        ...
+
+
+class DecisionSink(Protocol):
+    """Keeps what every decision rested on; losing it loses no money, so a failure is told and never stops a cycle."""
+
+    def write(self, record: DecisionRecord, candidates: Mapping[str, object]) -> None:
+        """Appends one record and its candidates' columns (of equal length)."""
         ...
 
 

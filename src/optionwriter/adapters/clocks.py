@@ -12,6 +12,11 @@ from collections.abc import Callable
 _LONGEST_NAP_S = 1.0  # so that a clock that is set forward during a sleep is noticed
 
 
+def sleep_s(seconds: float) -> None:
+    """Waits so many real seconds."""
+    time.sleep(max(0.0, seconds))
+
+
 class SystemClock:
     """The machine's clock, moved by what is known of its distance from the exchange's."""
 

@@ -1,10 +1,18 @@
-"""The command line's front door."""
+"""The command line's front door: a file a verb group."""
 
 from __future__ import annotations
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+from optionwriter.cli import config, ledger
+from optionwriter.cli.exchange import exchange
+from optionwriter.cli.run import run
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app.add_typer(config.app, name="config")
+app.add_typer(ledger.app, name="ledger")
+app.command()(run)
+app.command()(exchange)
 
 
 @app.callback()

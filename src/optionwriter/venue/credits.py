@@ -26,6 +26,7 @@ CANCEL_ALL = Rate(1, 20, 5)  # a bucket of its own (FACTS §5), of the matching 
 INSTRUMENTS = Rate(10_000, 500_000, 10_000)
 TRANSACTION_LOG = Rate(10_000, 80_000, 10_000)
 
+_MILLION = 1_000_000
 _RATES: dict[str, Rate] = {
     "non_matching": NON_MATCHING,
     "matching": MATCHING,
@@ -62,20 +63,21 @@ def bucket_of(method: str, has_currency: bool) -> str:
 
 
 class Credits:
-    """Every payer's buckets; `seconds` only ever grows."""
+    """Every payer's buckets. `now_us` are microseconds that only grow; credits are kept in millionths, exactly."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        self._seconds = seconds
-        self._left: dict[tuple[str, str], tuple[float, float]] = {}
+    def __init__(self, now_us: Callable[[], int]) -> None:
+        self._now_us = now_us
+        self._left: dict[tuple[str, str], tuple[int, int]] = {}
 
     def spend(self, payer: str, method: str, has_currency: bool = False) -> bool:
         """Pays for one request; False when the bucket can't, and then nothing is taken."""
         if method.startswith("local/"):
             return True
         bucket = bucket_of(method, has_currency)
-        rate, now = _RATES[bucket], self._seconds()
-        left, at = self._left.get((payer, bucket), (float(rate.pool), now))
-        left = min(float(rate.pool), left + (now - at) * rate.refill)
-        paid = left >= rate.cost
-        self._left[(payer, bucket)] = (left - rate.cost if paid else left, now)
-        return paid
+        rate, now_us = _RATES[bucket], self._now_us()
+        full = rate.pool * _MILLION
+        left, at_us = self._left.get((payer, bucket), (full, now_us))
+        left = min(full, left + (now_us - at_us) * rate.refill)
+        cost = rate.cost * _MILLION
+        self._left[(payer, bucket)] = (left - cost if left >= cost else left, now_us)
+        return left >= cost

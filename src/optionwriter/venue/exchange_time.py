@@ -20,7 +20,7 @@ class ExchangeTime:
         self._latest_us = self._base_us
 
     def now_us(self) -> int:
-        """Exchange time in microseconds."""
+        """Exchange time in microseconds: what tokens and credits live by, so that they mean the same at any pace."""
         if not self.frozen:
             passed_us = round((self._monotonic() - self._base_s) * 1_000_000)
             self._latest_us = max(self._latest_us, self._base_us + passed_us)
@@ -29,10 +29,6 @@ class ExchangeTime:
     def now_ms(self) -> int:
         """Exchange time."""
         return self.now_us() // 1_000
-
-    def seconds(self) -> float:
-        """Exchange time in seconds: what tokens and credits are measured by, so that they mean the same at any pace."""
-        return self.now_us() / 1_000_000
 
     def jump(self, to_ms: int) -> None:
         """Real time goes on from `to_ms`; an instant that has passed changes nothing."""

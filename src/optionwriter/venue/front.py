@@ -90,8 +90,9 @@ class FrontDesk:
         except VenueError as refusal:
             reply = Reply(None, refusal, ())
         except OSError as error:
-            _log.error("the exchange's input log can't be written (%s): free the disk, then restart", error)
-            self._input_log = _Broken()
+            _log.error(
+                "the exchange's input log can't be written (%s), so nothing is served: free the disk", error
+            )
             reply = Reply(None, VenueError(13028), ())
         except Exception:
             _log.exception("%s failed inside the exchange", call.method)
@@ -179,16 +180,6 @@ class FrontDesk:
         self.time.jump(to_ms)
         self._bring_up()
         return self._local_time(params)
-
-
-class _Broken:
-    """The log after a failed write: what stands in the file is unclear, so nothing more is taken."""
-
-    def request(self, account_id: str | None, method: str, params: Mapping[str, object], at_ms: int) -> None:
-        raise VenueError(13028)
-
-    def promise(self, until_ms: int) -> None:
-        raise VenueError(13028)
 
 
 def _without_token(params: Mapping[str, object]) -> dict[str, object]:

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from io import RawIOBase
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import msgspec
 
@@ -56,10 +57,12 @@ class Journal:
 
     def __init__(self, path: Path, engine: Engine, keep_bytes: int | None = None) -> None:
         """`keep_bytes` cuts a torn end off first (Restored.good_bytes)."""
-        self._file: BinaryIO = path.open("ab")
+        self._file: RawIOBase = path.open("ab", buffering=0)
         if keep_bytes is not None:
             self._file.truncate(keep_bytes)
-        if not path.stat().st_size:
+        self._good = path.stat().st_size
+        self._torn = False
+        if not self._good:
             self._write(heading(engine))
 
     def request(self, account_id: str | None, method: str, params: Mapping[str, object], at_ms: int) -> None:
@@ -75,8 +78,8 @@ class Journal:
         self._write({"until_ms": until_ms})
 
     def size(self) -> int:
-        """Bytes written."""
-        return self._file.tell()
+        """Bytes in whole lines."""
+        return self._good
 
     def sync(self) -> None:
         """Makes what was written survive the machine, not just the process."""
@@ -93,8 +96,24 @@ class Journal:
         self.close()
 
     def _write(self, line: Mapping[str, object]) -> None:
-        self._file.write(msgspec.json.encode(line) + b"\n")
-        self._file.flush()
+        """A whole line or none: what a full disk cut off is taken back. Errors: OSError."""
+        if self._torn:
+            raise OSError("its last line is torn: restart, which drops it")
+        data = memoryview(msgspec.json.encode(line) + b"\n")
+        size = len(data)
+        try:
+            while data:
+                data = data[self._file.write(data) or 0 :]
+        except OSError:
+            self._take_back()
+            raise
+        self._good += size
+
+    def _take_back(self) -> None:
+        try:
+            self._file.truncate(self._good)
+        except OSError:
+            self._torn = True
 
 
 def restore(engine: Engine, lines: Iterable[bytes], skipped: int = 0) -> Restored:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from functools import cache
 
 from optionwriter.core.books.fees import TRADING_RATE
 from optionwriter.core.market.instruments import (
@@ -157,6 +158,7 @@ def instrument_id(instrument: Instrument) -> int:
     return (day * 8 + kind) * 10_000_000 + int(instrument.strike * 10)
 
 
+@cache
 def currency_uuid(currency: str) -> str:
     """A currency's id: recorded for BTC and USDC, assumed for the rest."""
     return _CURRENCY_UUIDS.get(currency) or str(uuid.uuid5(uuid.NAMESPACE_DNS, currency))

@@ -44,12 +44,16 @@ class Keeper:
     def __init__(self, folder: Path, engine: Engine, monotonic: Callable[[], float]) -> None:
         self._folder, self._engine, self._monotonic = folder, engine, monotonic
         self._lock = _hold(folder / LOCK_NAME)
-        log = folder / LOG_NAME
-        check_file(engine, log)
-        place = read_snapshot(folder / SNAPSHOT_NAME, engine.state, log) or Place(0, 0, 0)
-        self.restored = restore_file(engine, log, place.log_bytes, place.log_lines)
+        try:
+            log = folder / LOG_NAME
+            check_file(engine, log)
+            place = read_snapshot(folder / SNAPSHOT_NAME, engine.state, log) or Place(0, 0, 0)
+            self.restored = restore_file(engine, log, place.log_bytes, place.log_lines)
+            self._journal = Journal(log, engine, self.restored.good_bytes)
+        except BaseException:
+            self._lock.close()
+            raise
         self.until_ms = max(place.until_ms, self.restored.until_ms)
-        self._journal = Journal(log, engine, self.restored.good_bytes)
         self._lines = self.restored.lines
         self._kept_lines, self._kept_ms, self._next_s = self._lines, engine.now_ms, monotonic()
 
@@ -86,7 +90,7 @@ class Keeper:
     def close(self) -> None:
         """A last snapshot, and the folder is free."""
         self.snapshot()
-        self._journal.close()
+        self._journal.close()  # unbuffered: nothing is left to be written
         self._lock.close()
 
 
@@ -141,7 +145,7 @@ def open_exchange(
         engine,
         time,
         Auth(keys, time.now_ms, wall_ms),
-        Credits(time.seconds) if counts_credits else None,
+        Credits(time.now_us) if counts_credits else None,
         keeper,
         engine.now_ms if keeper else 0,
     )

@@ -6,6 +6,7 @@ exchange does so is not documented: assumed). A value that makes no sense is -32
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -14,6 +15,9 @@ import msgspec
 
 from optionwriter.venue.errors import invalid
 from optionwriter.venue.values import exact
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_MAX_MAGNITUDE = 30  # powers of ten: far beyond any amount, price or instant, and safe to compute with
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Params:
             number = _decimal(value)
         except InvalidOperation:
             number = None
-        if number is None or not number.is_finite():
+        if number is None or not number.is_finite() or (number and abs(number.adjusted()) > _MAX_MAGNITUDE):
             raise invalid(name, "must be a number")
         return number
 
@@ -109,6 +113,8 @@ def _decimal(value: object) -> Decimal | None:
         return None
     if isinstance(value, float):
         return exact(value)
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return None
     if isinstance(value, (int, str, Decimal)):
         return Decimal(value)
     return None

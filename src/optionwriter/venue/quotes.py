@@ -19,6 +19,8 @@ from optionwriter.venue.errors import FeedError, VenueError, invalid
 from optionwriter.venue.rules import MS_PER_MINUTE, last_settlement
 from optionwriter.venue.values import ZERO, exact, known, rounded
 
+PERCENT_GRAIN = Decimal("0.01")  # of volatilities on the wire
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -196,7 +198,7 @@ def read_quote(chain: OptionChain, name: str) -> Quote:
         index=exact(chain.index_price),
         forward=exact(chain.forward[row]),
         mark=mark,
-        mark_iv=(mark_iv * 100).normalize(),
+        mark_iv=(mark_iv * 100).quantize(PERCENT_GRAIN).normalize(),
         bid=bid or None,
         ask=ask or None,
         bid_size=ZERO if not bid else floor(known(chain.bid_size[row]) or ZERO),

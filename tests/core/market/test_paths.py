@@ -61,6 +61,16 @@ def test_seed_and_key_name_the_path() -> None:
     assert np.mean(same == other) < 0.01 and np.mean(same == key) < 0.01
 
 
+def test_intervals_with_the_same_prices_differ() -> None:
+    """Each interval has its own noise: two equal ones are as good as uncorrelated."""
+    same = np.full(21, 100.0)
+    knots = START + MS_PER_HOUR * np.arange(21)
+    one = BridgePath(1, "BTC", knots, same, volatility=0.5)
+    hours = np.diff(np.log(one.prices_at(np.arange(START, int(knots[-1]), GRID_MS)).reshape(20, 600)), axis=1)
+    correlations = np.corrcoef(hours)[np.triu_indices(20, 1)]
+    assert np.max(np.abs(correlations)) < 0.25
+
+
 def test_recorded_extremes_are_kept_and_approached() -> None:
     at = np.arange(START, int(KNOTS[-1]), GRID_MS)
     hours = path().prices_at(at).reshape(5, 600)

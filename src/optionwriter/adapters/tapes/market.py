@@ -6,6 +6,7 @@ new since the last question, so a loop pays for an hour, not for a year.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -29,7 +30,7 @@ class TapeMarket:
     def chain(self, product_code: str) -> OptionChain:
         """The whole chain of a product, now. Errors: MarketUnavailableError."""
         try:
-            return self._feed.chain(product_code, self._clock.now_ms())
+            return _as_summarised(self._feed.chain(product_code, self._clock.now_ms()))
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
 
@@ -73,6 +74,18 @@ class TapeMarket:
         if not len(new.at_ms):
             return old
         return VolatilityIndex(_joined(old.at_ms, new.at_ms), _joined(old.value, new.value))
+
+
+def _as_summarised(chain: OptionChain) -> OptionChain:
+    """The chain as a book summary shows it: no sizes, and nothing traded or open as 0 (FACTS §2)."""
+    unknown = np.full(len(chain), np.nan)
+    return replace(
+        chain,
+        bid_size=unknown,
+        ask_size=unknown,
+        open_interest=np.nan_to_num(chain.open_interest, nan=0.0),
+        volume=np.nan_to_num(chain.volume, nan=0.0),
+    )
 
 
 def _joined(old: _Column, new: _Column) -> _Column:

@@ -78,7 +78,7 @@ def quote_columns(
     bid, ask = _sides(table.product, mark, books.below[bucket], books.above[bucket])
     return QuoteColumns(
         mark=mark,
-        mark_iv=np.round(iv, 4),
+        mark_iv=np.round(iv * 100, 2) / 100,  # percent on the wire, so the same float as read back from it
         bid=bid,
         ask=ask,
         bid_size=np.where(np.isnan(bid), np.nan, books.bid_size[bucket]),

@@ -25,9 +25,8 @@ _WING_PULL = 1e-4
 MAX_IV = 5.0  # the highest mark IV recorded is below this
 _SMOOTHING = 2e-5
 _ROUNDS = 16
-_MARGIN = 0.02  # of g: what is left after nodes are rounded for storage
 _RUNAWAY = 3.2  # of a node: beyond it a fit has run away, and a stored node would not fit in 16 bits
-_GRID = np.linspace(-2.9, 2.9, 117)  # |z| up to 9, where g is checked
+_GRID = np.linspace(-3.9, 3.9, 157)  # |z| up to 24, where g is checked
 
 
 class SmileError(ValueError):
@@ -102,6 +101,8 @@ def _derivative_rows(x: F64) -> tuple[F64, F64, F64]:
     )
 
 
+# What g is pushed up to: nodes are rounded for storage and mixed in time, which costs some of it, most far out.
+_MARGIN = np.where(np.abs(_GRID) < 1.9, 0.02, 0.05)
 _VALUE, _SLOPE, _BEND = _derivative_rows(_GRID)
 _Z = np.sinh(_GRID)
 _ROOT = np.sqrt(1.0 + _Z * _Z)
@@ -116,7 +117,7 @@ _BETWEEN = (_NODES[1:] + _NODES[:-1]) / 2
 
 
 def butterfly(smile: Slice) -> F64:
-    """Gatheral's g on a grid of moneyness up to nine standard deviations; the density is not negative where g >= 0.
+    """Gatheral's g on a grid of moneyness up to 24 standard deviations; the density is not negative where g >= 0.
 
     Source: Gatheral and Jacquier, Arbitrage-free SVI volatility surfaces (2014), section 2.
     """
@@ -187,11 +188,11 @@ def _without_butterflies(normal: F64, right: F64, scale: float) -> F64:
             if not np.abs(nodes).max() < _RUNAWAY:
                 break
             g, jacobian = _density(nodes, scale)
-            if g.min() >= _MARGIN / 2:
+            if (g >= _MARGIN / 2).all():
                 return nodes
             active = g < _MARGIN
             rows = jacobian[active]
-            wanted = _MARGIN - g[active] + rows @ nodes
+            wanted = _MARGIN[active] - g[active] + rows @ nodes
             nodes = np.asarray(
                 np.linalg.solve(stiff + force * rows.T @ rows, right + force * (rows.T @ wanted)),
                 dtype=np.float64,

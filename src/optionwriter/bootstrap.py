@@ -1,1 +1,0 @@
-"""Seats everyone at the desk: the one file that decides who plays which part."""

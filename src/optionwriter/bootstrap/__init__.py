@@ -1,0 +1,21 @@
+"""Bootstrap: seats everyone at the desk. `desks` alone decides who plays; `parts` holds what every desk needs."""
+
+from optionwriter.bootstrap.desks import (
+    Desktop,
+    open_local_exchange,
+    prove_ledger,
+    seat_exchange,
+    seat_sample,
+)
+from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError
+
+__all__ = [
+    "LEDGER_FILE",
+    "LOG_FOLDER",
+    "BootError",
+    "Desktop",
+    "open_local_exchange",
+    "prove_ledger",
+    "seat_exchange",
+    "seat_sample",
+]

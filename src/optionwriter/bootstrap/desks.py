@@ -1,0 +1,370 @@
+"""Desks: the one file that decides who plays: which clock, market, broker and chooser sit at the desk.
+
+A mode is nothing but this choice; below this file nobody asks which one it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from optionwriter.adapters.clocks import SimulatedClock, SystemClock, sleep_s
+from optionwriter.adapters.deribit.broker import DeribitBroker
+from optionwriter.adapters.deribit.client import DeribitClient
+from optionwriter.adapters.deribit.http import local_url
+from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.deribit.quotes import WireQuotes
+from optionwriter.adapters.deribit.secret import Secret
+from optionwriter.adapters.deribit.session import Session
+from optionwriter.adapters.deribit.token import Credentials
+from optionwriter.adapters.files.run_log import RunLog
+from optionwriter.adapters.files.sink import DecisionFiles
+from optionwriter.adapters.paper import PaperBroker, QuoteSource
+from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.tapes.market import TapeMarket
+from optionwriter.adapters.tapes.sample import SampleFeed
+from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
+from optionwriter.adapters.tapes.sample_files import SampleError
+from optionwriter.bootstrap.parts import (
+    EXCHANGE_FILE,
+    EXCHANGE_FOLDER,
+    LEDGER_FILE,
+    LOG_FOLDER,
+    PAPER_INSTANT_FILE,
+    BootError,
+    limits_of,
+    prepare_folder,
+    products_of,
+    seats_of,
+)
+from optionwriter.core.books.account import Position, VenueOrder
+from optionwriter.core.books.book import Book, OrderRecord, open_chains, working
+from optionwriter.core.books.ledger import replay
+from optionwriter.core.market.instruments import MS_PER_HOUR
+from optionwriter.ports import Broker, Clock, Feed, Market, Transport
+from optionwriter.services.cycle import Desk
+from optionwriter.services.recorder import Recorder
+from optionwriter.settings import Settings
+from optionwriter.venue.engine import Engine
+from optionwriter.venue.journal import Journal, JournalError, restore_file
+from optionwriter.venue.opening import DEMO_KEY, open_exchange, recorded_start
+from optionwriter.venue.server import RunningServer, ServerError, account_lines, listen, url_of
+from optionwriter.venue.wire import InProcessVenue
+
+LOCAL_ACCOUNT = "local"
+DECISIONS_PER_PART = 24  # a day of hourly decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Desktop:
+    """A seated desk, with what the command line tells of it."""
+
+    desk: Desk
+    banner: str
+    at_the_end: Callable[[], bool]
+    transport: Transport | None  # to an exchange in this process; else None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExchange:
+    """The local exchange, open and listening; `server.run()` serves until it is stopped."""
+
+    server: RunningServer
+    url: str
+    accounts: tuple[str, ...]
+    now_ms: int
+
+
+@contextmanager
+def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterator[Desktop]:
+    """The desk on the recorded market: exchange in-process, or paper broker on the tape when DRY_RUN.
+
+    Goes on where the folder's last run stopped. Errors: BootError, LedgerError.
+    """
+    if settings.deribit_env != "local":
+        raise BootError(f"DERIBIT_ENV={settings.deribit_env} has no --market sample: set DERIBIT_ENV=local")
+    folder = settings.data_dir
+    prepare_folder(folder, fresh)
+    feed = sample_feed(settings)
+    with ExitStack() as stack:
+        mode = _mode(settings)
+        store = _open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
+        seat = _paper if settings.dry_run else _engine
+        clock, market, broker, transport = seat(_Stage(settings, feed, folder, interval_ms, store, stack))
+        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
+        where = (
+            "paper fills on the recorded market"
+            if mode == "paper"
+            else "live orders to the exchange in-process"
+        )
+        yield Desktop(desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport)
+
+
+@contextmanager
+def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
+    """The desk on an exchange over HTTP: the local one, testnet, or mainnet (reads and dry runs only, for now).
+
+    A dry run has no way to send an order: its session has no key, its broker is paper on the exchange's quotes.
+    Errors: BootError, LedgerError, VenueError when the exchange can't be reached at the start.
+    """
+    env, live = settings.deribit_env, not settings.dry_run
+    if live and env == "mainnet":
+        raise BootError(
+            "live orders to mainnet are refused: the doors that must guard them (a second opt-in naming the account, "
+            "reconciliation, the kill switch) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
+        )
+    account = account_name(settings)
+    folder = settings.data_dir
+    prepare_folder(folder, fresh)
+    with ExitStack() as stack:
+        store = _open_ledger(settings, folder, account, stack)
+        machine = SystemClock()
+        url = local_url(settings.local_port) if env == "local" else None
+        key = _credentials(settings) if live else None
+        session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
+        stack.callback(session.close)
+        clock: Clock = (
+            session.local_clock(settings.local_speed) if env == "local" else session.exchange_clock(machine)
+        )
+        market = DeribitMarket(session.client, clock)
+        broker: Broker = (
+            DeribitBroker(session.client, clock, account, env)
+            if live
+            else _paper_from_ledger(settings, WireQuotes(session.client, clock), clock, store, account)
+        )
+        nap_ms = int(1_000 * (settings.local_speed if env == "local" else 1))
+        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
+        where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
+        end_ms = sample_feed(settings).end_ms if env == "local" else None
+        yield Desktop(
+            desk, _banner(settings, where), lambda: end_ms is not None and clock.now_ms() >= end_ms, None
+        )
+
+
+@contextmanager
+def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Iterator[LocalExchange]:
+    """The local exchange of the data folder, listening on loopback. Errors: BootError.
+
+    It goes on where it stopped or was killed; `frozen` lets its time stand still while a request is in flight.
+    """
+    prepare_folder(settings.data_dir, fresh)
+    feed = sample_feed(settings)
+    folder = settings.data_dir / EXCHANGE_FOLDER
+    machine = SystemClock()
+    accounts = {LOCAL_ACCOUNT: _opening(settings)}
+    try:
+        listener = listen("127.0.0.1", settings.local_port)
+        start = recorded_start(folder)
+        if start is None:
+            start = start_ms_of(settings, feed, MS_PER_HOUR)
+        exchange = open_exchange(
+            feed, accounts, (DEMO_KEY,), start, machine.monotonic, machine.now_ms, folder, True, frozen
+        )
+    except (ServerError, JournalError) as error:
+        raise BootError(str(error)) from error
+    try:
+        lines = account_lines(accounts, (DEMO_KEY,))
+        yield LocalExchange(
+            RunningServer(exchange.desk, listener), url_of(listener), tuple(lines), exchange.engine.now_ms
+        )
+    finally:
+        exchange.close()
+
+
+def account_name(settings: Settings) -> str:
+    """Whose ledger it is: the key's client id, `local` on the local exchange.
+
+    Errors: BootError when live without a key.
+    """
+    if settings.deribit_env == "local":
+        return settings.deribit_client_id or LOCAL_ACCOUNT
+    if not settings.dry_run and not settings.deribit_client_id:
+        raise BootError(
+            f"live orders to {settings.deribit_env} need a key: set DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET, "
+            "or DRY_RUN=true"
+        )
+    return settings.deribit_client_id or "paper"
+
+
+def _credentials(settings: Settings) -> Credentials:
+    """The key; the local exchange's demo key where none is set."""
+    secret = settings.deribit_client_secret.get_secret_value()
+    if settings.deribit_env == "local" and not settings.deribit_client_id:
+        return Credentials(DEMO_KEY.client_id, Secret(DEMO_KEY.secret))
+    return Credentials(settings.deribit_client_id, Secret(secret))
+
+
+def _mode(settings: Settings) -> str:
+    return "paper" if settings.dry_run else "live"
+
+
+def _open_ledger(settings: Settings, folder: Path, account: str, stack: ExitStack) -> SqliteLedger:
+    """Run log and ledger of a folder. Errors: LedgerError."""
+    log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
+    stack.callback(log.close)
+    store = SqliteLedger(folder / LEDGER_FILE, account, settings.deribit_env, _mode(settings))
+    stack.callback(store.close)
+    return store
+
+
+def _desk(
+    settings: Settings,
+    stack: ExitStack,
+    clock: Clock,
+    market: Market,
+    broker: Broker,
+    recorder: Recorder,
+    nap_ms: int | None,
+) -> Desk:
+    """What is the same at every desk."""
+    parts = DECISIONS_PER_PART if nap_ms is None else 1
+    sink = DecisionFiles(settings.data_dir / LOG_FOLDER, settings.candidate_retention_days, parts)
+    stack.callback(lambda: sink.close(clock.now_ms()))
+    return Desk(
+        clock=clock,
+        market=market,
+        broker=broker,
+        recorder=recorder,
+        sink=sink,
+        seats=seats_of(settings),
+        products=products_of(settings),
+        limits=limits_of(settings),
+        label_prefix=settings.managed_client_id_prefix,
+        order_validity_ms=settings.order_validity_sec * 1_000,
+        mode=_mode(settings),
+        nap_ms=nap_ms,
+    )
+
+
+def sample_feed(settings: Settings) -> SampleFeed:
+    """The recorded market. Errors: BootError when the sample is torn."""
+    try:
+        return SampleFeed(settings.local_seed, SAMPLE_FOLDER)
+    except SampleError as error:
+        raise BootError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What every way of seating needs."""
+
+    settings: Settings
+    feed: Feed
+    folder: Path
+    interval_ms: int
+    store: SqliteLedger
+    stack: ExitStack
+
+
+_Seated = tuple[SimulatedClock, Market, Broker, Transport | None]
+
+
+def start_ms_of(settings: Settings, feed: Feed, interval_ms: int) -> int:
+    """LOCAL_START as an instant within the sample, on a multiple of the interval. Errors: BootError."""
+    try:
+        moment = datetime.fromisoformat(settings.local_start)
+    except ValueError:
+        raise BootError(
+            f"LOCAL_START {settings.local_start!r} is no time such as 2026-01-01T00:00:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        raise BootError(f"LOCAL_START {settings.local_start!r} names no zone: end it with Z for UTC")
+    start = -(-int(moment.timestamp() * 1_000) // interval_ms) * interval_ms
+    if not feed.start_ms <= start < feed.end_ms:
+        first, last = (
+            datetime.fromtimestamp(ms / 1000, tz=moment.tzinfo) for ms in (feed.start_ms, feed.end_ms)
+        )
+        raise BootError(
+            f"LOCAL_START {settings.local_start} is outside the sample: {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        )
+    return start
+
+
+def _opening(settings: Settings) -> dict[str, Decimal]:
+    return {"BTC": settings.local_btc, "ETH": settings.local_eth, "USDC": settings.local_usdc}
+
+
+def _engine(stage: _Stage) -> _Seated:
+    """The exchange engine in-process, restored from its journal, spoken to as to Deribit."""
+    start = start_ms_of(stage.settings, stage.feed, stage.interval_ms)
+    engine = Engine(stage.feed, {LOCAL_ACCOUNT: _opening(stage.settings)}, start)
+    path = stage.folder / EXCHANGE_FILE
+    try:
+        restored = restore_file(engine, path)
+    except JournalError as error:
+        raise BootError(f"{path}: {error} (--fresh)") from error
+    journal = Journal(path, engine, restored.good_bytes)
+    stage.stack.callback(journal.close)
+    venue = InProcessVenue(engine, LOCAL_ACCOUNT, journal)
+
+    def advance(to_ms: int) -> None:
+        venue.advance(to_ms)
+
+    clock = SimulatedClock(engine.now_ms, advance)
+    client = DeribitClient(venue, "local")
+    return clock, DeribitMarket(client, clock), DeribitBroker(client, clock, LOCAL_ACCOUNT, "local"), venue
+
+
+def _paper(stage: _Stage) -> _Seated:
+    """The paper broker on the tape, going on from where its clock stood."""
+    book = replay(stage.store.read())
+    instant = stage.folder / PAPER_INSTANT_FILE
+    start = start_ms_of(stage.settings, stage.feed, stage.interval_ms)
+    if book.seq:
+        start = max(book.last_event_ms, int(instant.read_text()) if instant.exists() else start)
+    clock = SimulatedClock(start)
+    stage.stack.callback(lambda: instant.write_text(str(clock.now_ms())))
+    broker = _paper_from_ledger(stage.settings, stage.feed, clock, stage.store, LOCAL_ACCOUNT)
+    return clock, TapeMarket(stage.feed, clock), broker, None
+
+
+def _paper_from_ledger(
+    settings: Settings, source: QuoteSource, clock: Clock, store: SqliteLedger, account: str
+) -> PaperBroker:
+    """A paper broker that goes on from what the ledger holds."""
+    book = replay(store.read())
+    return PaperBroker(
+        source,
+        clock,
+        account,
+        dict(book.cash) if book.seq else _opening(settings),
+        environment=settings.deribit_env,
+        positions=[
+            Position(leg.instrument, leg.position, leg.entry_price, leg.entry_price)
+            for chain in open_chains(book)
+            for leg in chain.open_legs
+        ],
+        orders=[_resting(record, clock.now_ms()) for record in working(book)],
+    )
+
+
+def _resting(record: OrderRecord, at_ms: int) -> VenueOrder:
+    """A working order of the ledger as the paper venue would show it."""
+    intent = record.intent
+    return VenueOrder(
+        order_id=record.order_id,
+        label=intent.label,
+        instrument=intent.instrument,
+        side=intent.side,
+        amount=intent.amount,
+        filled_amount=record.filled,
+        price=intent.limit_price,
+        state="open",
+        reduce_only=intent.reduce_only,
+        created_ms=at_ms,
+    )
+
+
+def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
+    """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
+    summary = verify_ledger(path)
+    with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
+        return summary, replay(store.read())
+
+
+def _banner(settings: Settings, where: str) -> str:
+    return f"optionwriter · {where} · {','.join(settings.underlyings)} · data in {settings.data_dir}"

@@ -1,0 +1,114 @@
+"""Parts: what every way of seating needs: limits, strategy instances, products, the data folder.
+
+Owns the reading of the strategy file and the names of the files in a data folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+from optionwriter.core.decide.choosing import ChoiceParams, choose_best
+from optionwriter.core.decide.limits import Cap, Limits
+from optionwriter.core.decide.strategies.base import ConfigError, Mode
+from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
+from optionwriter.core.decide.strategies.registry import strategy
+from optionwriter.core.market.instruments import PRODUCTS, Family
+from optionwriter.services.proposed import Seat
+from optionwriter.settings import Settings
+
+LEDGER_FILE = "ledger.sqlite"
+EXCHANGE_FILE = "exchange.jsonl"
+EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
+PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
+VIEWS_FILE = "views.sqlite"
+KILL_FILE = "KILL"
+LOG_FOLDER = "logs"
+MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
+
+
+class BootError(Exception):
+    """The desk can't be seated; the message names what is wrong and the cure."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Risk's limits from the settings."""
+    chains = settings.max_chains_per_underlying
+    age_ms = settings.max_data_age_sec * 1_000
+    return Limits(
+        max_margin_used_pct=Decimal(str(settings.max_margin_used_pct)),
+        max_net_delta_abs={"*": settings.max_net_delta_abs},
+        max_expiry_exposure=_cap(settings.max_expiry_exposure),
+        max_call_notional_per_underlying=_cap(settings.max_call_notional_per_underlying),
+        max_put_notional_per_underlying=_cap(settings.max_put_notional_per_underlying),
+        max_call_chains=chains,
+        max_put_chains=chains,
+        price_collar_pct=Decimal(str(settings.max_price_deviation_pct)),
+        max_data_age_ms=age_ms,
+        max_account_age_ms=age_ms,
+    )
+
+
+def _cap(text: str) -> Cap:
+    return Cap.pct(text.removesuffix("%")) if text.endswith("%") else Cap.usd(text)
+
+
+def strategies_path(settings: Settings) -> Path:
+    """The strategy file: STRATEGIES_FILE, else the one that ships with the package or stands in the checkout."""
+    if settings.strategies_file is not None:
+        return settings.strategies_file
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "config" / "strategies.toml"
+    return installed if installed.exists() else package.parents[1] / "config" / "strategies.toml"
+
+
+def seats_of(settings: Settings) -> tuple[Seat, ...]:
+    """The enabled strategy instances, in declared order. Errors: BootError."""
+    path = strategies_path(settings)
+    gates = GateOverrides(**{name: getattr(settings, name) for name in GateOverrides._fields})
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        mode = Mode(settings.mode)
+        configs = read_instances(tables, mode, settings.underlyings, gates, settings.min_score)
+        enabled = [one for one in configs if one.enabled]
+        seats = tuple(
+            Seat(strategy(one.kind), one, choose_best, ChoiceParams(one.min_score)) for one in enabled
+        )
+    except (OSError, tomllib.TOMLDecodeError, ConfigError) as error:
+        raise BootError(f"{path}: {error}") from error
+    if not seats:
+        raise BootError(f"{path}: no strategy instance is enabled: set enabled = true in one of its tables")
+    return seats
+
+
+def products_of(settings: Settings) -> tuple[str, ...]:
+    """The products that are read: the inverse book of each underlying, for covered calls."""
+    return tuple(
+        one.code
+        for one in PRODUCTS.values()
+        if one.underlying in settings.underlyings and one.family is Family.INVERSE
+    )
+
+
+def prepare_folder(folder: Path, fresh: bool) -> None:
+    """Makes the data folder, or with `fresh` drops what we keep there; anything else in it stays. Errors: BootError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / MARK_FILE
+        if fresh:
+            if any(folder.iterdir()) and not mark.exists():
+                raise BootError(
+                    f"{folder} holds files that are not ours: name an empty folder with --data-dir"
+                )
+            for name in (LEDGER_FILE, VIEWS_FILE):
+                for path in folder.glob(f"{name}*"):
+                    path.unlink()
+            for name in (EXCHANGE_FILE, PAPER_INSTANT_FILE):
+                (folder / name).unlink(missing_ok=True)
+            for name in (LOG_FOLDER, EXCHANGE_FOLDER):
+                shutil.rmtree(folder / name, ignore_errors=True)
+        mark.write_text("optionwriter keeps its ledger, local exchange and logs here.\n")
+    except OSError as error:
+        raise BootError(f"{folder} can't be used: {error.strerror}: name another with --data-dir") from error

@@ -1,0 +1,63 @@
+"""Execution: the prices of a working order and the size of a roll's second leg, as pure functions.
+
+Keeps: a price never passes the leg's limit, and steps only towards it; an approved amount is only ever lowered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from optionwriter.core.books.account import Side
+from optionwriter.core.books.facts import Intent
+from optionwriter.core.decide.crossing import lots, order_price
+from optionwriter.core.market.instruments import Product
+
+_ZERO = Decimal(0)
+
+
+def step_price(
+    product: Product, side: Side, start: Decimal, limit: Decimal, attempt: int, attempts: int
+) -> Decimal:
+    """The price of the `attempt`-th of `attempts` tries (from 0): even steps from `start` to `limit`, on the grid.
+
+    The last try, and everything after it, is the limit itself. A start worse than the limit counts as the limit.
+    """
+    if attempt >= attempts - 1 or attempts <= 1 or (start - limit) * side.sign >= 0:
+        return limit
+    reached = start + (limit - start) * max(attempt, 0) / (attempts - 1)
+    price = order_price(product, side, reached)
+    return min(price, limit) if side is Side.BUY else max(price, limit)
+
+
+def price_steps(
+    product: Product, side: Side, start: Decimal, limit: Decimal, attempts: int
+) -> tuple[Decimal, ...]:
+    """All prices of a working order, each once, start to limit."""
+    steps = (step_price(product, side, start, limit, n, attempts) for n in range(max(attempts, 1)))
+    return tuple(dict.fromkeys(steps))
+
+
+def roll_open_amount(
+    freed_cover: Decimal, approved: Decimal, product: Product, cover_per_coin: Decimal = Decimal(1)
+) -> Decimal:
+    """How much of a roll's opening leg may go out: whole lots, only ever lower than `approved`, 0 when nothing may.
+
+    `freed_cover` is cash *seen* to be free now, in the settlement currency; `cover_per_coin` is what one coin of the
+    new option needs of it, net of its own premium (risk.net_cover_per_coin).
+    """
+    if freed_cover <= 0:
+        return _ZERO
+    if cover_per_coin <= 0:
+        return lots(product, approved)
+    amount = lots(product, min(approved, freed_cover / cover_per_coin))
+    if amount * cover_per_coin > freed_cover:  # the quotient was rounded up at its 28th digit
+        amount = lots(product, amount - product.amount_step)
+    return amount
+
+
+def lowered(intent: Intent, amount: Decimal) -> Intent | None:
+    """The same intent, smaller; None when nothing is left. It can't grow."""
+    if amount <= 0:
+        return None
+    return replace(intent, amount=min(amount, intent.amount))

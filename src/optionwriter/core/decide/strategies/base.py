@@ -1,0 +1,176 @@
+"""What a strategy is: its configuration, and one function from state to menus.
+
+A strategy proposes, and nothing more: it never sees a wire, and whatever it proposes is judged by its legs, not by its
+name. Adding one takes a file here, a line in the registry, a table in the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from optionwriter.core.books.facts import Action
+from optionwriter.core.decide.managing import ManageParams
+from optionwriter.core.decide.menu import Menu, Size
+from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rules import GateParams
+from optionwriter.core.decide.scoring import ScoreParams
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.market.instruments import PRODUCTS, Family, OptionType, Product
+
+
+class ConfigError(ValueError):
+    """A strategy's configuration that makes no sense; the message names the field and the cure."""
+
+
+class Mode(StrEnum):
+    """research looks wider, production is stricter."""
+
+    RESEARCH = "research"
+    PRODUCTION = "production"
+
+
+class Style(StrEnum):
+    """How orders are priced."""
+
+    CROSS = "cross"  # take the other side's price
+    MID = "mid"  # wait in the middle
+    WORK = "work"  # begin in the middle, step to the other side
+
+
+class Writes(NamedTuple):
+    """A kind of option that strategies write, and what its actions are called."""
+
+    family: Family
+    option_type: OptionType
+    opens: Action
+    rolls: Action
+    closes: Action
+
+
+WRITES: Mapping[str, Writes] = {
+    "covered_call": Writes(
+        Family.INVERSE, OptionType.CALL, Action.OPEN_COVERED_CALL, Action.ROLL_CALL, Action.CLOSE_CALL
+    ),
+    "cash_secured_put": Writes(
+        Family.LINEAR, OptionType.PUT, Action.OPEN_CASH_SECURED_PUT, Action.ROLL_PUT, Action.CLOSE_PUT
+    ),
+}
+
+
+class RollParams(NamedTuple):
+    """Which rolls are acceptable. Costs are shares of the collateral (a coin for a call, the strike for a put)."""
+
+    max_debit: float = 0.01
+    min_extra_days: float = 1.0
+    credit_weight: float = 0.2
+    credit_scale: float = 0.01
+    take_profit_rolls: bool = True
+    close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
+
+
+_GATES = GateParams()
+_ROLL_GATES = GateParams(
+    delta_max=0.45, dte_max=45.0, ivrv_min=0.0
+)  # below roll_delta: no roll begs the next
+_SCORE = ScoreParams()
+_MANAGE = ManageParams()
+_ROLL = RollParams()
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyConfig:
+    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover."""
+
+    id: str
+    kind: str = "covered_call"
+    underlyings: tuple[str, ...] = ("BTC", "ETH")
+    writes: tuple[str, ...] = ("covered_call",)
+    gates: GateParams = _GATES
+    roll_gates: GateParams = _ROLL_GATES
+    score: ScoreParams = _SCORE
+    manage: ManageParams = _MANAGE
+    roll: RollParams = _ROLL
+    min_score: float = 0.0
+    size_share: Decimal = Decimal(1)
+    size_cap: Decimal | None = None  # coins a chain
+    sizes: tuple[Size, ...] = (Size.FULL,)
+    max_items: int = 12
+    max_chains: int = 1  # of each type on each underlying; risk's own limit stands beside it
+    style: Style = Style.CROSS
+    enabled: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.id or any(letter in self.id for letter in "/ \n"):
+            raise ConfigError(f"strategy id {self.id!r}: a name without spaces or slashes")
+        unknown = [name for name in self.writes if name not in WRITES]
+        if unknown or not self.writes:
+            raise ConfigError(f"{self.id}: writes {unknown or 'nothing'}: choose from {', '.join(WRITES)}")
+        if not Decimal(0) < self.size_share <= 1:
+            raise ConfigError(f"{self.id}: size_share {self.size_share} must be above 0 and at most 1")
+        if self.size_cap is not None and not self.size_cap > 0:
+            raise ConfigError(f"{self.id}: size_cap {self.size_cap} must be above 0, or absent")
+        if self.max_items < 1 or self.max_chains < 1 or not self.sizes:
+            raise ConfigError(f"{self.id}: max_items, max_chains and sizes need at least one")
+        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll):
+            for name, value in zip(params._fields, params, strict=True):
+                if value != value:
+                    raise ConfigError(f"{self.id}: {name} is no number")
+        if min(self.score[:7]) < 0:
+            raise ConfigError(f"{self.id}: score weights can't be negative")
+
+
+def product_of(writes: Writes, underlying: str) -> Product:
+    """The product in which an underlying's options of that kind trade. Errors: ConfigError names the known ones."""
+    for product in PRODUCTS.values():
+        if product.underlying == underlying and product.family is writes.family:
+            return product
+    known = sorted({one.underlying for one in PRODUCTS.values() if one.family is writes.family})
+    raise ConfigError(f"no {writes.family} options on {underlying!r}: known are {', '.join(known)}")
+
+
+def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
+    """A sane covered-call writer for the mode: wide in research, strict in production."""
+    wide = StrategyConfig(strategy_id)
+    if mode is Mode.RESEARCH:
+        return wide
+    return replace(
+        wide,
+        gates=GateParams(
+            dte_min=5.0,
+            dte_max=21.0,
+            delta_min=0.10,
+            delta_max=0.25,
+            otm_min=0.02,
+            ivrv_min=1.0,
+            premium_min_usd=10.0,
+            spread_max=0.20,
+            open_interest_min=25.0,
+            bid_size_min=1.0,
+            linear_spread_max=0.15,
+        ),
+        roll_gates=GateParams(
+            dte_min=5.0,
+            dte_max=35.0,
+            delta_min=0.10,
+            delta_max=0.40,
+            ivrv_min=0.0,
+            premium_min_usd=10.0,
+            spread_max=0.25,
+            open_interest_min=10.0,
+        ),
+        roll=RollParams(max_debit=0.0),
+        min_score=0.15,
+    )
+
+
+class Strategy(Protocol):
+    """A kind of strategy."""
+
+    def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
+        """One menu for each underlying of the configuration, in its order. Pure; sizes within `capacity`."""
+        ...

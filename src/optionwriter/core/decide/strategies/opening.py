@@ -1,0 +1,135 @@
+"""Opening: which options a writer could sell now, and how much of each.
+
+Sizes come from free cover (own premium counted), the strategy's share and cap, and the limits on notional; risk judges
+again. Keeps: at most `max_items` candidates, best first; the others are rejected by name at `rank`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from optionwriter.core.books.account import Side
+from optionwriter.core.decide.cover import coverable
+from optionwriter.core.decide.crossing import exact, lots
+from optionwriter.core.decide.menu import GATE_CODE, ROWS, MenuItem, OrderLeg, Rejected, Size
+from optionwriter.core.decide.rules import PASSED
+from optionwriter.core.decide.scoring import PART_NAMES
+from optionwriter.core.decide.screening import Screen
+from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
+from optionwriter.core.market.instruments import parse_instrument
+
+_ZERO = Decimal(0)
+_SMALLEST_DELTA = Decimal("0.000001")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """What can be opened, and every other candidate with the gate that it failed."""
+
+    items: tuple[MenuItem, ...]
+    rejected: Rejected
+
+
+def offer(view: View, chains_open: int) -> Offer:
+    """The opening items for a strategy that has `chains_open` chains of this kind here."""
+    screened = view.screened(view.config.gates)
+    kind = (view.product.underlying, view.writes.option_type)
+    slots = min(view.capacity.slots.get(kind, 0), view.config.max_chains - chains_open)
+    best = ranked(screened, screened.score)
+    items: list[MenuItem] = []
+    chosen = 0
+    for row in best.tolist():
+        if slots <= 0:
+            fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
+        elif view.chain.table.names[row] in view.capacity.taken:
+            fail(screened, row, "taken", 1.0, 0.0, -1.0)
+        elif chosen >= view.config.max_items:
+            behind = float(screened.score[row]) - items[-1].score
+            fail(screened, row, "rank", float(screened.score[row]), items[-1].score, min(behind, 0.0))
+        else:
+            found = open_items(view, screened, row)
+            items.extend(found)
+            chosen += bool(found)
+    return Offer(tuple(items), rejections(screened))
+
+
+def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:
+    """The candidate's items, one for each size that is different; none (and rejected at `size`) without a lot."""
+    leg = leg_of(view, row, Side.SELL, _ZERO, reduce_only=False)
+    most = largest(view, leg, abs(float(screened.metrics[row, 0])))
+    if most <= 0:
+        free = float(view.capacity.free(view.product.settlement_currency))
+        fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
+        return []
+    amounts = dict.fromkeys(sized(view, most, size) for size in view.config.sizes)
+    names = {
+        amount: size for size in reversed(view.config.sizes) if (amount := sized(view, most, size)) in amounts
+    }
+    parts = tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True))
+    return [
+        MenuItem(
+            key=f"{view.config.id}/{view.product.underlying}/open/{leg.instrument}/{names[amount]}",
+            action=view.writes.opens,
+            reason="open",
+            legs=(OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False),),
+            size=names[amount],
+            score=float(screened.score[row]),
+            parts=parts,
+            mandatory=False,
+            metrics=metrics_of(screened, row),
+            value=float(screened.score[row]),
+            threshold=view.config.min_score,
+        )
+        for amount in amounts
+        if amount > 0
+    ]
+
+
+def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
+    """The most that cover, share, cap, notional and net delta allow of this option at this price, in tradable lots."""
+    option = parse_instrument(leg.instrument)
+    currency = view.product.settlement_currency
+    cover = view.capacity.cover.get(currency)
+    if cover is None:
+        return _ZERO
+    budget = cover.cash * view.config.size_share - cover.positions - cover.orders
+    most = coverable(option, leg.limit_price, min(budget, view.capacity.free(currency)))
+    if view.config.size_cap is not None:
+        most = min(most, view.config.size_cap)
+    each_usd = view.underlying.index if view.is_call else option.strike
+    name, kind = view.product.underlying, view.writes.option_type
+    room = view.capacity.room_usd(name, kind, option.expiry_ms) / each_usd
+    by_delta = view.capacity.room_delta(name, kind) / max(exact(delta), _SMALLEST_DELTA)
+    return lots(view.product, min(most, room, by_delta))
+
+
+def sized(view: View, most: Decimal, size: Size) -> Decimal:
+    """`most`, half of it, or the smallest tradable amount; never more than `most`."""
+    if size is Size.FULL:
+        return most
+    if size is Size.HALF:
+        return lots(view.product, most / 2)
+    return min(most, view.product.min_amount)
+
+
+def ranked(screened: Screen, score: np.ndarray[tuple[int], np.dtype[np.float64]]) -> ROWS:
+    """Rows that passed every gate, best first: score, then earlier expiry, then lower strike."""
+    rows = np.flatnonzero(screened.gate == PASSED)
+    table = screened.chain.table
+    return rows[np.lexsort((table.strike[rows], table.expiry_ms[rows], -score[rows]))]
+
+
+def fail(screened: Screen, row: int, gate: str, value: float, threshold: float, distance: float) -> None:
+    """Marks a row that passed the rules as failed at one of the menu's own gates."""
+    screened.gate[row] = GATE_CODE[gate]
+    screened.verdict[row] = (value, threshold, distance)
+
+
+def rejections(screened: Screen) -> Rejected:
+    """Every candidate row that failed a gate, in the chain's order."""
+    rows = np.flatnonzero(screened.gate > PASSED)
+    value, threshold, distance = screened.verdict[rows].T
+    return Rejected(screened.chain.table, rows, screened.gate[rows], value, threshold, distance)

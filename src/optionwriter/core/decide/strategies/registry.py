@@ -1,0 +1,20 @@
+"""The registry: which kinds of strategies there are. One line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optionwriter.core.decide.strategies.base import ConfigError, Strategy
+from optionwriter.core.decide.strategies.covered_call import CoveredCall
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "covered_call": CoveredCall(),
+}
+
+
+def strategy(kind: str) -> Strategy:
+    """The strategy of that kind. Errors: ConfigError names the known ones."""
+    try:
+        return STRATEGIES[kind]
+    except KeyError:
+        raise ConfigError(f"unknown strategy kind {kind!r}: known are {', '.join(STRATEGIES)}") from None

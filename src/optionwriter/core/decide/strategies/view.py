@@ -1,0 +1,92 @@
+"""View: what a writer looks at for one underlying and one kind of option, and how it prices an order there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from optionwriter.core.books.account import Side
+from optionwriter.core.decide.crossing import exact, order_price
+from optionwriter.core.decide.menu import Metrics, OrderLeg
+from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rules import GateParams
+from optionwriter.core.decide.screening import Screen, screen
+from optionwriter.core.decide.state import AgentState, UnderlyingState
+from optionwriter.core.decide.strategies.base import (
+    StrategyConfig,
+    Style,
+    Writes,
+    product_of,
+)
+from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.context import MarketContext
+from optionwriter.core.market.instruments import Product
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """State, configuration and capacity, narrowed to one product and option type."""
+
+    state: AgentState
+    config: StrategyConfig
+    capacity: Capacity
+    writes: Writes
+    product: Product
+    underlying: UnderlyingState
+    chain: OptionChain
+    realised: float  # forecast volatility, a fraction a year; NaN when the past doesn't give one
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is calls that are written."""
+        return self.writes.option_type.value == "call"
+
+    def screened(self, gates: GateParams) -> Screen:
+        """The whole chain through the rules."""
+        return screen(self.chain, self.is_call, self.realised, gates, self.config.score, self.state.at_ms)
+
+
+def view_of(
+    state: AgentState, config: StrategyConfig, capacity: Capacity, underlying: str, writes: Writes
+) -> View | None:
+    """The view, or None when the product was not seen."""
+    product = product_of(writes, underlying)
+    found = state.underlyings.get(underlying)
+    chain = found.chains.get(product.code) if found is not None else None
+    if found is None or chain is None:
+        return None
+    return View(state, config, capacity, writes, product, found, chain, forecast_volatility(found.context))
+
+
+def forecast_volatility(context: MarketContext) -> float:
+    """The realised volatility that is forecast for an option's life: the mean of the last 7 and 30 days'.
+
+    One that is missing leaves the other; with both missing it is NaN, and every gate then says `data`.
+    """
+    short, long = context.realised_7d, context.realised_30d
+    known = [one for one in (short, long) if one > 0]
+    return sum(known) / len(known) if known else float("nan")
+
+
+def leg_of(view: View, row: int, side: Side, amount: Decimal, reduce_only: bool) -> OrderLeg:
+    """An order in one row of the chain, priced by the configured style; the row must be quoted on both sides.
+
+    cross: the other side's price. mid: the middle, rounded to our own side. work: from the middle to the other side.
+    """
+    bid, ask = exact(float(view.chain.bid[row])), exact(float(view.chain.ask[row]))
+    touch = order_price(view.product, side, bid if side is Side.SELL else ask)
+    middle = order_price(view.product, side, (bid + ask) / 2)
+    style = view.config.style
+    return OrderLeg(
+        instrument=view.chain.table.names[row],
+        side=side,
+        amount=amount,
+        limit_price=middle if style is Style.MID else touch,
+        start_price=touch if style is Style.CROSS else middle,
+        reduce_only=reduce_only,
+    )
+
+
+def metrics_of(screened: Screen, row: int) -> Metrics:
+    """The metrics of one row."""
+    return Metrics(*(float(one) for one in screened.metrics[row]))

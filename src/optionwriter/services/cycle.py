@@ -1,0 +1,155 @@
+"""The one cycle: observe, propose, choose, review, execute. The same function live, on paper and in a backtest.
+
+Who sits at the desk (which clock, market, broker, chooser) is decided in bootstrap and never asked here. Keeps: what
+happened is booked before anything is decided; one strategy's failure is told and never stops the others; nothing is
+sent that risk did not approve; the decision commits with its intents before the first order leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+
+from optionwriter.core.books.account import AccountSnapshot
+from optionwriter.core.books.facts import Decided, Intent
+from optionwriter.core.books.reconcile import Difference
+from optionwriter.core.decide.choosing import proposals
+from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
+from optionwriter.core.decide.execution import roll_open_amount
+from optionwriter.core.decide.fingerprint import fingerprint
+from optionwriter.core.decide.limits import Limits
+from optionwriter.core.decide.orders import chain_id_of, decision_id, plan_orders
+from optionwriter.core.decide.risk import Approved, Review, capacity_of, review
+from optionwriter.core.decide.state import AgentState, build_state
+from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.context import build_context
+from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.ports import Broker, Clock, DecisionSink, Market
+from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
+from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
+from optionwriter.services.proposed import Proposed, Seat
+from optionwriter.services.recorder import Recorder
+from optionwriter.services.records import decision_records
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everyone and everything that a cycle needs. `mode` is live or paper: a word for the record, never a branch."""
+
+    clock: Clock
+    market: Market
+    broker: Broker
+    recorder: Recorder
+    sink: DecisionSink
+    seats: tuple[Seat, ...]
+    products: tuple[str, ...]
+    limits: Limits
+    label_prefix: str
+    order_validity_ms: int
+    mode: str
+    nap_ms: int | None = None  # exchange time between looks at a wish to stop; None: sleep in one go
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle saw and did; the console, the log and the page tell it each in their way."""
+
+    at_ms: int
+    state: AgentState
+    caught_up: CaughtUp
+    proposed: tuple[Proposed, ...]
+    review: Review
+    executions: tuple[Execution, ...]
+    differences: tuple[Difference, ...]
+
+
+def run_cycle(desk: Desk) -> CycleReport:
+    """One decision cycle. Errors: MarketUnavailableError, BrokerUnavailableError (nothing was risked), LedgerError."""
+    account = desk.broker.account()
+    if not desk.recorder.book.seq:
+        open_ledger(desk.recorder, account, desk.mode, indices(desk.market, desk.products))
+    caught = catch_up(desk.recorder, desk.broker)
+    state = observe(desk)
+    differences = check_books(desk.recorder, state.account, desk.label_prefix)
+    if differences:
+        log.warning("books and venue differ", differences=[str(one) for one in differences])
+        state = with_book(state, desk)
+    proposed = tuple(_propose(seat, state, desk.limits) for seat in desk.seats)
+    reviewed = review(
+        state,
+        desk.limits,
+        [one for each in proposed for one in proposals(each.menus, each.chosen)],
+    )
+    market = fingerprint(state)
+    decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
+    commit(desk.recorder, [one for one in decisions if one.fact.chosen])
+    executions = carry_out(
+        desk.recorder, desk.broker, decisions, lambda intent, filled: _lowered(desk, intent)
+    )
+    for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
+        desk.sink.write(*record)
+    return CycleReport(state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences)
+
+
+def observe(desk: Desk) -> AgentState:
+    """Everything a decision may rest on, read now. Errors: MarketUnavailableError, BrokerUnavailableError."""
+    chains = {code: desk.market.chain(code) for code in desk.products}
+    underlyings = sorted({chain.product.underlying for chain in chains.values()})
+    now = desk.clock.now_ms()
+    contexts = {name: build_context(desk.market.history(name), now) for name in underlyings}
+    return build_state(now, desk.broker.account(), desk.recorder.book, chains, contexts)
+
+
+def with_book(state: AgentState, desk: Desk) -> AgentState:
+    """The same state with the book as it is now."""
+    chains = {chain.product.code: chain for chain in _chains(state)}
+    contexts = {name: one.context for name, one in state.underlyings.items()}
+    return build_state(state.at_ms, state.account, desk.recorder.book, chains, contexts)
+
+
+def _chains(state: AgentState) -> list[OptionChain]:
+    return [one.chains[code] for one in state.underlyings.values() for code in sorted(one.chains)]
+
+
+def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
+    """One strategy's menus and choice; its failure is its own."""
+    try:
+        menus = tuple(seat.strategy.propose(state, seat.config, capacity_of(state, limits)))
+        return Proposed(seat, menus, seat.choose(menus, seat.choice))
+    except Exception as error:  # one bad strategy must not take the others down
+        log.exception("strategy failed", strategy=seat.config.id)
+        return Proposed(seat, (), (), f"{type(error).__name__}: {error}")
+
+
+def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, market: str) -> Decision:
+    """The fact and the plans of one strategy's decision."""
+    strategy_id = proposed.seat.config.id
+    mine = [one for one in reviewed.approved if one.proposal.strategy_id == strategy_id]
+    refused = [one for one in reviewed.refused if one.proposal.strategy_id == strategy_id]
+    keys = [one.proposal.item.key for one in mine] + [one.proposal.item.key for one in refused]
+    ident = decision_id(state.account.account_id, strategy_id, state.at_ms, market, keys)
+    fact = Decided(
+        chosen=tuple(keys),
+        refused=tuple((one.proposal.item.key, ",".join(one.codes)) for one in refused),
+        fingerprint=market,
+        summary="; ".join(f"{one.proposal.item.key}: {one.proposal.item.reason}" for one in mine),
+    )
+    return Decision(strategy_id, ident, fact, tuple(_plan(desk, one, ident) for one in mine))
+
+
+def _plan(desk: Desk, approved: Approved, ident: str) -> Plan:
+    intents = plan_orders(approved, ident, desk.label_prefix, desk.clock.now_ms(), desk.order_validity_ms)
+    return Plan(approved.proposal.strategy_id, ident, chain_id_of(approved, ident), intents)
+
+
+def _lowered(desk: Desk, intent: Intent) -> Decimal:
+    """What a roll's opening leg may still have: whole lots within the cover that is seen free now."""
+    option = parse_instrument(intent.instrument)
+    account: AccountSnapshot = desk.broker.account()
+    free = free_cover(account, desk.recorder.book, option.product.settlement_currency, {intent.label})
+    each = net_cover_per_coin(option, intent.limit_price)
+    return Decimal(0) if each is None else roll_open_amount(free, intent.amount, option.product, each)

@@ -1,0 +1,123 @@
+"""Execute: from approved items to orders at the venue, each step durably in the ledger before it is taken.
+
+The decision commits with its first intents in one transaction; then they are sent, one after the other. A roll's
+second step is prepared only when the first one's fill is seen, and only for the cover that it freed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from optionwriter.core.books.account import Acknowledged, Found, Rejected
+from optionwriter.core.books.facts import Decided, Intent, IntentPrepared, OrderRejected, OrderUnknown
+from optionwriter.core.books.ledger import OrderStatus
+from optionwriter.core.decide.execution import lowered
+from optionwriter.ports import Broker
+from optionwriter.services.catch_up import close_order
+from optionwriter.services.recorder import Entry, Recorder
+
+Lower = Callable[[Intent, Decimal], Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One approved item's intents, in order, with the ids that place their facts."""
+
+    strategy_id: str
+    decision_id: str
+    chain_id: str
+    intents: tuple[Intent, ...]
+
+    @property
+    def ids(self) -> tuple[str, str, str]:
+        """Strategy, decision and chain, as an Entry takes them."""
+        return self.strategy_id, self.decision_id, self.chain_id
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A strategy's decision of this cycle: its fact, and the plans of what was approved."""
+
+    strategy_id: str
+    decision_id: str
+    fact: Decided
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What became of one intent, for the log and the summary."""
+
+    strategy_id: str
+    intent: Intent
+    filled: Decimal
+    outcome: str  # filled, working, cancelled, rejected, unknown, not sent
+    detail: str = ""
+
+
+def commit(recorder: Recorder, decisions: Sequence[Decision]) -> None:
+    """The decisions and their first intents, in one transaction: nothing is sent before. Errors: LedgerError."""
+    entries: list[Entry] = []
+    for decision in decisions:
+        entries.append(Entry(decision.fact, decision.strategy_id, decision.decision_id))
+        entries += [
+            Entry(IntentPrepared(plan.intents[0]), *plan.ids) for plan in decision.plans if plan.intents
+        ]
+    recorder.record(entries)
+
+
+def carry_out(
+    recorder: Recorder, broker: Broker, decisions: Sequence[Decision], lower: Lower
+) -> list[Execution]:
+    """Sends what was committed. `lower(intent, freed)` is the amount that a later step may still have.
+
+    A later step goes out only when the one before it is done, for no more than what that one filled frees.
+    """
+    done: list[Execution] = []
+    for decision in decisions:
+        for plan in decision.plans:
+            done += _carry_out_plan(recorder, broker, plan, lower)
+    return done
+
+
+def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower) -> list[Execution]:
+    done: list[Execution] = []
+    for step, intent in enumerate(plan.intents):
+        sized: Intent | None = intent
+        if step:
+            before = done[-1]
+            if before.outcome != "filled" and before.outcome != "cancelled":
+                reason = f"the step before it is {before.outcome}"
+                done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
+                continue
+            sized = lowered(intent, lower(intent, before.filled))
+            if sized is None:
+                done.append(
+                    Execution(plan.strategy_id, intent, Decimal(0), "not sent", "no cover was freed for it")
+                )
+                continue
+            recorder.record([Entry(IntentPrepared(sized), *plan.ids)])
+        done.append(_send(recorder, broker, plan, sized if sized is not None else intent))
+    return done
+
+
+def _send(recorder: Recorder, broker: Broker, plan: Plan, intent: Intent) -> Execution:
+    """Sends one prepared intent and books what is known of it."""
+    outcome = broker.send(intent)
+    detail = ""
+    if isinstance(outcome, Acknowledged):
+        close_order(recorder, recorder.book.orders[intent.label], Found(outcome.order, outcome.fills))
+        word = "working" if outcome.order.state == "open" else outcome.order.state
+    elif isinstance(outcome, Rejected):
+        recorder.record([Entry(OrderRejected(intent.label, outcome.code, outcome.reason), *plan.ids)])
+        word, detail = "rejected", f"{outcome.code} {outcome.reason}"
+    else:
+        recorder.record([Entry(OrderUnknown(intent.label, outcome.reason), *plan.ids)])
+        word, detail = "unknown", outcome.reason
+    record = recorder.book.orders.get(intent.label)
+    filled = record.filled if record is not None else Decimal(0)
+    if record is not None and record.status is OrderStatus.DONE and filled == intent.amount:
+        word = "filled"
+    return Execution(plan.strategy_id, intent, filled, word, detail)

@@ -1,0 +1,152 @@
+"""Decision records: what a cycle's decisions look like in the log, a record a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from optionwriter.core.decide.menu import Menu, MenuItem, Rejection
+from optionwriter.core.decide.risk import Review
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.report.candidates import candidate_columns
+from optionwriter.core.report.decision import DecisionRecord, Diagnostics, Row
+from optionwriter.services.execute import Decision, Execution
+from optionwriter.services.proposed import Proposed
+
+NEAREST = 10
+
+
+def decision_records(
+    mode: str,
+    state: AgentState,
+    proposed: Sequence[Proposed],
+    decisions: Sequence[Decision],
+    reviewed: Review,
+    executions: Sequence[Execution],
+    fingerprint: str,
+) -> Iterator[tuple[DecisionRecord, Mapping[str, object]]]:
+    """For each strategy its record and its candidates' columns."""
+    summary = state_row(state)
+    for each, decision in zip(proposed, decisions, strict=True):
+        mine = [one for one in executions if one.strategy_id == decision.strategy_id]
+        items = [item for menu in each.menus for item in menu.items]
+        nearest = [one for menu in each.menus for one in menu.nearest(NEAREST)]
+        approved = [one for one in reviewed.approved if one.proposal.strategy_id == decision.strategy_id]
+        refused = [one for one in reviewed.refused if one.proposal.strategy_id == decision.strategy_id]
+        chosen = next((one for one in items if one.key in decision.fact.chosen), items[0] if items else None)
+        record = DecisionRecord(
+            decision_id=decision.decision_id,
+            at_ms=state.at_ms,
+            strategy_id=decision.strategy_id,
+            mode=mode,
+            fingerprint=fingerprint,
+            state=summary,
+            menu=tuple(item_row(item) for item in items),
+            gate_counts=_gate_counts(each.menus),
+            nearest_rejects=tuple(rejection_row(one) for one in nearest),
+            proposed={"action": _action(items, decision.fact.chosen), "keys": list(decision.fact.chosen)},
+            risk={
+                "approved": [one.proposal.item.key for one in approved],
+                "refused": {
+                    one.proposal.item.key: [str(finding) for finding in one.findings] for one in refused
+                },
+            },
+            final={
+                "action": _action(items, [one.proposal.item.key for one in approved]),
+                "keys": [one.proposal.item.key for one in approved],
+            },
+            execution={"orders": [execution_row(one) for one in mine]},
+            reasoning=each.failure or _reasoning(each.menus, decision),
+            diagnostics=_diagnostics(chosen),
+        )
+        yield record, candidate_columns(state, each.menus, decision.fact.chosen)
+
+
+def state_row(state: AgentState) -> Row:
+    """The state in a few numbers."""
+    return {
+        "trading_state": state.book.state.value,
+        "equity_usd": state.equity_usd,
+        "balances": {one.currency: one.balance for one in state.account.currencies},
+        "spot": {name: one.index for name, one in state.underlyings.items()},
+        "positions": [
+            {
+                "instrument": one.option.name,
+                "amount": one.amount,
+                "ours": one.ours,
+                "delta": one.delta,
+                "mark": one.mark,
+            }
+            for one in state.held
+        ],
+        "flags": [f"{flag.subject}: {flag.detail}" for flag in state.flags],
+    }
+
+
+def item_row(item: MenuItem) -> Row:
+    """A menu item as plain values."""
+    return {
+        "key": item.key,
+        "action": item.action.value,
+        "reason": item.reason,
+        "size": item.size.value,
+        "score": item.score,
+        "parts": dict(item.parts),
+        "mandatory": item.mandatory,
+        "metrics": item.metrics._asdict(),
+        "legs": [
+            {
+                "instrument": leg.instrument,
+                "side": leg.side.value,
+                "amount": leg.amount,
+                "limit_price": leg.limit_price,
+            }
+            for leg in item.legs
+        ],
+    }
+
+
+def rejection_row(one: Rejection) -> Row:
+    """A rejected candidate as plain values."""
+    return one._asdict()
+
+
+def execution_row(one: Execution) -> Row:
+    """What became of an intent, as plain values."""
+    return {
+        "label": one.intent.label,
+        "instrument": one.intent.instrument,
+        "side": one.intent.side.value,
+        "amount": one.intent.amount,
+        "limit_price": one.intent.limit_price,
+        "filled": one.filled,
+        "outcome": one.outcome,
+        "detail": one.detail,
+    }
+
+
+def _gate_counts(menus: Sequence[Menu]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for menu in menus:
+        for gate, number in menu.counts_by_gate().items():
+            counts[gate] = counts.get(gate, 0) + number
+    return counts
+
+
+def _action(items: Sequence[MenuItem], keys: Sequence[str]) -> str:
+    found = [item.action.value for item in items if item.key in keys]
+    return "+".join(found) if found else "DO_NOTHING"
+
+
+def _reasoning(menus: Sequence[Menu], decision: Decision) -> str:
+    if decision.fact.summary:
+        return decision.fact.summary
+    notes = [note for menu in menus for note in menu.notes]
+    held = [f"{one.instrument} {one.verdict}: {one.reason}" for menu in menus for one in menu.held]
+    return "; ".join(held + notes) or "nothing on the menu reaches the least score"
+
+
+def _diagnostics(item: MenuItem | None) -> Diagnostics:
+    if item is None:
+        return Diagnostics()
+    metrics = item.metrics
+    return Diagnostics(metrics.delta, metrics.dte, metrics.premium_usd, metrics.ivrv)
