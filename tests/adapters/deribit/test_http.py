@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import time
+import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -111,6 +112,16 @@ def test_a_connection_the_exchange_closed_meanwhile_is_replaced(venue: Loopback)
     assert answer.error.code == 10028
     wire.call(TIME, {})
     assert [one.connection for one in venue.asked] == [1, 2]
+    wire.close()
+
+
+def test_a_connection_is_given_up_before_the_exchange_ends_it(venue: Loopback) -> None:
+    now = [0.0]
+    wire = HttpTransport(venue.url, lambda: now[0], QUICK)
+    for at, connection in ((0, 1), (839, 1), (841, 2), (1_600, 2), (1_682, 3)):
+        now[0] = at
+        wire.call(TIME, {})
+        assert venue.asked[-1].connection == connection
     wire.close()
 
 
@@ -310,7 +321,12 @@ def test_a_gzip_bomb_stops_at_the_limit() -> None:
     bomb = gzip.compress(b"x" * 300_000_000, 9)
     assert len(bomb) < 1_000_000
     step = raw(http(bomb, headers={"Content-Encoding": "gzip"}))
-    assert "more than" in str(failure(step, Timeouts(1, 5, 20, 60)))
+    tracemalloc.start()
+    try:
+        assert "more than" in str(failure(step, Timeouts(1, 5, 20, 60)))
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000  # one piece of the wire would be 67 MB
+    finally:
+        tracemalloc.stop()
 
 
 def test_gzip_that_is_broken_half_or_another_encoding() -> None:
