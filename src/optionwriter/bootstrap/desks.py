@@ -15,6 +15,7 @@ from pathlib import Path
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock, sleep_s
 from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
+from optionwriter.adapters.deribit.errors import VenueError
 from optionwriter.adapters.deribit.http import local_url
 from optionwriter.adapters.deribit.market import DeribitMarket
 from optionwriter.adapters.deribit.quotes import WireQuotes
@@ -69,6 +70,25 @@ class Desktop:
     transport: Transport | None  # to an exchange in this process; else None
 
 
+def _exchange_clock(
+    settings: Settings, session: Session, machine: SystemClock, again: Callable[[str], bool]
+) -> Clock:
+    """The exchange's time: the first thing that is asked of it. Errors: BootError when it stays out of reach."""
+    local = settings.deribit_env == "local"
+    while True:
+        try:
+            return session.local_clock(settings.local_speed) if local else session.exchange_clock(machine)
+        except VenueError as error:
+            reason = str(error)
+        if not again(reason):
+            cure = (
+                "start it with optionwriter exchange, or everything with optionwriter up"
+                if local
+                else "check the network and DERIBIT_ENV"
+            )
+            raise BootError(f"the {settings.deribit_env} exchange can't be reached ({reason}): {cure}")
+
+
 @dataclass(frozen=True, slots=True)
 class LocalExchange:
     """The local exchange, open and listening; `server.run()` serves until it is stopped."""
@@ -105,11 +125,14 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
 
 
 @contextmanager
-def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
+def seat_exchange(
+    settings: Settings, *, fresh: bool, again: Callable[[str], bool] = lambda _: False
+) -> Iterator[Desktop]:
     """The desk on an exchange over HTTP: the local one, testnet, or mainnet (reads and dry runs only, for now).
 
     A dry run has no way to send an order: its session has no key, its broker is paper on the exchange's quotes.
-    Errors: BootError, LedgerError, VenueError when the exchange can't be reached at the start.
+    `again` is told why the exchange could not be reached and says whether to try once more. Errors: BootError,
+    LedgerError.
     """
     env, live = settings.deribit_env, not settings.dry_run
     if live and env == "mainnet":
@@ -127,9 +150,7 @@ def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
         key = _credentials(settings) if live else None
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
-        clock: Clock = (
-            session.local_clock(settings.local_speed) if env == "local" else session.exchange_clock(machine)
-        )
+        clock = _exchange_clock(settings, session, machine, again)
         market = DeribitMarket(session.client, clock)
         broker: Broker = (
             DeribitBroker(session.client, clock, account, env)
