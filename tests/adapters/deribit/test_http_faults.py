@@ -57,7 +57,8 @@ from tests.contracts.brokers import deribit
 from tests.venue.flat_feed import FlatFeed
 
 NOW = 1_770_000_000_000
-QUICK = Timeouts(connect_s=0.5, read_s=0.2, total_s=0.4, keepalive_s=60)
+QUICK = Timeouts(connect_s=0.5, read_s=0.3, total_s=0.6)  # for an exchange that is silent
+PATIENT = Timeouts(connect_s=5, read_s=10, total_s=20)
 GRANT = {"access_token": "t", "expires_in": 900, "scope": "account:read trade:read_write connection"}
 
 INTENT = Intent(
@@ -92,6 +93,7 @@ class Desk:
     """A session on a scripted venue; sleeping is remembered, not done."""
 
     venue: Loopback
+    timeouts: Timeouts = PATIENT
     slept: list[float] = field(default_factory=list)
     session: Session = field(init=False)
 
@@ -103,7 +105,7 @@ class Desk:
             Credentials("key", Secret("word")),
             self.venue.url,
             trading=True,
-            timeouts=QUICK,
+            timeouts=self.timeouts,
         )
 
     @property
@@ -128,7 +130,7 @@ def desk(
         return step(peer, asked)
 
     with Loopback(default=default) as venue:
-        at = Desk(venue)
+        at = Desk(venue, QUICK if silence in (always, *script) else PATIENT)
         try:
             got = work(at)
         except VenueError as error:

@@ -28,6 +28,7 @@ from optionwriter.adapters.deribit.server_time import exchange_time
 from optionwriter.adapters.deribit.session import Session
 from optionwriter.adapters.deribit.token import Credentials, TokenOwner
 from optionwriter.core.books.account import Acknowledged, Found, Side
+from optionwriter.core.market.instruments import next_expiry_instant
 from optionwriter.ports import MarketUnavailableError
 from tests.adapters.deribit.scripted import ok
 from tests.contracts.brokers import CALL, HOUR, PUT, TEN, Seat, deribit
@@ -82,6 +83,10 @@ def seen() -> list[Seen]:
     for underlying in ("BTC", "ETH"):
         with contextlib.suppress(MarketUnavailableError):  # the flat feed has little of a past
             market.history(underlying)
+    quotes = WireQuotes(client, seat.clock)
+    alive = market.chain("BTC").table.names[:2]
+    quotes.quotes("BTC", alive, seat.clock.now_ms())
+    quotes.delivery_price("btc_usd", next_expiry_instant(seat.clock.now_ms()) - DAY)
     exchange_time(client)
     quotes = WireQuotes(client, seat.clock)
     name = market.chain("BTC").table.names[-1]

@@ -44,7 +44,7 @@ GRANT = {
     "expires_in": 900,
     "scope": "account:read trade:read_write",
 }
-QUICK = Timeouts(connect_s=0.5, read_s=0.2, total_s=0.4, keepalive_s=60)
+QUICK = Timeouts(connect_s=0.5, read_s=0.3, total_s=0.6)
 
 
 def echo(status: int, as_json: bool) -> Step:

@@ -217,7 +217,7 @@ def test_the_clocks_agree_with_the_exchange(house: House) -> None:
     clock = session.local_clock(speed=3_600)
     begun = time.monotonic()
     clock.sleep_until(OPENED + HOUR)
-    assert 0.9 < time.monotonic() - begun < 2.0  # an hour in a second
+    assert 0.9 < time.monotonic() - begun < 5.0  # an hour in a second
     shown = session.client.call("public/get_time", {}, int)
     assert abs(clock.now_ms() - shown) < 50
     if not frozen:
