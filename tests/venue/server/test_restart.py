@@ -167,6 +167,23 @@ def test_a_bad_snapshot_is_left_aside(tmp_path: Path, harm: str) -> None:
     again.close()
 
 
+def test_damage_after_a_snapshot_is_named_by_its_line(tmp_path: Path) -> None:
+    kept = b""
+    for _ in range(3):
+        opened = exchange(tmp_path, HandClock())
+        kept = (tmp_path / SNAPSHOT_NAME).read_bytes() if kept or opened.restored.lines else b""  # type: ignore[union-attr]
+        for _ in range(4):
+            ask(opened, "local/deposit", currency="BTC", amount="1")
+        opened.close()
+    (tmp_path / SNAPSHOT_NAME).write_bytes(kept)
+    log = tmp_path / LOG_NAME
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[-2] = b"{]\n"
+    log.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match=f"line {len(lines) - 1} of"):
+        exchange(tmp_path, HandClock())
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     first = exchange(tmp_path)
     with pytest.raises(JournalError, match="another exchange runs in"):
