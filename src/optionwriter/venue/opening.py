@@ -82,7 +82,7 @@ class Keeper:
             self._journal.sync()
             place = Place(self._journal.size(), self._lines, self.until_ms)
             write_snapshot(self._folder / SNAPSHOT_NAME, self._engine.state, place, self._folder / LOG_NAME)
-        except OSError as error:
+        except (OSError, TypeError) as error:
             _log.warning("no snapshot of the exchange could be written: %s", error)
         self._kept_lines, self._kept_ms = self._lines, self._engine.now_ms
         self._next_s = self._monotonic() + SNAPSHOT_SHARE * (self._monotonic() - began_s)

@@ -52,6 +52,7 @@ class Application:
         body = await _read_body(receive)
         status, served = self._answer(scope, headers, body)
         await _reply(send, status, served)
+        self._desk.rest()
 
     def _answer(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> tuple[int, Served]:
         path: str = scope["path"]
