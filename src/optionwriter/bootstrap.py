@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from optionwriter.adapters.clocks import SimulatedClock
+from optionwriter.adapters.clocks import SimulatedClock, SystemClock
 from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.market import DeribitMarket
@@ -22,6 +22,7 @@ from optionwriter.adapters.files.run_log import RunLog
 from optionwriter.adapters.files.sink import DecisionFiles
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.store.views import ViewStore
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.sample import SampleFeed
 from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
@@ -35,7 +36,7 @@ from optionwriter.core.decide.strategies.base import ConfigError, Mode
 from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
-from optionwriter.ports import Broker, Feed, Market, Transport
+from optionwriter.ports import Broker, Feed, Market, Transport, ViewSource
 from optionwriter.services.cycle import Desk
 from optionwriter.services.proposed import Seat
 from optionwriter.services.recorder import Recorder
@@ -47,6 +48,7 @@ from optionwriter.venue.wire import InProcessVenue
 LOCAL_ACCOUNT = "local"
 LEDGER_FILE = "ledger.sqlite"
 EXCHANGE_FILE = "exchange.jsonl"
+VIEWS_FILE = "views.sqlite"
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 DECISIONS_PER_PART = 24  # a day of hourly decisions
 LOG_FOLDER = "logs"
@@ -283,6 +285,16 @@ def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
         return summary, replay(store.read())
 
 
+def view_sink(settings: Settings) -> ViewStore:
+    """Where the agent publishes its views; close it at the end. Touches no file yet."""
+    return ViewStore(settings.data_dir / VIEWS_FILE, SystemClock().now_ms)
+
+
+def view_source(settings: Settings) -> ViewSource:
+    """Where other processes read them; empty until an agent has published."""
+    return view_sink(settings)
+
+
 def prepare_folder(folder: Path, fresh: bool) -> None:
     """Makes the data folder, or with `fresh` drops what we keep there; anything else in it stays. Errors: BootError."""
     try:
@@ -293,8 +305,9 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )
-            for path in folder.glob(f"{LEDGER_FILE}*"):
-                path.unlink()
+            for name in (LEDGER_FILE, VIEWS_FILE):
+                for path in folder.glob(f"{name}*"):
+                    path.unlink()
             for name in (EXCHANGE_FILE, PAPER_INSTANT_FILE):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / LOG_FOLDER, ignore_errors=True)
