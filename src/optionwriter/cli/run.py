@@ -108,12 +108,18 @@ def _loop(
         out.print(seated.banner, markup=False)
 
     last: list[CycleReport] = []
+    publisher = seated.publisher
 
     def tell(report: CycleReport) -> None:
         last[:] = [report]
+        publisher.after_cycle(seated.desk, report)
         if not quiet:
             for line in cycle_line(report):
                 out.print(line, soft_wrap=True)
+
+    def complain(text: str) -> None:
+        publisher.complain(text, seated.desk.clock.now_ms())
+        err.print(text, markup=False, soft_wrap=True)
 
     try:
         ended = run_agent(
@@ -122,9 +128,10 @@ def _loop(
             interval_ms=interval_ms,
             cycles=cycles,
             tell=tell,
-            complain=lambda text: err.print(text, markup=False, soft_wrap=True),
+            complain=complain,
             stop=lambda: stop() or seated.at_the_end(),
         )
+        publisher.stopped(ended.reason, seated.desk.clock.now_ms())
         return ended, last[0] if last else None
     finally:
         for number, handler in before.items():
