@@ -118,7 +118,9 @@ def check_orders(both: Pair, facts: list[Fact]) -> None:
     """No order doubled: each label reached the exchange once at most, and filled no more than was intended."""
     labels = sent_labels(both)
     assert [label for label, times in Counter(labels).items() if times > 1] == []
-    intended = {fact.body.intent.label: fact.body.intent for fact in facts if isinstance(fact.body, IntentPrepared)}
+    intended = {
+        fact.body.intent.label: fact.body.intent for fact in facts if isinstance(fact.body, IntentPrepared)
+    }
     assert set(labels) <= set(intended), "nothing is sent that the ledger doesn't know"
     filled: dict[str, Decimal] = {}
     for fact in facts:
@@ -140,7 +142,9 @@ def check_books(both: Pair, facts: list[Fact]) -> None:
         theirs: dict[str, Decimal] = {}
         for entry in both.log(currency):
             if entry["type"] == "trade":
-                theirs[entry["trade_id"]] = theirs.get(entry["trade_id"], Decimal(0)) + Decimal(str(entry["change"]))
+                theirs[entry["trade_id"]] = theirs.get(entry["trade_id"], Decimal(0)) + Decimal(
+                    str(entry["change"])
+                )
         assert ours == theirs
         assert book.cash.get(currency, Decimal(0)) == balances[currency]
     assert book_positions(book) == held_by(both)
@@ -169,7 +173,9 @@ def bites(facts: list[Fact]) -> Counter[str]:
 def test_kill_9_doubles_no_order_and_loses_no_fill(tmp_path: Path, whom: str) -> None:
     kills = KILLS or 5
     with pair(tmp_path / "run", STRATEGIES, SPEED) as both:
-        victims = {"agent": (both.agent,), "exchange": (both.exchange,), "both": (both.agent, both.exchange)}[whom]
+        victims = {"agent": (both.agent,), "exchange": (both.exchange,), "both": (both.agent, both.exchange)}[
+            whom
+        ]
         begun = time.monotonic()
         met = torment(both, victims, kills, seed=kills * 10 + len(whom))
         facts = come_to_rest(both)
@@ -184,3 +190,22 @@ def test_kill_9_doubles_no_order_and_loses_no_fill(tmp_path: Path, whom: str) ->
         assert orders > kills
         if kills >= 20:
             assert sum(met_orders.values()) >= 3, "too few kills met an order in flight to prove anything"
+
+
+def test_an_exchange_that_is_away_for_long_is_waited_for(tmp_path: Path) -> None:
+    with pair(tmp_path / "run", STRATEGIES, SPEED) as both:
+        both.start_exchange()
+        both.agent.start()
+        both.agent.wait_for("sell")
+        both.exchange.kill()
+        both.exchange.buried()
+        both.agent.wait_for("waiting for the exchange: no answer for 10 s")
+        before = both.agent.words().count("Z  BTC")
+        both.start_exchange()
+        end = time.monotonic() + 60
+        while both.agent.words().count("Z  BTC") < before + 2:
+            assert both.agent.alive() and time.monotonic() < end, both.agent.words()[-2000:]
+            time.sleep(0.1)
+        facts = come_to_rest(both)
+        check_orders(both, facts)
+        check_books(both, facts)

@@ -51,10 +51,18 @@ class Child:
     def start(self) -> None:
         """Starts it; what it said before stays in the file."""
         self.from_byte = self.said.stat().st_size if self.said.exists() else 0
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1", **self.environment}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONUNBUFFERED": "1",
+            **self.environment,
+        }
         with self.said.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "optionwriter", *self.arguments], stdout=out, stderr=out, env=environment
+                [sys.executable, "-m", "optionwriter", *self.arguments],
+                stdout=out,
+                stderr=out,
+                env=environment,
             )
         self.starts += 1
 
@@ -73,7 +81,9 @@ class Child:
         """Returns once it said `words`; fails when it ended before, or took too long."""
         end = time.monotonic() + seconds
         while words not in self.words():
-            assert self.process is not None and self.process.poll() is None, f"it ended: {self.words()[-2000:]}"
+            assert self.process is not None and self.process.poll() is None, (
+                f"it ended: {self.words()[-2000:]}"
+            )
             assert time.monotonic() < end, f"{seconds} s without {words!r}: {self.words()[-2000:]}"
             time.sleep(0.02)
 
@@ -162,10 +172,17 @@ class Pair:
 
 
 @contextmanager
-def pair(folder: Path, strategies: Path | None, speed: float, every: int = 60, frozen: bool = False) -> Iterator[Pair]:
+def pair(
+    folder: Path, strategies: Path | None, speed: float, every: int = 60, frozen: bool = False
+) -> Iterator[Pair]:
     """Both, not started; whatever still runs at the end is killed."""
     port = free_port()
-    environment = {"DERIBIT_ENV": "local", "LOCAL_PORT": str(port), "LOCAL_SPEED": str(speed), "NO_COLOR": "1"}
+    environment = {
+        "DERIBIT_ENV": "local",
+        "LOCAL_PORT": str(port),
+        "LOCAL_SPEED": str(speed),
+        "NO_COLOR": "1",
+    }
     if strategies is not None:
         environment["STRATEGIES_FILE"] = str(strategies)
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +190,11 @@ def pair(folder: Path, strategies: Path | None, speed: float, every: int = 60, f
     found = Pair(
         folder,
         Child(("exchange", "--data-dir", str(folder), *still), environment, folder / "exchange.txt"),
-        Child(("run", "--live", "--data-dir", str(folder), "--every", str(every)), environment, folder / "agent.txt"),
+        Child(
+            ("run", "--live", "--data-dir", str(folder), "--every", str(every)),
+            environment,
+            folder / "agent.txt",
+        ),
         f"http://127.0.0.1:{port}",
         environment,
     )
@@ -220,7 +241,10 @@ def sent_labels(pair: Pair) -> list[str]:
     """The label of every order that ever reached the exchange, by its input log, once for each time."""
     found = []
     for line in pair.inputs.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n") and (entry := json.loads(line)).get("method") in ("private/buy", "private/sell"):
+        if line.endswith(b"\n") and (entry := json.loads(line)).get("method") in (
+            "private/buy",
+            "private/sell",
+        ):
             found.append(entry["params"]["label"])
     return found
 
@@ -249,7 +273,9 @@ def simulate_over_http(both: Pair, days: float) -> tuple[Fact, ...]:
         dry_run=False,
         local_port=int(both.environment["LOCAL_PORT"]),
         local_speed=float(both.environment["LOCAL_SPEED"]),
-        strategies_file=Path(both.environment["STRATEGIES_FILE"]) if "STRATEGIES_FILE" in both.environment else None,
+        strategies_file=Path(both.environment["STRATEGIES_FILE"])
+        if "STRATEGIES_FILE" in both.environment
+        else None,
     )
     complaints: list[str] = []
     with seat_exchange(chosen, fresh=False) as seated:
