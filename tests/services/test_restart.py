@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from optionwriter.bootstrap import Desktop, seat_sample
-from optionwriter.core.books.book import Book, positions, unresolved, working
+from optionwriter.core.books.book import Book, OrderStatus, positions, unresolved, working
 from optionwriter.core.books.facts import (
     Deposited,
     Filled,
@@ -310,3 +310,21 @@ def test_an_order_of_ours_that_nobody_answers_for_halts(tmp_path: Path) -> None:
         (halt,) = one.told(StateChanged)
         assert record.intent.label in halt.reason and record.intent.instrument in halt.reason
         assert record.order_id in one.theirs.open_orders, "it is not touched"
+
+
+def test_a_resting_order_whose_answer_was_lost_is_found_and_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as faulty, agent(tmp_path / "run", "mid") as one:
+        lose(faulty, {"private/sell": "reply"})
+        one.cycle(0)
+        (left,) = unresolved(one.book)
+        (resting,) = one.theirs.open_orders
+    with agent(tmp_path / "run", "mid") as one:
+        report = one.cycle(1_000)
+        known = one.book.orders[left.intent.label]
+        assert known.order_id == resting and known.status is OrderStatus.DONE and not known.filled
+        assert not unresolved(one.book) and not report.differences
+        assert one.theirs.orders[resting].state.value == "cancelled"
+        (fresh,) = working(one.book)
+        assert [order.label for order in one.theirs.open_orders.values()] == [fresh.intent.label]
