@@ -74,6 +74,14 @@ class Desktop:
     publisher: Publisher
 
 
+def _check_key(settings: Settings, session: Session) -> None:
+    """Logs in and takes the account's own rate limits, so that a bad key is said at the start. Errors: BootError."""
+    try:
+        session.learn_limits()
+    except VenueError as error:
+        raise BootError(f"no orders can be sent to {settings.deribit_env}: {error}") from None
+
+
 def _exchange_clock(
     settings: Settings, session: Session, machine: SystemClock, again: Callable[[str], bool]
 ) -> Clock:
@@ -158,6 +166,8 @@ def seat_exchange(
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
         clock = _exchange_clock(settings, session, machine, again)
+        if live:
+            _check_key(settings, session)
         market = DeribitMarket(session.client, clock)
         broker: Broker = (
             DeribitBroker(session.client, clock, account, env)
