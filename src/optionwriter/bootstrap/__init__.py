@@ -2,18 +2,22 @@
 
 from optionwriter.bootstrap.desks import (
     Desktop,
+    demo_account_lines,
     open_local_exchange,
     prove_ledger,
     seat_exchange,
     seat_sample,
 )
-from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError
+from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError, config_path, hold_folder
 
 __all__ = [
     "LEDGER_FILE",
     "LOG_FOLDER",
     "BootError",
     "Desktop",
+    "config_path",
+    "demo_account_lines",
+    "hold_folder",
     "open_local_exchange",
     "prove_ledger",
     "seat_exchange",

@@ -175,6 +175,11 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
         exchange.close()
 
 
+def demo_account_lines(settings: Settings) -> list[str]:
+    """The local exchange's demo account for whoever wants to use it, with what it is opened with."""
+    return account_lines({LOCAL_ACCOUNT: _opening(settings)}, (DEMO_KEY,))
+
+
 def account_name(settings: Settings) -> str:
     """Whose ledger it is: the key's client id, `local` on the local exchange.
 
