@@ -27,7 +27,18 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as work:
         bare = _seconds([sys.executable, "-c", "pass"], cache)
         imported = _seconds([sys.executable, "-c", "import optionwriter.cli.main"], cache)
-        once = [sys.executable, "-m", "optionwriter", "run", "--once", "--live", "--quiet", "--data-dir"]
+        once = [
+            sys.executable,
+            "-m",
+            "optionwriter",
+            "run",
+            "--market",
+            "sample",
+            "--once",
+            "--live",
+            "--quiet",
+            "--data-dir",
+        ]
         cold = _seconds([*once, f"{work}/cold"], cache)
         warm = _seconds([*once, f"{work}/warm"], cache)
     return [

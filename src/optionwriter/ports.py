@@ -6,6 +6,7 @@ Times are epoch milliseconds of exchange time. Implementations live in adapters 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
@@ -133,6 +134,81 @@ class DecisionSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """One entry of a published feed; `subject` is what readers may filter by. `body` is plain (JSON can hold it)."""
+
+    feed: str
+    subject: str
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asks the agent to do, from another process. `at_ms` is when he asked."""
+
+    id: int
+    kind: str
+    reason: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Views of one publication. Version 0: nothing was published yet. A name that was not published is not there.
+
+    `age_ms` is how long ago it was published, by the machine's clock: exchange time may run at another speed.
+    """
+
+    version: int = 0
+    age_ms: int = 0
+    views: Mapping[str, object] = field(default_factory=dict)
+
+
+class ViewSink(Protocol):
+    """The agent's side of what other processes see and ask. It trades on without it, so nothing here raises."""
+
+    def publish(self, views: Mapping[str, object], entries: Sequence[FeedEntry] = ()) -> bool:
+        """Replaces the named views and appends the entries, all at once; False (and a log line) when it failed."""
+        ...
+
+    def last(self, name: str) -> object | None:
+        """What was published last under the name, by whatever process; None when nothing can be had."""
+        ...
+
+    def pending_commands(self) -> Sequence[Command]:
+        """Commands that are not done, oldest first; none when they can't be read."""
+        ...
+
+    def done(self, command_id: int) -> bool:
+        """Marks a command as obeyed; False (and a log line) when that failed: it will come again."""
+        ...
+
+
+class ViewSource(Protocol):
+    """The readers' side, in other processes. A reader never holds up the writer."""
+
+    def version(self) -> int:
+        """Grows with every publication; 0 before the first. Raises ViewsError."""
+        ...
+
+    def read(self, name: str) -> object | None:
+        """One view, None when it was not published. Raises ViewsError."""
+        ...
+
+    def snapshot(self, *names: str) -> Snapshot:
+        """The named views as of one publication. Raises ViewsError."""
+        ...
+
+    def entries(self, feed: str, limit: int, subject: str | None = None) -> Sequence[object]:
+        """The latest entries of a feed, latest first. Raises ViewsError."""
+        ...
+
+    def command(self, kind: str, reason: str, at_ms: int) -> int:
+        """Leaves a command for the agent, durably; its id. Raises ViewsError."""
+        ...
+
+
 class LedgerStore(Protocol):
     """The append-only ledger; one writer."""
 
@@ -155,6 +231,10 @@ class BrokerUnavailableError(Exception):
 
 class LedgerError(Exception):
     """The ledger is locked, torn, newer than this code, or another's; the message names the cure."""
+
+
+class ViewsError(Exception):
+    """The published views can't be read, or a command can't be left; the message says what to do."""
 
 
 class Transport(Protocol):

@@ -49,8 +49,6 @@ NOT_YET = frozenset(
         "OPENAI_BASE_URL",
         "HARVESTER_INTERVAL_MINUTES",
         "DATABASE_URL",
-        "WEB_HOST",
-        "WEB_PORT",
     ]
 )
 # Other programs use these, so in the environment they are no sign of our user's intent.
@@ -130,6 +128,12 @@ class Settings(BaseModel):
 
     data_dir: Path = _in("files", "Ledger, local exchange and logs live here.", Path("var/run"))
     candidate_retention_days: int = _in("files", "Days of candidate columns to keep.", 30, ge=1, le=3_650)
+
+    web_host: str = _in(
+        "web page", "Address that the page listens on; there is no login.", "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:\-]+$",
+    )  # fmt: skip
+    web_port: int = _in("web page", "Its port; 0 lets the system choose.", 8080, ge=0, le=65_535)
 
     local_port: int = _in("local exchange", "Port of the local exchange.", 8090, ge=0, le=65_535)
     local_speed: float = _in(

@@ -213,6 +213,8 @@ def test_the_rest_of_its_calls(client: Any, opened: Exchange) -> None:
     assert [one["type"] for one in client.fetch_accounts()] == ["main"]
     assert client.public_get_get_index_price({"index_name": "btc_usd"})["result"]["index_price"]
     assert client.fetch_trading_fees()
+    assert client.fetch_liquidations(SYMBOL) == []
+    assert client.fetch_my_liquidations(SYMBOL) == []
     log = client.private_get_get_transaction_log(
         {"currency": "BTC", "start_timestamp": 0, "end_timestamp": OPENED * 2}
     )

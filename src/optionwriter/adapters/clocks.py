@@ -32,10 +32,6 @@ class SystemClock:
         """Seconds that never go back."""
         return time.monotonic()
 
-    def sleep(self, seconds: float) -> None:
-        """Waits that long, whatever the clock on the wall does meanwhile."""
-        time.sleep(seconds)
-
     def sleep_until(self, at_ms: int) -> None:
         """Returns when exchange time is `at_ms` or later; at once when it already is."""
         while (rest_ms := at_ms - self.now_ms()) > 0:

@@ -7,6 +7,8 @@ from optionwriter.bootstrap.desks import (
     prove_ledger,
     seat_exchange,
     seat_sample,
+    view_sink,
+    view_source,
 )
 from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError, config_path, hold_folder
 
@@ -22,4 +24,6 @@ __all__ = [
     "prove_ledger",
     "seat_exchange",
     "seat_sample",
+    "view_sink",
+    "view_source",
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock, sleep_s
 from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
+from optionwriter.adapters.deribit.errors import VenueError
 from optionwriter.adapters.deribit.http import local_url
 from optionwriter.adapters.deribit.market import DeribitMarket
 from optionwriter.adapters.deribit.quotes import WireQuotes
@@ -25,6 +26,7 @@ from optionwriter.adapters.files.run_log import RunLog
 from optionwriter.adapters.files.sink import DecisionFiles
 from optionwriter.adapters.paper import PaperBroker, QuoteSource
 from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.store.views import ViewStore
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.sample import SampleFeed
 from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
@@ -35,6 +37,7 @@ from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
     LOG_FOLDER,
     PAPER_INSTANT_FILE,
+    VIEWS_FILE,
     BootError,
     limits_of,
     prepare_folder,
@@ -45,14 +48,15 @@ from optionwriter.core.books.account import Position, VenueOrder
 from optionwriter.core.books.book import Book, OrderRecord, open_chains, working
 from optionwriter.core.books.ledger import replay
 from optionwriter.core.market.instruments import MS_PER_HOUR
-from optionwriter.ports import Broker, Clock, Feed, Market, Transport
+from optionwriter.ports import Broker, Clock, Feed, Market, Transport, ViewSource
 from optionwriter.services.cycle import Desk
+from optionwriter.services.publish import Publisher
 from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 from optionwriter.venue.engine import Engine
 from optionwriter.venue.journal import Journal, JournalError, restore_file
 from optionwriter.venue.opening import DEMO_KEY, open_exchange, recorded_start
-from optionwriter.venue.server import RunningServer, ServerError, account_lines, listen, url_of
+from optionwriter.venue.server import RunningServer, ServerError, listen, url_of
 from optionwriter.venue.wire import InProcessVenue
 
 LOCAL_ACCOUNT = "local"
@@ -67,6 +71,26 @@ class Desktop:
     banner: str
     at_the_end: Callable[[], bool]
     transport: Transport | None  # to an exchange in this process; else None
+    publisher: Publisher
+
+
+def _exchange_clock(
+    settings: Settings, session: Session, machine: SystemClock, again: Callable[[str], bool]
+) -> Clock:
+    """The exchange's time: the first thing that is asked of it. Errors: BootError when it stays out of reach."""
+    local = settings.deribit_env == "local"
+    while True:
+        try:
+            return session.local_clock(settings.local_speed) if local else session.exchange_clock(machine)
+        except VenueError as error:
+            reason = str(error)
+        if not again(reason):
+            cure = (
+                "start it with optionwriter exchange, or everything with optionwriter up"
+                if local
+                else "check the network and DERIBIT_ENV"
+            )
+            raise BootError(f"the {settings.deribit_env} exchange can't be reached ({reason}): {cure}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +125,21 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
             if mode == "paper"
             else "live orders to the exchange in-process"
         )
-        yield Desktop(desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport)
+        publisher = _publisher(settings, stack, None)
+        yield Desktop(
+            desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport, publisher
+        )
 
 
 @contextmanager
-def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
+def seat_exchange(
+    settings: Settings, *, fresh: bool, again: Callable[[str], bool] = lambda _: False
+) -> Iterator[Desktop]:
     """The desk on an exchange over HTTP: the local one, testnet, or mainnet (reads and dry runs only, for now).
 
     A dry run has no way to send an order: its session has no key, its broker is paper on the exchange's quotes.
-    Errors: BootError, LedgerError, VenueError when the exchange can't be reached at the start.
+    `again` is told why the exchange could not be reached and says whether to try once more. Errors: BootError,
+    LedgerError.
     """
     env, live = settings.deribit_env, not settings.dry_run
     if live and env == "mainnet":
@@ -127,9 +157,7 @@ def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
         key = _credentials(settings) if live else None
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
-        clock: Clock = (
-            session.local_clock(settings.local_speed) if env == "local" else session.exchange_clock(machine)
-        )
+        clock = _exchange_clock(settings, session, machine, again)
         market = DeribitMarket(session.client, clock)
         broker: Broker = (
             DeribitBroker(session.client, clock, account, env)
@@ -140,9 +168,10 @@ def seat_exchange(settings: Settings, *, fresh: bool) -> Iterator[Desktop]:
         desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
         where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
         end_ms = sample_feed(settings).end_ms if env == "local" else None
-        yield Desktop(
-            desk, _banner(settings, where), lambda: end_ms is not None and clock.now_ms() >= end_ms, None
-        )
+        pace = settings.local_speed if env == "local" else 1.0
+        publisher = _publisher(settings, stack, settings.loop_interval_sec / pace)
+        at_the_end = lambda: end_ms is not None and clock.now_ms() >= end_ms  # noqa: E731
+        yield Desktop(desk, _banner(settings, where), at_the_end, None, publisher)
 
 
 @contextmanager
@@ -167,9 +196,11 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
     except (ServerError, JournalError) as error:
         raise BootError(str(error)) from error
     try:
-        lines = account_lines(accounts, (DEMO_KEY,))
         yield LocalExchange(
-            RunningServer(exchange.desk, listener), url_of(listener), tuple(lines), exchange.engine.now_ms
+            RunningServer(exchange.desk, listener),
+            url_of(listener),
+            tuple(exchange.greeting()),
+            exchange.engine.now_ms,
         )
     finally:
         exchange.close()
@@ -178,6 +209,23 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
 def demo_account_lines(settings: Settings) -> list[str]:
     """The local exchange's demo account for whoever wants to use it, with what it is opened with."""
     return account_lines({LOCAL_ACCOUNT: _opening(settings)}, (DEMO_KEY,))
+
+
+def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
+    """Tells the page of each cycle; a next one should follow within three intervals, or ten seconds."""
+    store = view_sink(settings)
+    stack.callback(store.close)
+    return Publisher(store, None if every_s is None else max(10.0, 3 * every_s))
+
+
+def view_sink(settings: Settings) -> ViewStore:
+    """Where the agent publishes its views; close it at the end. Touches no file yet."""
+    return ViewStore(settings.data_dir / VIEWS_FILE, SystemClock().now_ms)
+
+
+def view_source(settings: Settings) -> ViewSource:
+    """Where other processes read them; empty until an agent has published."""
+    return view_sink(settings)
 
 
 def account_name(settings: Settings) -> str:

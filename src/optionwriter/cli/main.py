@@ -14,6 +14,7 @@ from optionwriter.cli import config, ledger
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.run import run
 from optionwriter.cli.up import up
+from optionwriter.cli.web import web
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.add_typer(config.app, name="config")
@@ -21,6 +22,7 @@ app.add_typer(ledger.app, name="ledger")
 app.command()(run)
 app.command()(exchange)
 app.command()(up)
+app.command()(web)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from optionwriter.adapters.clocks import sleep_s
 from optionwriter.adapters.deribit.errors import VenueError
 from optionwriter.bootstrap import BootError, Desktop, seat_exchange, seat_sample
 from optionwriter.cli.output import UserError, err, out, print_json, told
@@ -19,6 +20,7 @@ from optionwriter.services.agent import Ended, next_tick, run_agent
 from optionwriter.services.cycle import CycleReport
 from optionwriter.settings import SettingsError, load
 
+RETRY_SEC = 2.0
 SAMPLE_INTERVAL_SEC = 3_600  # hourly on the recorded market: its prices are hourly
 
 
@@ -35,6 +37,24 @@ class Stop:
         """Asks to stop; a second time is left to the system."""
         self.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Waiting:
+    """What to do while the exchange can't be reached at the start: say so once a reason, wait, try again."""
+
+    def __init__(self, once: bool) -> None:
+        self._once = once
+        self._said = ""
+
+    def __call__(self, reason: str) -> bool:
+        """Whether to try again; a single cycle does not wait."""
+        if self._once:
+            return False
+        if reason != self._said:
+            err.print(f"waiting for the exchange: {reason}", markup=False, soft_wrap=True)
+            self._said = reason
+        sleep_s(RETRY_SEC)
+        return True
 
 
 def run(
@@ -69,7 +89,7 @@ def run(
         seat = (
             seat_sample(settings, fresh=fresh, interval_ms=interval_ms)
             if market == "sample"
-            else seat_exchange(settings, fresh=fresh)
+            else seat_exchange(settings, fresh=fresh, again=Waiting(once))
         )
         with seat as seated:
             ended, last = _loop(seated, days, 1 if once else None, interval_ms, quiet or json)
@@ -88,12 +108,18 @@ def _loop(
         out.print(seated.banner, markup=False)
 
     last: list[CycleReport] = []
+    publisher = seated.publisher
 
     def tell(report: CycleReport) -> None:
         last[:] = [report]
+        publisher.after_cycle(seated.desk, report)
         if not quiet:
             for line in cycle_line(report):
                 out.print(line, soft_wrap=True)
+
+    def complain(text: str) -> None:
+        publisher.complain(text, seated.desk.clock.now_ms())
+        err.print(text, markup=False, soft_wrap=True)
 
     try:
         ended = run_agent(
@@ -102,9 +128,10 @@ def _loop(
             interval_ms=interval_ms,
             cycles=cycles,
             tell=tell,
-            complain=lambda text: err.print(text, markup=False, soft_wrap=True),
+            complain=complain,
             stop=lambda: stop() or seated.at_the_end(),
         )
+        publisher.stopped(ended.reason, seated.desk.clock.now_ms())
         return ended, last[0] if last else None
     finally:
         for number, handler in before.items():

@@ -65,6 +65,7 @@ class CycleReport:
     review: Review
     executions: tuple[Execution, ...]
     differences: tuple[Difference, ...]
+    decisions: tuple[Decision, ...]  # one for each of `proposed`, in its order
 
 
 def run_cycle(desk: Desk) -> CycleReport:
@@ -92,7 +93,9 @@ def run_cycle(desk: Desk) -> CycleReport:
     )
     for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
-    return CycleReport(state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences)
+    return CycleReport(
+        state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences, tuple(decisions)
+    )
 
 
 def observe(desk: Desk) -> AgentState:

@@ -55,7 +55,7 @@ def decision_records(
                 "keys": [one.proposal.item.key for one in approved],
             },
             execution={"orders": [execution_row(one) for one in mine]},
-            reasoning=each.failure or _reasoning(each.menus, decision),
+            reasoning=reasoning(each, decision),
             diagnostics=_diagnostics(chosen),
         )
         yield record, candidate_columns(state, each.menus, decision.fact.chosen)
@@ -137,7 +137,11 @@ def _action(items: Sequence[MenuItem], keys: Sequence[str]) -> str:
     return "+".join(found) if found else "DO_NOTHING"
 
 
-def _reasoning(menus: Sequence[Menu], decision: Decision) -> str:
+def reasoning(each: Proposed, decision: Decision) -> str:
+    """Why a strategy did what it did, or did nothing, in words."""
+    if each.failure:
+        return each.failure
+    menus = each.menus
     if decision.fact.summary:
         return decision.fact.summary
     notes = [note for menu in menus for note in menu.notes]

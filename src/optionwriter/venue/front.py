@@ -42,6 +42,10 @@ class InputLog(Protocol):
         """Exchange time, after a restart, goes on from here or later."""
         ...
 
+    def rest(self) -> None:
+        """A moment between requests, for whatever can wait."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -98,6 +102,11 @@ class FrontDesk:
             _log.exception("%s failed inside the exchange", call.method)
             reply = Reply(None, VenueError(11094), ())
         return self._envelope(reply, call.request_id, us_in)
+
+    def rest(self) -> None:
+        """To be called once a reply has gone out."""
+        if self._input_log is not None:
+            self._input_log.rest()
 
     def refuse(self, refusal: VenueError, request_id: int | str | None = None) -> Served:
         """The envelope for what was no call."""

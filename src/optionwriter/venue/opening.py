@@ -82,7 +82,7 @@ class Keeper:
             self._journal.sync()
             place = Place(self._journal.size(), self._lines, self.until_ms)
             write_snapshot(self._folder / SNAPSHOT_NAME, self._engine.state, place, self._folder / LOG_NAME)
-        except OSError as error:
+        except (OSError, TypeError) as error:
             _log.warning("no snapshot of the exchange could be written: %s", error)
         self._kept_lines, self._kept_ms = self._lines, self._engine.now_ms
         self._next_s = self._monotonic() + SNAPSHOT_SHARE * (self._monotonic() - began_s)
@@ -101,11 +101,22 @@ class Exchange:
     engine: Engine
     desk: FrontDesk
     keeper: Keeper | None
+    keys: tuple[ApiKey, ...]
 
     @property
     def restored(self) -> Restored | None:
         """What the log held at the start."""
         return self.keeper.restored if self.keeper else None
+
+    def greeting(self) -> list[str]:
+        """Each key's account and cash, for whoever wants to use them; only the demo's secret is told."""
+        lines = []
+        for key in self.keys:
+            cash = self.engine.account(key.account_id).cash
+            secret = key.secret if key == DEMO_KEY else "(yours)"
+            held = ", ".join(f"{amount.normalize():,f} {currency}" for currency, amount in cash.items())
+            lines.append(f"Client id {key.client_id}, client secret {secret}: {held}")
+        return lines
 
     def close(self) -> None:
         """Leaves everything on disk."""
@@ -149,7 +160,7 @@ def open_exchange(
         keeper,
         engine.now_ms if keeper else 0,
     )
-    return Exchange(engine, desk, keeper)
+    return Exchange(engine, desk, keeper, keys)
 
 
 def recorded_start(folder: Path) -> int | None:

@@ -17,12 +17,12 @@ from typing import Any
 
 import uvicorn
 
-from optionwriter.venue.auth import ApiKey, Signed
+from optionwriter.venue.auth import Signed
 from optionwriter.venue.calls import BASE, MalformedError, read_call
 from optionwriter.venue.errors import METHOD_NOT_FOUND, VenueError
 from optionwriter.venue.front import FrontDesk, Served, Visit
 from optionwriter.venue.http_errors import BODY_LIMIT, status_of, too_large
-from optionwriter.venue.opening import Cash, Exchange
+from optionwriter.venue.opening import Exchange
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -52,6 +52,7 @@ class Application:
         body = await _read_body(receive)
         status, served = self._answer(scope, headers, body)
         await _reply(send, status, served)
+        self._desk.rest()
 
     def _answer(self, scope: Scope, headers: dict[bytes, bytes], body: bytes | None) -> tuple[int, Served]:
         path: str = scope["path"]
@@ -202,22 +203,14 @@ class RunningServer:
 
 
 def serve(exchange: Exchange, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT, then closes the exchange. Says once where it listens.
+    """Serves until SIGTERM or SIGINT, then closes the exchange. Says where it listens, then who has what.
 
     Errors: ServerError when it can't listen; the exchange is closed then too.
     """
     try:
         listener = listen(host, port)
-        say(f"The local exchange listens on {url_of(listener)}{BASE}")
+        for line in (f"The local exchange listens on {url_of(listener)}{BASE}", *exchange.greeting()):
+            say(line)
         RunningServer(exchange.desk, listener).run()
     finally:
         exchange.close()
-
-
-def account_lines(accounts: Cash, keys: tuple[ApiKey, ...]) -> list[str]:
-    """The accounts for whoever wants to use them: a play exchange's secrets are no secrets."""
-    return [
-        f"Account {key.account_id}: client id {key.client_id}, client secret {key.secret}, "
-        + ", ".join(f"{amount:,f} {currency}" for currency, amount in accounts[key.account_id].items())
-        for key in keys
-    ]

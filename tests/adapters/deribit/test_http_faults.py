@@ -4,6 +4,7 @@ end as Unknown or Rejected, and are sent once whatever happens (FAULTS F1-F5, F2
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from optionwriter.core.books.account import (
     Unknown,
 )
 from optionwriter.core.books.facts import Action, Intent
+from optionwriter.ports import BrokerUnavailableError
 from tests.adapters.deribit.loopback import (
     Asked,
     Loopback,
@@ -51,9 +53,12 @@ from tests.adapters.deribit.loopback import (
     result,
     silence,
 )
+from tests.contracts.brokers import deribit
+from tests.venue.flat_feed import FlatFeed
 
 NOW = 1_770_000_000_000
-QUICK = Timeouts(connect_s=0.5, read_s=0.2, total_s=0.4, keepalive_s=60)
+QUICK = Timeouts(connect_s=0.5, read_s=0.3, total_s=0.6)  # for an exchange that is silent
+PATIENT = Timeouts(connect_s=5, read_s=10, total_s=20)
 GRANT = {"access_token": "t", "expires_in": 900, "scope": "account:read trade:read_write connection"}
 
 INTENT = Intent(
@@ -88,6 +93,7 @@ class Desk:
     """A session on a scripted venue; sleeping is remembered, not done."""
 
     venue: Loopback
+    timeouts: Timeouts = PATIENT
     slept: list[float] = field(default_factory=list)
     session: Session = field(init=False)
 
@@ -99,7 +105,7 @@ class Desk:
             Credentials("key", Secret("word")),
             self.venue.url,
             trading=True,
-            timeouts=QUICK,
+            timeouts=self.timeouts,
         )
 
     @property
@@ -124,7 +130,7 @@ def desk(
         return step(peer, asked)
 
     with Loopback(default=default) as venue:
-        at = Desk(venue)
+        at = Desk(venue, QUICK if silence in (always, *script) else PATIENT)
         try:
             got = work(at)
         except VenueError as error:
@@ -335,6 +341,34 @@ def test_no_token_no_order() -> None:
     assert isinstance(outcome, Rejected)
     assert "DERIBIT_CLIENT_SECRET" in outcome.reason
     assert venue.methods == ["public/auth"]
+
+
+def test_the_next_call_after_10028_waits_until_it_can_be_served() -> None:
+    """An order is not made again, so nothing has been waited for when the next one comes."""
+
+    def twice(at: Desk) -> list[Outcome]:
+        return [at.orders.send(INTENT), at.orders.send(INTENT)]
+
+    _, asked, at = desk(twice, always=refusal(10028, "too_many_requests"))
+    assert asked == ["private/sell"] * 2
+    assert sum(at.slept) == pytest.approx(
+        6 / 5, abs=0.05
+    )  # five are kept for cancelling; five come back a second
+
+
+def test_another_accounts_reply_is_no_picture_of_ours() -> None:
+    seat = deribit(FlatFeed())
+    seat.broker.account()
+    assert seat.wire is not None
+    body = seat.wire.call("private/get_account_summaries", {"extended": True})
+    number = json.loads(body)["result"]["id"]
+    seat.wire.lose["private/get_account_summaries"] = body.replace(
+        b'"id":%d,' % number, b'"id":%d,' % (number + 1)
+    )
+    with pytest.raises(BrokerUnavailableError, match=f"account {number + 1}, before it was {number}"):
+        seat.broker.account()
+    del seat.wire.lose["private/get_account_summaries"]
+    seat.broker.account()
 
 
 def test_a_storm_is_bounded_by_the_credits() -> None:

@@ -22,11 +22,13 @@ from optionwriter.adapters.deribit.broker import DeribitBroker
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.http import Answer
 from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.deribit.quotes import WireQuotes
 from optionwriter.adapters.deribit.secret import Secret
 from optionwriter.adapters.deribit.server_time import exchange_time
 from optionwriter.adapters.deribit.session import Session
 from optionwriter.adapters.deribit.token import Credentials, TokenOwner
 from optionwriter.core.books.account import Acknowledged, Found, Side
+from optionwriter.core.market.instruments import next_expiry_instant
 from optionwriter.ports import MarketUnavailableError
 from tests.adapters.deribit.scripted import ok
 from tests.contracts.brokers import CALL, HOUR, PUT, TEN, Seat, deribit
@@ -81,7 +83,16 @@ def seen() -> list[Seen]:
     for underlying in ("BTC", "ETH"):
         with contextlib.suppress(MarketUnavailableError):  # the flat feed has little of a past
             market.history(underlying)
+    quotes = WireQuotes(client, seat.clock)
+    alive = market.chain("BTC").table.names[:2]
+    quotes.quotes("BTC", alive, seat.clock.now_ms())
+    quotes.delivery_price("btc_usd", next_expiry_instant(seat.clock.now_ms()) - DAY)
     exchange_time(client)
+    quotes = WireQuotes(client, seat.clock)
+    name = market.chain("BTC").table.names[-1]
+    quotes.quotes("BTC", [name], seat.clock.now_ms())
+    quotes.index("btc_usd", seat.clock.now_ms())
+    quotes.delivery_price("btc_usd", TEN + 3 * DAY - 2 * HOUR)
     TokenOwner(_Granting(), Credentials("id", Secret("word")), "local", lambda: 0.0, True).bearer()
     session = Session("testnet", lambda: 0.0, lambda _: None)
     session.client = client

@@ -44,7 +44,7 @@ GRANT = {
     "expires_in": 900,
     "scope": "account:read trade:read_write",
 }
-QUICK = Timeouts(connect_s=0.5, read_s=0.2, total_s=0.4, keepalive_s=60)
+QUICK = Timeouts(connect_s=0.5, read_s=0.3, total_s=0.6)
 
 
 def echo(status: int, as_json: bool) -> Step:
@@ -58,6 +58,11 @@ def echo(status: int, as_json: bool) -> Step:
         return True
 
     return step
+
+
+def shown_encoding(peer: socket.socket, asked: Asked) -> bool:
+    peer.sendall(http(b"x", headers={"Content-Encoding": asked.body.decode().replace("\n", "")}))
+    return True
 
 
 def bad_grant(**changed: object) -> Step:
@@ -83,6 +88,18 @@ FAULTS: dict[str, Step] = {
         private__get_account_summaries=echo(302, False),
         private__sell=echo(307, True),
     ),
+    "a grant, then broken gzip": in_turn(
+        public__auth=result(GRANT),
+        private__get_account_summaries=raw(http(b"x", headers={"Content-Encoding": "gzip"})),
+        private__sell=raw(http(b"x", headers={"Content-Encoding": "gzip"})),
+    ),
+    "a grant, then too much": in_turn(
+        public__auth=result(GRANT),
+        private__get_account_summaries=raw(http(b"x", length=11_000_000)),
+        private__sell=raw(http(b"x", headers={"Content-Encoding": "br"})),
+    ),
+    "too much": raw(http(b"x", length=11_000_000)),
+    "an encoding that shows the key": shown_encoding,
     "a refused key": refusal(13004, "invalid_credentials"),
     "a refused key that is shown": echo(400, True),
     "a page that shows the key": echo(502, False),

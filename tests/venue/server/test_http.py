@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -200,6 +201,37 @@ def test_replies_are_not_held_back_by_the_kernel() -> None:
     """Without TCP_NODELAY each reply waits some 40 ms for the client's acknowledgement."""
     with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_many_at_once_are_served_in_order() -> None:
+    opened = exchange(counts_credits=False)
+    seen: list[list[tuple[int, str]]] = []
+
+    def customer(url: str, number: int) -> None:
+        mine: list[tuple[int, str]] = []
+        with httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC, timeout=20) as http:
+            for _ in range(20):
+                query = f"instrument_name={NAME}&amount=0.1&price=0.02&label=c{number}"
+                order = decoded(http.get(f"private/sell?{query}"))["result"]["order"]
+                mine.append((order["creation_timestamp"], order["order_id"]))
+        seen.append(mine)
+
+    with serving(opened) as url:
+        customers = [threading.Thread(target=customer, args=(url, number)) for number in range(5)]
+        for one in customers:
+            one.start()
+        for one in customers:
+            one.join()
+    everything = sorted(one for mine in seen for one in mine)
+    assert [number for _, number in everything] == [str(100_001 + k) for k in range(100)]
+    assert all(mine == sorted(mine) for mine in seen)
+
+
+def test_what_it_says_at_the_start() -> None:
+    opened = exchange()
+    assert opened.greeting()[0] == "Client id local, client secret local: 2 BTC, 20 ETH, 200,000 USDC"
+    assert not any("secret" in line.partition("client secret")[2] for line in opened.greeting()[1:])
+    assert "AMANDASECRECT" not in " ".join(opened.greeting())
 
 
 def test_a_failure_inside_is_an_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from optionwriter.core.market.instruments import parse_instrument
 from tests.shared_data import shared
 from tests.venue.desk import Desk, RefusedError
 from tests.venue.flat_feed import MINUTE, START
@@ -136,6 +137,41 @@ def test_perpetuals_are_listed_locked_and_charted(desk: Desk) -> None:
     names = [row["instrument_name"] for row in desk.ask("public/get_instruments", kind="option")]
     assert names
     assert not any("PERPETUAL" in name for name in names)
+
+
+def test_public_settlements_are_what_expired() -> None:
+    desk = Desk(at_ms=START + 3 * 24 * HOUR + 10 * HOUR)
+    ask = "public/get_last_settlements_by_currency"
+    page = desk.ask(ask, account=None, currency="BTC", count=1000)
+    assert page["continuation"] is None
+    expired = [
+        name
+        for day in (3, 2, 1, 0)
+        for name in desk.feed.listed("BTC", START + day * 24 * HOUR + 8 * HOUR - 1)
+        if parse_instrument(name).expiry_ms == START + day * 24 * HOUR + 8 * HOUR
+    ]
+    assert [one["instrument_name"] for one in page["settlements"]] == expired
+    assert len(expired) > 30
+    for one in page["settlements"]:
+        option, price = parse_instrument(one["instrument_name"]), one["index_price"]
+        assert price == Decimal(str(desk.feed.delivery_price("btc_usd", option.expiry_ms)))
+        worth = max(Decimal(0), (price - option.strike) * (1 if option.is_call else -1)) / price
+        assert abs(one["mark_price"] - worth) <= Decimal("5e-9")
+        assert one["type"] == ("exercise" if worth else "delivery")
+    pages, more = [], {}
+    while more is not None:
+        part = desk.ask(ask, currency="BTC", count=7, **more)
+        pages += part["settlements"]
+        more = {"continuation": part["continuation"]} if part["continuation"] else None
+    assert pages == page["settlements"]
+    assert desk.ask(ask, currency="BTC", type="bankruptcy")["settlements"] == []
+    one = "public/get_last_settlements_by_instrument"
+    assert desk.ask(one, instrument_name=expired[5])["settlements"] == [page["settlements"][5]]
+    assert desk.ask(one, instrument_name="BTC-PERPETUAL")["settlements"] == []
+    for wrong in ("X", "BTC-4JAN26"):
+        with pytest.raises(RefusedError) as caught:
+            desk.ask(one, instrument_name=wrong)
+        assert caught.value.code == -32602
 
 
 @pytest.mark.parametrize(

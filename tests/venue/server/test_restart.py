@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from optionwriter.venue import opening
 from optionwriter.venue.calls import Call
 from optionwriter.venue.front import Visit
 from optionwriter.venue.journal import JournalError
@@ -25,7 +26,7 @@ from optionwriter.venue.opening import LOG_NAME, SNAPSHOT_NAME, Exchange, open_e
 from optionwriter.venue.snapshot import NOT_KEPT, read_snapshot
 from optionwriter.venue.state import State
 from tests.venue.flat_feed import FlatFeed
-from tests.venue.server.house import KEYS, OPENED, HandClock, decoded, exchange
+from tests.venue.server.house import KEYS, OPENED, HandClock, decoded, exchange, serving
 
 ROOT = Path(__file__).parents[3]
 BASIC = ("local", "local")
@@ -165,6 +166,41 @@ def test_a_bad_snapshot_is_left_aside(tmp_path: Path, harm: str) -> None:
     assert again.restored.inputs == (2 if harm == "short_log" else INPUTS)
     assert (digest(again) == expected) == (harm not in ("short_log", "other_log"))
     again.close()
+
+
+def test_damage_after_a_snapshot_is_named_by_its_line(tmp_path: Path) -> None:
+    kept = b""
+    for _ in range(3):
+        opened = exchange(tmp_path, HandClock())
+        kept = (tmp_path / SNAPSHOT_NAME).read_bytes() if kept or opened.restored.lines else b""  # type: ignore[union-attr]
+        for _ in range(4):
+            ask(opened, "local/deposit", currency="BTC", amount="1")
+        opened.close()
+    (tmp_path / SNAPSHOT_NAME).write_bytes(kept)
+    log = tmp_path / LOG_NAME
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[-2] = b"{]\n"
+    log.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match=f"line {len(lines) - 1} of"):
+        exchange(tmp_path, HandClock())
+
+
+@pytest.mark.parametrize(
+    ("lines", "jump_h", "taken"), [(3, 0, False), (4, 0, True), (1, 6, True), (1, 5, False)]
+)
+def test_snapshots_are_taken_between_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int, jump_h: int, taken: bool
+) -> None:
+    monkeypatch.setattr(opening, "SNAPSHOT_LINES", 4)
+    opened = exchange(tmp_path, HandClock())
+    with serving(opened) as url, httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC) as http:
+        if jump_h:
+            assert http.get(f"local/advance?to_ms={OPENED + jump_h * 60 * MINUTE}").status_code == 200
+        else:
+            for _ in range(lines):
+                assert http.get("local/deposit?currency=BTC&amount=1").status_code == 200
+        http.get("public/test")  # the reply goes out before the snapshot is taken
+        assert (tmp_path / SNAPSHOT_NAME).exists() is taken
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -392,6 +428,7 @@ def test_kill_9_at_any_instant_loses_nothing(tmp_path: Path, processes: list[Pro
             pass
         timer.join()
         process.end(signal.SIGKILL)
+    assert (tmp_path / SNAPSHOT_NAME).exists()
     last = Process(tmp_path)
     processes.append(last)
     witness.check(last)

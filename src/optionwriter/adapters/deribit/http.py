@@ -59,12 +59,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `total_s` bounds the whole call, `keepalive_s` how long an idle connection is used again."""
+    """Seconds. `total_s` bounds the whole call, `keepalive_s` how long an idle connection is used again, `lifetime_s`
+    how long any is: the exchange ends it after 15 minutes (FACTS §1), and an order sent just then would be Unknown."""
 
     connect_s: float = 5.0
     read_s: float = 10.0
     total_s: float = 20.0
     keepalive_s: float = 60.0
+    lifetime_s: float = 840.0
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -113,7 +115,9 @@ class HttpTransport:
         self._url = _checked(base_url)
         self._timeouts = timeouts
         self._max_reply_bytes = max_reply_bytes
+        self._monotonic = monotonic
         self._deadline = Deadline(monotonic)
+        self._connected_at: float | None = None
         secure = self._url.scheme == "https"
         self._wire = DeadlineTransport(self._deadline, secure, proxy, timeouts.keepalive_s)
         self._client = httpx2.Client(
@@ -137,6 +141,11 @@ class HttpTransport:
         return f"HttpTransport({str(self._url)!r})"
 
     @property
+    def is_local(self) -> bool:
+        """Whether the venue is on this machine."""
+        return _is_this_machine(self._url.host)
+
+    @property
     def host(self) -> str:
         """The venue's host name."""
         return self._url.host
@@ -150,6 +159,7 @@ class HttpTransport:
         if not _METHOD.fullmatch(method):
             raise NotSentError(f"{method!r} is no method of the exchange")
         self._requests += 1
+        self._renew_connection()
         secrets = [one for one in params.values() if isinstance(one, Secret)]
         headers = {}
         if bearer is not None:
@@ -157,7 +167,7 @@ class HttpTransport:
             headers["Authorization"] = bearer
         got = self._exchange(method, self._requests, params, headers)
         if isinstance(got, TransportError):
-            self._wire.hang_up()
+            self._hang_up()
             raise type(got)(scrub(str(got), secrets))
         got = got._replace(
             body=scrub_bytes(got.body, secrets),
@@ -169,6 +179,18 @@ class HttpTransport:
     def close(self) -> None:
         """Closes the connection for good."""
         self._client.close()
+
+    def _renew_connection(self) -> None:
+        """Gives up a connection that has lived its time."""
+        now = self._monotonic()
+        if self._connected_at is not None and now - self._connected_at >= self._timeouts.lifetime_s:
+            self._hang_up()
+        if self._connected_at is None:
+            self._connected_at = now
+
+    def _hang_up(self) -> None:
+        self._wire.hang_up()
+        self._connected_at = None
 
     def _exchange(
         self, method: str, number: int, params: Mapping[str, object], secret_headers: Mapping[str, Secret]
@@ -241,7 +263,7 @@ class HttpTransport:
                 f"{self.host} answers with HTTP {got.status} and no JSON-RPC ({got.content_type}): {shown!r}"
             )
         if head is not None and head.id != number and (error is None or head.id not in (None, msgspec.UNSET)):
-            self._wire.hang_up()
+            self._hang_up()
             raise TransportError(f"{method}: the reply is to request {head.id!r}, ours was {number}")
         return Answer(got.body, error)
 

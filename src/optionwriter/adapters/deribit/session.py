@@ -61,6 +61,11 @@ class Session:
         """`monotonic` and `sleep` are real time. `base_url` is needed for `local` only. `trading`: orders will be
         sent, so the key must be allowed to. ValueError for an environment or address that is none."""
         self.http = HttpTransport(base_url or _host(environment), monotonic, timeouts, proxy)
+        if environment == "local" and not self.http.is_local:
+            raise ValueError(
+                f"DERIBIT_ENV is local, but {self.http.host} is not this machine: orders stay here; "
+                "set DERIBIT_ENV to testnet or mainnet for an exchange elsewhere"
+            )
         self._pace = _Pace(monotonic)
         self._sleep = self._sleep_for_credits = sleep
         self.credits = Credits(self._pace.seconds, self._wait)

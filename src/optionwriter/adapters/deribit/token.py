@@ -152,7 +152,7 @@ class TokenOwner:
         except VenueError as error:
             failure = self._failure(error)
         # Raised anew, so that no traceback leads to what was sent or answered.
-        raise type(failure)(scrub(str(failure), [self._credentials.client_secret])) from None
+        raise type(failure)(scrub(str(failure), [self._credentials.client_secret]))
 
     def _failure(self, error: VenueError) -> NotSentError:
         environment = self._client.environment
@@ -204,9 +204,10 @@ class AuthorisedTransport:
 
     def call(self, method: str, params: Mapping[str, object]) -> bytes:
         """The reply's body. Raises TransportError, NotSentError, CredentialsError."""
-        owner, private = self._owner, not method.startswith("public/")
+        owner = self._owner
+        private = method.startswith("private/") or method == "local/deposit"
         if owner is None:
-            if private and not method.startswith("local/"):
+            if private:
                 raise CredentialsError(
                     f"{method} needs an API key: set DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET"
                 )

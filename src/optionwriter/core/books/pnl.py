@@ -213,6 +213,11 @@ class AccountPnl:
         return _sum(one.benchmark_usd for one in self.currencies)
 
     @property
+    def over_benchmark_usd(self) -> Decimal:
+        """What trading left over merely holding the deposits."""
+        return EXACT.subtract(self.equity_usd, self.benchmark_usd)
+
+    @property
     def gain_usd(self) -> Decimal:
         """Equity beyond deposits: option + holding."""
         return EXACT.subtract(self.equity_usd, self.invested_usd)

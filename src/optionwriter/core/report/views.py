@@ -129,12 +129,16 @@ class CurrencyView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """The account in coin and USD. `holding_usd` is what the deposits alone would be worth."""
+    """The account in coin and USD. `holding_usd` is what the deposits alone would be worth.
+
+    `over_holding_usd` is equity less that.
+    """
 
     at_ms: int
     currencies: tuple[CurrencyView, ...]
     equity_usd: Decimal | None
     holding_usd: Decimal | None
+    over_holding_usd: Decimal | None
     option_usd: Decimal | None
     missing: str
 
@@ -210,6 +214,7 @@ def account_view(state: AgentState) -> AccountView:
         ),
         equity_usd=None if pnl is None else pnl.equity_usd,
         holding_usd=None if pnl is None else pnl.benchmark_usd,
+        over_holding_usd=None if pnl is None else pnl.over_benchmark_usd,
         option_usd=None if pnl is None else pnl.option_usd,
         missing=missing,
     )

@@ -1,0 +1,1 @@
+"""The reference page: every address of the API with its parameters and fields."""
