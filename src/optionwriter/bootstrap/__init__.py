@@ -2,7 +2,7 @@
 
 from optionwriter.bootstrap.desks import (
     Desktop,
-    demo_account_lines,
+    demo_account,
     open_local_exchange,
     prove_ledger,
     seat_exchange,
@@ -18,7 +18,7 @@ __all__ = [
     "BootError",
     "Desktop",
     "config_path",
-    "demo_account_lines",
+    "demo_account",
     "hold_folder",
     "open_local_exchange",
     "prove_ledger",

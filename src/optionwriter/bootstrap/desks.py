@@ -206,9 +206,10 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
         exchange.close()
 
 
-def demo_account_lines(settings: Settings) -> list[str]:
-    """The local exchange's demo account for whoever wants to use it, with what it is opened with."""
-    return account_lines({LOCAL_ACCOUNT: _opening(settings)}, (DEMO_KEY,))
+def demo_account(settings: Settings) -> str:
+    """The local exchange's demo account for whoever wants to use it: a play exchange's secrets are no secrets."""
+    cash = ", ".join(f"{amount:,f} {currency}" for currency, amount in _opening(settings).items())
+    return f"client id {DEMO_KEY.client_id}, client secret {DEMO_KEY.secret}, opened with {cash}"
 
 
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:

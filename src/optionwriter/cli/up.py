@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import BootError, demo_account_lines, hold_folder
+from optionwriter.bootstrap import BootError, demo_account, hold_folder
 from optionwriter.cli.output import EXIT_WRONG, UserError, err, out, told
 from optionwriter.cli.presets import load_preset
 from optionwriter.cli.supervise import Program, SupervisionError, Supervisor, Verdict
@@ -136,7 +136,7 @@ def _banner(plan: _Plan) -> None:
         ]
     if local:
         lines.append(f"  exchange  {plan.exchange_url}")
-        lines += [f"  {line}" for line in demo_account_lines(settings)]
+        lines.append(f"  account   {demo_account(settings)}")
     lines.append(
         "  Ctrl-C stops all; the next start goes on from there" + (", --fresh anew" if local else "")
     )
