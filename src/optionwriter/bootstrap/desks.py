@@ -216,6 +216,12 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
         exchange.close()
 
 
+def demo_account(settings: Settings) -> str:
+    """The local exchange's demo account for whoever wants to use it: a play exchange's secrets are no secrets."""
+    cash = ", ".join(f"{amount:,f} {currency}" for currency, amount in _opening(settings).items())
+    return f"client id {DEMO_KEY.client_id}, client secret {DEMO_KEY.secret}, opened with {cash}"
+
+
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
     """Tells the page of each cycle; a next one should follow within three intervals, or ten seconds."""
     store = view_sink(settings)
