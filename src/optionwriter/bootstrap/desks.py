@@ -155,6 +155,10 @@ def seat_exchange(
             "live orders to mainnet are refused: the doors that must guard them (a second opt-in naming the account, "
             "reconciliation, the kill switch) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
         )
+    if fresh and env != "local":
+        raise BootError(
+            f"--fresh would drop the ledger of {env}, which can't be made anew: use another --data-dir"
+        )
     account = account_name(settings)
     folder = settings.data_dir
     prepare_folder(folder, fresh)
