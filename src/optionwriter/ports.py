@@ -28,7 +28,8 @@ class Clock(Protocol):
         ...
 
     def sleep_until(self, at_ms: int) -> None:
-        """Returns when exchange time is `at_ms` or later."""
+        """Returns when exchange time is `at_ms` or later. Raises MarketUnavailableError where an exchange that keeps
+        the time itself does not answer."""
         ...
 
 

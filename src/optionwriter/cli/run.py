@@ -16,7 +16,7 @@ from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.summary import cycle_line, final_rows, final_table
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import LedgerError
-from optionwriter.services.agent import Ended, next_tick, run_agent
+from optionwriter.services.agent import Ended, next_tick, run_agent, wait
 from optionwriter.services.cycle import CycleReport
 from optionwriter.settings import SettingsError, load
 
@@ -102,7 +102,7 @@ def _loop(
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     if seated.desk.recorder.book.seq:  # going on: the instant where the last run stopped has had its cycle
-        seated.desk.clock.sleep_until(next_tick(seated.desk.clock.now_ms(), interval_ms))
+        wait(seated.desk, next_tick(seated.desk.clock.now_ms(), interval_ms), stop, _complain)
     until = None if days is None else seated.desk.clock.now_ms() + int(days * MS_PER_DAY)
     if not quiet:
         out.print(seated.banner, markup=False)
@@ -136,6 +136,10 @@ def _loop(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _complain(text: str) -> None:
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def _finish(seated: Desktop, ended: Ended, last: CycleReport | None, json: bool) -> None:

@@ -38,10 +38,16 @@ def next_tick(now_ms: int, interval_ms: int) -> int:
     return max(tick, over) if tick >= over - SETTLEMENT_PAUSE_MS else tick
 
 
-def wait(desk: Desk, until_ms: int, stop: Callable[[], bool]) -> None:
-    """Sleeps in naps, so that a wish to stop is heard within one; at a clock that jumps, in one go."""
+def wait(desk: Desk, until_ms: int, stop: Callable[[], bool], complain: Callable[[str], None]) -> None:
+    """Sleeps in naps, so that a wish to stop is heard within one; at a clock that jumps, in one go.
+
+    An exchange that keeps the time and does not answer is told of, and waited for.
+    """
     while not stop() and (now := desk.clock.now_ms()) < until_ms:
-        desk.clock.sleep_until(until_ms if desk.nap_ms is None else min(until_ms, now + desk.nap_ms))
+        try:
+            desk.clock.sleep_until(until_ms if desk.nap_ms is None else min(until_ms, now + desk.nap_ms))
+        except MarketUnavailableError as error:
+            complain(f"waiting for the exchange: {error}")
 
 
 def run_agent(
@@ -79,4 +85,4 @@ def run_agent(
             complain(f"cycle failed: {type(error).__name__}: {error}")
         if cycles is not None and done + failed >= cycles:
             return Ended(done, failed, "as many cycles as asked")
-        wait(desk, next_tick(clock.now_ms(), interval_ms), stop)
+        wait(desk, next_tick(clock.now_ms(), interval_ms), stop, complain)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.errors import MalformedReplyError, VenueError
-from optionwriter.ports import Clock
+from optionwriter.ports import Clock, MarketUnavailableError
 
 _NAP_S = 1.0
 _FIRST_MS, _LAST_MS = 1_230_768_000_000, 7_258_118_400_000  # 2009 and 2200: no exchange lives outside
@@ -193,8 +193,8 @@ class LocalClock:
     def sleep_until(self, at_ms: int) -> None:
         """Returns when exchange time is `at_ms` or later.
 
-        An exchange that does not answer is waited for, at real time; raises its last VenueError when `patience_s`
-        real seconds brought none.
+        An exchange that does not answer is waited for, at real time; raises MarketUnavailableError when `patience_s`
+        real seconds brought no answer.
         """
         start_ms, begun = self.now_ms(), self._monotonic()
         heard_at = begun
@@ -207,9 +207,9 @@ class LocalClock:
                 continue
             try:
                 reached_ms = self._advance(target_ms)
-            except VenueError:
+            except VenueError as error:
                 if self._monotonic() - heard_at > self._patience_s:
-                    raise
+                    raise MarketUnavailableError(f"no answer for {self._patience_s:g} s: {error}") from error
                 self._sleep(self._step_s)
                 continue
             heard_at = self._monotonic()

@@ -1,0 +1,211 @@
+"""kill -9 of agent, exchange or both, over real sockets, at random instants and right around sends: all goes on, no order
+is doubled, no fill lost, and the books are the exchange's to the last digit (FAULTS F1, F37, F38; invariants I1, I6, I7)."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from simulation.wire_runs import (
+    CURRENCIES,
+    Child,
+    Pair,
+    balances_of,
+    book_positions,
+    held_by,
+    pair,
+    sent_labels,
+    watch,
+    watch_writes,
+)
+
+from optionwriter.core.books.book import unresolved
+from optionwriter.core.books.facts import (
+    Fact,
+    Filled,
+    IntentPrepared,
+    OrderAcknowledged,
+    OrderProvenAbsent,
+    OrderUnknown,
+    StateChanged,
+    TradingState,
+)
+
+pytestmark = pytest.mark.slow
+STRATEGIES = Path(__file__).parent / "restless.toml"
+KILLS = int(os.environ.get("KILLS", "0"))
+SPEED = 1e6  # a wait between loops takes next to nothing
+
+
+@dataclass(frozen=True)
+class Instant:
+    """When to kill. `rng` chooses within."""
+
+    name: str
+    wait: Callable[[Pair, random.Random], bool]
+
+
+def at_random(both: Pair, rng: random.Random) -> bool:
+    time.sleep(rng.uniform(0.0, 3.0))  # start-up and recovery too
+    return True
+
+
+def at_an_order(both: Pair, rng: random.Random) -> bool:
+    """The order is in the exchange's log; whether it was applied or answered nobody can know."""
+    left = rng.randrange(1, 12)
+
+    def order(line: bytes) -> bool:
+        nonlocal left
+        left -= b'"private/sell"' in line or b'"private/buy"' in line
+        return left <= 0
+
+    return watch(both.inputs, 20.0, order)
+
+
+def at_a_commit(both: Pair, rng: random.Random) -> bool:
+    """A fact was just committed: an intent that has not left yet, an answer, a fill."""
+    return watch_writes(both.ledger.with_name(both.ledger.name + "-wal"), 20.0, rng.randrange(1, 30))
+
+
+INSTANTS = (Instant("any", at_random), Instant("order", at_an_order), Instant("commit", at_a_commit))
+
+
+def torment(both: Pair, victims: tuple[Child, ...], kills: int, seed: int) -> Counter[str]:
+    """Starts both, and kills the victims `kills` times; how many kills met which kind of instant."""
+    rng = random.Random(seed)
+    met: Counter[str] = Counter()
+    both.start_exchange()
+    both.agent.start()
+    both.agent.wait_for("sell")
+    for _ in range(kills):
+        instant = INSTANTS[rng.choices(range(3), (2, 5, 3))[0]]
+        assert instant.wait(both, rng), f"no {instant.name} came: {both.agent.words()[-2000:]}"
+        for one in victims:
+            one.kill()
+        for one in victims:
+            one.buried()
+        met[instant.name] += 1
+        assert both.agent not in victims or not both.agent.alive()
+        time.sleep(rng.choice((0.0, 0.0, 0.3, 1.5)))
+        if both.exchange in victims:
+            both.start_exchange()
+        if both.agent in victims:
+            both.agent.start()
+        else:
+            assert both.agent.alive(), both.agent.words()[-2000:]
+    return met
+
+
+def come_to_rest(both: Pair) -> list[Fact]:
+    """The agent stops by itself after a cycle, takes one more, and has nothing unresolved then; its facts."""
+    both.agent.wait_for("Z  BTC")  # a whole cycle: before its first one it is not asked to stop, it is ended
+    assert both.agent.end() == 0, both.agent.words()[-2000:]
+    both.once()
+    book = both.book()
+    assert not unresolved(book)
+    assert book.state is TradingState.ACTIVE, book
+    return both.facts()
+
+
+def check_orders(both: Pair, facts: list[Fact]) -> None:
+    """No order doubled: each label reached the exchange once at most, and filled no more than was intended."""
+    labels = sent_labels(both)
+    assert [label for label, times in Counter(labels).items() if times > 1] == []
+    intended = {
+        fact.body.intent.label: fact.body.intent for fact in facts if isinstance(fact.body, IntentPrepared)
+    }
+    assert set(labels) <= set(intended), "nothing is sent that the ledger doesn't know"
+    filled: dict[str, Decimal] = {}
+    for fact in facts:
+        if isinstance(fact.body, Filled):
+            filled[fact.body.label] = filled.get(fact.body.label, Decimal(0)) + fact.body.amount
+    assert all(amount <= intended[label].amount for label, amount in filled.items())
+
+
+def check_books(both: Pair, facts: list[Fact]) -> None:
+    """No fill lost: cash, trades and positions of the ledger are the exchange's, to the last digit."""
+    book = both.book()
+    balances = balances_of(both)
+    for currency in CURRENCIES:
+        ours: dict[str, Decimal] = {
+            fact.body.trade_id: fact.body.cash - fact.body.fee
+            for fact in facts
+            if isinstance(fact.body, Filled) and fact.body.instrument.startswith(currency + "-")
+        }
+        theirs: dict[str, Decimal] = {}
+        for entry in both.log(currency):
+            if entry["type"] == "trade":
+                theirs[entry["trade_id"]] = theirs.get(entry["trade_id"], Decimal(0)) + Decimal(
+                    str(entry["change"])
+                )
+        assert ours == theirs
+        assert book.cash.get(currency, Decimal(0)) == balances[currency]
+    assert book_positions(book) == held_by(both)
+    trades = [fact.body.trade_id for fact in facts if isinstance(fact.body, Filled)]
+    assert len(set(trades)) == len(trades)
+
+
+def bites(facts: list[Fact]) -> Counter[str]:
+    """How often a kill met an order in flight, by what became of it."""
+    found: Counter[str] = Counter()
+    open_at: dict[str, int] = {}
+    for fact in facts:
+        body = fact.body
+        if isinstance(body, IntentPrepared):
+            open_at[body.intent.label] = body.intent.valid_until_ms
+        elif isinstance(body, OrderUnknown):
+            found["answer lost"] += 1
+        elif isinstance(body, OrderProvenAbsent):
+            found["proven absent"] += 1
+        elif isinstance(body, OrderAcknowledged) and fact.recorded_ms > open_at.get(body.label, 2**60):
+            found["found by its label"] += 1
+    return found
+
+
+@pytest.mark.parametrize("whom", ["agent", "exchange", "both"])
+def test_kill_9_doubles_no_order_and_loses_no_fill(tmp_path: Path, whom: str) -> None:
+    kills = KILLS or 5
+    with pair(tmp_path / "run", STRATEGIES, SPEED) as both:
+        victims = {"agent": (both.agent,), "exchange": (both.exchange,), "both": (both.agent, both.exchange)}[
+            whom
+        ]
+        begun = time.monotonic()
+        met = torment(both, victims, kills, seed=kills * 10 + len(whom))
+        facts = come_to_rest(both)
+        check_orders(both, facts)
+        check_books(both, facts)
+        halts = [fact.body for fact in facts if isinstance(fact.body, StateChanged)]
+        met_orders = bites(facts)
+        orders = len(sent_labels(both))
+        print(f"\n{whom}: {kills} kills ({dict(met)}) in {time.monotonic() - begun:.0f} s; {orders} orders sent, "
+              f"{sum(isinstance(one.body, Filled) for one in facts)} fills; in flight: {dict(met_orders)}; "
+              f"{len(halts)} state changes {[one.reason for one in halts][:4]}")  # fmt: skip
+        assert orders > kills
+        if kills >= 20:
+            assert sum(met_orders.values()) >= 3, "too few kills met an order in flight to prove anything"
+
+
+def test_an_exchange_that_is_away_for_long_is_waited_for(tmp_path: Path) -> None:
+    with pair(tmp_path / "run", STRATEGIES, SPEED) as both:
+        both.start_exchange()
+        both.agent.start()
+        both.agent.wait_for("sell")
+        both.exchange.kill()
+        both.exchange.buried()
+        both.agent.wait_for("waiting for the exchange: no answer for 10 s")
+        before = both.agent.words().count("Z  BTC")
+        both.start_exchange()
+        end = time.monotonic() + 60
+        while both.agent.words().count("Z  BTC") < before + 2:
+            assert both.agent.alive() and time.monotonic() < end, both.agent.words()[-2000:]
+            time.sleep(0.1)
+        facts = come_to_rest(both)
+        check_orders(both, facts)
+        check_books(both, facts)
