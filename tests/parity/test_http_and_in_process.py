@@ -1,5 +1,5 @@
-"""Parity: the agent over HTTP, the exchange's clock frozen in flight, and the agent in one process with the engine leave
-the same facts, recorded time apart."""
+"""Parity: the agent over HTTP, the exchange's clock frozen in flight, and the agent in one process with the engine
+leave the same facts, recorded time apart."""
 
 from __future__ import annotations
 

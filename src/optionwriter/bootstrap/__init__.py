@@ -10,11 +10,19 @@ from optionwriter.bootstrap.desks import (
     view_sink,
     view_source,
 )
-from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError, config_path, hold_folder
+from optionwriter.bootstrap.parts import (
+    LEDGER_FILE,
+    LOG_FOLDER,
+    VIEWS_FILE,
+    BootError,
+    config_path,
+    hold_folder,
+)
 
 __all__ = [
     "LEDGER_FILE",
     "LOG_FOLDER",
+    "VIEWS_FILE",
     "BootError",
     "Desktop",
     "config_path",

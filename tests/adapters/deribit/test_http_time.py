@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.errors import MalformedReplyError, NoReplyError, VenueError
 from optionwriter.adapters.deribit.server_time import ExchangeClock, LocalClock, estimate, exchange_time
-from tests.adapters.deribit.scripted import Scripted, ok
 from optionwriter.ports import MarketUnavailableError
+from tests.adapters.deribit.scripted import Scripted, ok
 
 HOUR = 3_600_000
 START = 1_770_000_000_000
