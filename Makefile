@@ -24,8 +24,8 @@ $(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
 	@echo "Installed: try $(BIN)/optionwriter --help"
 
 run: $(STAMP)
-	@echo "Fourteen days of the recorded market, in a fresh exchange and ledger under var/run"
-	@$(BIN)/optionwriter run --days 14 --market sample --data-dir var/run --fresh --live
+	@echo "The demo: local exchange, agent and status page; Ctrl-C stops them, the next make run goes on (make run UP=--fresh: anew)"
+	@$(BIN)/optionwriter up $(UP)
 
 check: $(STAMP)
 	@echo "Lint, format, types, imports, dependencies, then the unit tests"

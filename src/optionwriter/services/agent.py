@@ -79,4 +79,9 @@ def run_agent(
             complain(f"cycle failed: {type(error).__name__}: {error}")
         if cycles is not None and done + failed >= cycles:
             return Ended(done, failed, "as many cycles as asked")
-        wait(desk, next_tick(clock.now_ms(), interval_ms), stop)
+        try:
+            wait(desk, next_tick(clock.now_ms(), interval_ms), stop)
+        except (
+            Exception
+        ) as error:  # a clock that asks the exchange has been patient already: a cycle tries again
+            complain(f"the exchange keeps no time, it is waited for: {error}")
