@@ -24,8 +24,8 @@ $(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
 	@echo "Installed: try $(BIN)/optionwriter --help"
 
 run: $(STAMP)
-	@echo "The demo: local exchange, agent and status page; goes on where it stopped (ctrl-c stops it, up --fresh begins anew)"
-	@$(BIN)/optionwriter up
+	@echo "The demo: local exchange, agent and status page; Ctrl-C stops them, the next make run goes on (make run UP=--fresh: anew)"
+	@$(BIN)/optionwriter up $(UP)
 
 check: $(STAMP)
 	@echo "Lint, format, types, imports, dependencies, then the unit tests"

@@ -22,6 +22,7 @@ from optionwriter.venue.server import ServerError, listen
 
 EXCHANGE, AGENT, WEB = "exchange", "agent", "web"
 COLOURS = {EXCHANGE: "cyan", AGENT: "green", WEB: "magenta"}
+PREFIX_WIDTH = 11
 ASK_S = 1.0  # how long the exchange may take to say what time it is
 
 
@@ -95,9 +96,9 @@ def _plan(loaded: Loaded, preset: str, with_web: bool) -> _Plan:
     if with_web:
         web_port = _free_port("WEB_PORT", "--web-port", settings.web_host, settings.web_port, origins)
         changes["WEB_PORT"] = str(web_port)
-    changes["PYTHONUNBUFFERED"] = "1"
+    changes |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
     if out.is_terminal and not out.no_color:
-        changes |= {"FORCE_COLOR": "1", "COLUMNS": str(max(40, out.width - 12))}
+        changes |= {"FORCE_COLOR": "1", "COLUMNS": str(max(40, out.width - PREFIX_WIDTH))}
     return _Plan(settings, preset, exchange_port, web_port, environment_with(changes))
 
 
@@ -186,7 +187,8 @@ def _run(plan: _Plan, days: float | None, minutes: float | None) -> None:
     exchange = _Exchange(plan.exchange_url)
 
     def judge(name: str, code: int) -> Verdict:
-        if code == EXIT_WRONG:
+        waits = name == AGENT and plan.exchange_port is not None and not exchange.is_open()
+        if code == EXIT_WRONG and not waits:  # wrong input, or a state that a person must mend
             return Verdict(error="it can't go on by itself")
         if name == AGENT and code == 0:
             if days is not None:
@@ -210,5 +212,7 @@ def say(name: str, text: str) -> None:
     if not name:
         err.print(text, markup=False, soft_wrap=True)
     else:
-        out.print(f"[{COLOURS[name]}]{escape(f'[{name}]'):<11}[/] ", end="", soft_wrap=True)
+        out.print(
+            f"[{COLOURS[name]}]{escape(f'[{name}]'.ljust(PREFIX_WIDTH - 1))}[/] ", end="", soft_wrap=True
+        )
         out.out(text, highlight=False)
