@@ -1,5 +1,7 @@
-"""Parity: the agent over HTTP, the exchange's clock frozen in flight, and the agent in one process with the engine
-leave the same facts, recorded time apart."""
+"""Parity: the agent over HTTP, the exchange's clock frozen in flight, and the agent in one process with the engine.
+
+Both leave the same facts, recorded time apart. PARITY_DAYS names how many days.
+"""
 
 from __future__ import annotations
 

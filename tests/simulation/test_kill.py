@@ -1,7 +1,8 @@
 """kill -9 of agent, exchange or both, over real sockets, at random instants and right around sends.
 
-All goes on, no order is doubled, no fill lost, and the books are the exchange's to the last digit (FAULTS F1, F37,
-F38; invariants I1, I6, I7)."""
+All goes on, no order is doubled, no fill lost, and the books are the exchange's to the last digit (FAULTS F1, F37, F38;
+invariants I1, I6, I7). KILLS names how many times each is killed.
+"""
 
 from __future__ import annotations
 
