@@ -87,7 +87,9 @@ class House:
 
     def children(self) -> dict[str, int]:
         """Verb and process id of each child."""
-        listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        )
         found = {}
         for line in listed.stdout.splitlines():
             pid, parent, args = line.split(None, 2)

@@ -71,6 +71,7 @@ def test_it_trades_survives_and_goes_on(tmp_path: Path) -> None:
     assert prove_ledger(tmp_path / "data" / "ledger.sqlite")[1].seq >= facts
 
 
+@pytest.mark.slow
 def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         house.until("a cycle", house.cycles)
@@ -79,7 +80,7 @@ def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
         assert "in use by another optionwriter up" in text
         house.process.kill()
         house.process.wait()
-        deadline = 100
+        deadline = 250
         while any(is_alive(pid) for pid in children.values()) and deadline:
             deadline -= 1
             subprocess.run(["sleep", "0.1"], check=True)
@@ -104,6 +105,7 @@ def _last_hours() -> str:
     return datetime.fromtimestamp(end_ms / 1000 - 6 * 3_600, tz=UTC).strftime("%Y-%m-%dT%H:00:00Z")
 
 
+@pytest.mark.slow
 def test_it_stops_by_itself_after_some_days(tmp_path: Path) -> None:
     code, text = ran(tmp_path, "--port", "0", "--no-web", "--days", "0.5")
     assert code == 0 and "end of the period" in text and "[web]" not in text, text

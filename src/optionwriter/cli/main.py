@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
+from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.run import run
+from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
 from optionwriter.cli.web import web
 
@@ -35,10 +37,12 @@ def root(
 
 
 def _stop_at_the_end_of_stdin() -> None:
-    """Ends this process as SIGTERM does once whoever started it is gone, even if by kill -9."""
+    """Ends this process as SIGTERM does once whoever started it is gone, even if by kill -9; then as kill -9 does."""
     while os.read(sys.stdin.fileno(), 4_096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    sleep_s(STOP_S)
+    os._exit(1)
 
 
 def main() -> None:
