@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install run test check unit uncompiled simulation bench lock sample clean
+.PHONY: install run test check unit uncompiled simulation kills parity memory bench lock sample clean
 
 install: $(STAMP)
 
@@ -50,6 +50,18 @@ test: check uncompiled
 simulation: $(STAMP)
 	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
 	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests/simulation/test_sixty_days.py tests/parity
+
+kills: $(STAMP)
+	@echo "kill -9 of agent, exchange and both, fifty times each, over real sockets (about ten minutes)"
+	@KILLS=50 $(PYTEST) -q -s tests/simulation/test_kill.py
+
+parity: $(STAMP)
+	@echo "Thirty days over HTTP and in one process must leave the same facts (about five minutes)"
+	@PARITY_DAYS=30 $(PYTEST) -q -s tests/parity
+
+memory: $(STAMP)
+	@echo "Thirty days of five-minute loops over HTTP; the memory of agent and exchange (about half an hour)"
+	@$(BIN)/python -m bench.bench_wire_loop 30
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

@@ -208,7 +208,7 @@ def pair(
 
 
 def watch(path: Path, seconds: float, wanted: Callable[[bytes], bool]) -> bool:
-    """Returns as soon as something is appended to `path` that is `wanted`; False when nothing came in time."""
+    """Returns at once when something is appended to `path` that is `wanted`; False when nothing came in time."""
     end = time.monotonic() + seconds
     at = path.stat().st_size if path.exists() else 0
     while time.monotonic() < end:
@@ -219,7 +219,6 @@ def watch(path: Path, seconds: float, wanted: Callable[[bytes], bool]) -> bool:
                 if wanted(file.read(size - at)):
                     return True
             at = size
-        time.sleep(0.0002)
     return False
 
 
@@ -233,7 +232,6 @@ def watch_writes(path: Path, seconds: float, count: int) -> bool:
             last, count = now, count - 1
             if count <= 0:
                 return True
-        time.sleep(0.0002)
     return False
 
 
