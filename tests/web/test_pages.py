@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import MutableMapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.ports import FeedEntry
+from optionwriter.web.app import create_app
 from optionwriter.web.pages import exact, percent, places, sign, utc
 from tests.web.browsing import Page, ask
 from tests.web.conftest import AGE_MS, World
@@ -189,3 +193,21 @@ def test_static_files_stay_in_their_folder(store: ViewStore) -> None:
 )
 def test_numbers_as_people_read_them(shown: str, says: str) -> None:
     assert shown == says
+
+
+@pytest.mark.parametrize("hosts", [[], [b"127.0.0.1", b"evil.example"], [b"127.0.0.1", b"127.0.0.1"]])
+def test_no_name_or_two_names_are_not_answered(store: ViewStore, hosts: list[bytes]) -> None:
+    said: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/status", "raw_path": b"/status", "query_string": b"",
+        "headers": [(b"host", one) for one in hosts], "http_version": "1.1", "scheme": "http", "root_path": "",
+    }  # fmt: skip
+    asyncio.run(create_app(store)(scope, receive, send))  # type: ignore[arg-type]
+    assert said[0]["status"] == 421
