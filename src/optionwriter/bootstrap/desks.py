@@ -227,10 +227,10 @@ def demo_account(settings: Settings) -> str:
 
 
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
-    """Tells the page of each cycle; a next one should follow within three intervals, or ten seconds."""
+    """Tells the page of each cycle; `every_s` real seconds lie between two."""
     store = view_sink(settings)
     stack.callback(store.close)
-    return Publisher(store, None if every_s is None else max(10.0, 3 * every_s))
+    return Publisher(store, every_s)
 
 
 def view_sink(settings: Settings) -> ViewStore:
