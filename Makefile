@@ -1,5 +1,5 @@
 # Every target sets up what it needs, says what it does, and may be repeated.
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach one,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(one) 2>/dev/null),$(one))) python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -24,8 +24,8 @@ $(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
 	@echo "Installed: try $(BIN)/optionwriter --help"
 
 run: $(STAMP)
-	@echo "Fourteen days of the recorded market, in a fresh exchange and ledger under var/run"
-	@$(BIN)/optionwriter run --days 14 --market sample --data-dir var/run --fresh --live
+	@echo "The demo: local exchange, agent and status page; Ctrl-C stops them, the next make run goes on (make run UP=--fresh: anew)"
+	@$(BIN)/optionwriter up $(UP)
 
 check: $(STAMP)
 	@echo "Lint, format, types, imports, dependencies, then the unit tests"
@@ -48,7 +48,8 @@ test: check uncompiled
 	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests
 
 simulation: $(STAMP)
-	@$(BIN)/python bench/simulate.py
+	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
+	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests/simulation/test_sixty_days.py tests/parity
 
 kills: $(STAMP)
 	@echo "kill -9 of agent, exchange and both, fifty times each, over real sockets (about ten minutes)"

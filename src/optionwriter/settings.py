@@ -30,6 +30,7 @@ from pydantic.fields import FieldInfo
 
 TOML_FILE = "optionwriter.toml"
 ENV_FILE = ".env"
+PRESET = "preset"  # where a value that a preset gave came from
 
 # Names of parts that are still to come: setting one must not look as if it did something.
 NOT_YET = frozenset(
@@ -174,7 +175,7 @@ class Loaded:
     """Settings, and where each value that isn't a default came from."""
 
     settings: Settings
-    origins: Mapping[str, str]  # field name -> environment, .env, optionwriter.toml, command line
+    origins: Mapping[str, str]  # field name -> command line, environment, .env, optionwriter.toml, preset
 
 
 def fields() -> dict[str, FieldInfo]:
@@ -257,8 +258,11 @@ def load(
     overrides: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    beneath: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Reads optionwriter.toml and .env of `folder` (default: the working folder), then the environment, then overrides.
+
+    `beneath` lies under all of them: a preset's settings.
 
     Errors: SettingsError lists every problem, a line each.
     """
@@ -267,6 +271,7 @@ def load(
     env = os.environ if environment is None else environment
     dotenv: dict[str, object] = {k: v or "" for k, v in dotenv_values(home / ENV_FILE).items()}
     layers: list[tuple[str, dict[str, object]]] = [
+        (PRESET, _from_file(beneath or {}, PRESET, problems)),
         (TOML_FILE, _from_file(_read_toml(home / TOML_FILE, problems), TOML_FILE, problems)),
         (ENV_FILE, _from_file(dotenv, ENV_FILE, problems)),
         ("environment", _from_environment(env, problems)),
@@ -288,6 +293,11 @@ def load(
     if problems:
         raise SettingsError("\n".join(problems))
     return Loaded(settings, origins)
+
+
+def environment_with(changes: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with some changes: what a child process is given."""
+    return {**os.environ, **changes}
 
 
 def shown(settings: Settings, name: str) -> str:

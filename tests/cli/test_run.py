@@ -167,3 +167,23 @@ def test_a_newer_ledger_is_refused(here: Path) -> None:
     db.commit()
     db.close()
     refused(ran("--once", "--live", "--data-dir", "data"), "upgrade optionwriter")
+
+
+def test_fresh_never_drops_a_real_exchanges_ledger(here: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "--once", "--fresh"], env={"DERIBIT_ENV": "testnet"})
+    refused(result, "--fresh would drop the ledger of testnet")
+
+
+def test_live_orders_to_mainnet_are_refused(here: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "--once", "--live"], env={"DERIBIT_ENV": "mainnet"})
+    refused(result, "live orders to mainnet are refused")
+
+
+def test_live_orders_to_testnet_need_a_key(here: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "--once", "--live"], env={"DERIBIT_ENV": "testnet"})
+    refused(result, "live orders to testnet need a key")
+
+
+def test_an_exchange_that_is_not_there_is_said_with_the_cure(here: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "--once", "--live"], env={"LOCAL_PORT": "1"})
+    refused(result, "the local exchange can't be reached", "optionwriter exchange")

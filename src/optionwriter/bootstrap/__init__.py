@@ -2,6 +2,7 @@
 
 from optionwriter.bootstrap.desks import (
     Desktop,
+    demo_account,
     open_local_exchange,
     prove_ledger,
     seat_exchange,
@@ -9,13 +10,24 @@ from optionwriter.bootstrap.desks import (
     view_sink,
     view_source,
 )
-from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER, BootError
+from optionwriter.bootstrap.parts import (
+    LEDGER_FILE,
+    LOG_FOLDER,
+    VIEWS_FILE,
+    BootError,
+    config_path,
+    hold_folder,
+)
 
 __all__ = [
     "LEDGER_FILE",
     "LOG_FOLDER",
+    "VIEWS_FILE",
     "BootError",
     "Desktop",
+    "config_path",
+    "demo_account",
+    "hold_folder",
     "open_local_exchange",
     "prove_ledger",
     "seat_exchange",

@@ -74,6 +74,14 @@ class Desktop:
     publisher: Publisher
 
 
+def _check_key(settings: Settings, session: Session) -> None:
+    """Logs in and takes the account's own rate limits, so that a bad key is said at the start. Errors: BootError."""
+    try:
+        session.learn_limits()
+    except VenueError as error:
+        raise BootError(f"no orders can be sent to {settings.deribit_env}: {error}") from None
+
+
 def _exchange_clock(
     settings: Settings, session: Session, machine: SystemClock, again: Callable[[str], bool]
 ) -> Clock:
@@ -147,6 +155,10 @@ def seat_exchange(
             "live orders to mainnet are refused: the doors that must guard them (a second opt-in naming the account, "
             "reconciliation, the kill switch) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
         )
+    if fresh and env != "local":
+        raise BootError(
+            f"--fresh would drop the ledger of {env}, which can't be made anew: use another --data-dir"
+        )
     account = account_name(settings)
     folder = settings.data_dir
     prepare_folder(folder, fresh)
@@ -158,6 +170,8 @@ def seat_exchange(
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
         clock = _exchange_clock(settings, session, machine, again)
+        if live:
+            _check_key(settings, session)
         market = DeribitMarket(session.client, clock)
         broker: Broker = (
             DeribitBroker(session.client, clock, account, env)
@@ -206,11 +220,17 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
         exchange.close()
 
 
+def demo_account(settings: Settings) -> str:
+    """The local exchange's demo account for whoever wants to use it: a play exchange's secrets are no secrets."""
+    cash = ", ".join(f"{amount:,f} {currency}" for currency, amount in _opening(settings).items())
+    return f"client id {DEMO_KEY.client_id}, client secret {DEMO_KEY.secret}, opened with {cash}"
+
+
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
-    """Tells the page of each cycle; a next one should follow within three intervals, or ten seconds."""
+    """Tells the page of each cycle; `every_s` real seconds lie between two."""
     store = view_sink(settings)
     stack.callback(store.close)
-    return Publisher(store, None if every_s is None else max(10.0, 3 * every_s))
+    return Publisher(store, every_s)
 
 
 def view_sink(settings: Settings) -> ViewStore:

@@ -5,8 +5,12 @@ Owns the reading of the strategy file and the names of the files in a data folde
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -57,11 +61,14 @@ def _cap(text: str) -> Cap:
 
 def strategies_path(settings: Settings) -> Path:
     """The strategy file: STRATEGIES_FILE, else the one that ships with the package or stands in the checkout."""
-    if settings.strategies_file is not None:
-        return settings.strategies_file
+    return settings.strategies_file or config_path("strategies.toml")
+
+
+def config_path(name: str) -> Path:
+    """A file or folder of the shipped configuration, in the package or in the checkout."""
     package = Path(__file__).resolve().parents[1]
-    installed = package / "config" / "strategies.toml"
-    return installed if installed.exists() else package.parents[1] / "config" / "strategies.toml"
+    installed = package / "config" / name
+    return installed if installed.exists() else package.parents[1] / "config" / name
 
 
 def seats_of(settings: Settings) -> tuple[Seat, ...]:
@@ -112,3 +119,24 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         mark.write_text("optionwriter keeps its ledger, local exchange and logs here.\n")
     except OSError as error:
         raise BootError(f"{folder} can't be used: {error.strerror}: name another with --data-dir") from error
+
+
+@contextmanager
+def hold_folder(folder: Path, fresh: bool) -> Iterator[None]:
+    """Keeps the data folder for one `up` alone, prepared. Errors: BootError when another has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise BootError(f"{folder} can't be used: {error.strerror}: name another with --data-dir") from error
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BootError(
+                f"{folder} is in use by another optionwriter up: end it, or name another folder with --data-dir"
+            ) from None
+        prepare_folder(folder, fresh)
+        yield
+    finally:
+        os.close(held)

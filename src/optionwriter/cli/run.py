@@ -14,8 +14,8 @@ from optionwriter.adapters.deribit.errors import VenueError
 from optionwriter.bootstrap import BootError, Desktop, seat_exchange, seat_sample
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.summary import cycle_line, final_rows, final_table
-from optionwriter.core.market.instruments import MS_PER_DAY
-from optionwriter.ports import LedgerError
+from optionwriter.core.market.instruments import MS_PER_DAY, product
+from optionwriter.ports import LedgerError, MarketUnavailableError
 from optionwriter.services.agent import Ended, next_tick, run_agent, wait
 from optionwriter.services.cycle import CycleReport
 from optionwriter.settings import SettingsError, load
@@ -106,6 +106,7 @@ def _loop(
     until = None if days is None else seated.desk.clock.now_ms() + int(days * MS_PER_DAY)
     if not quiet:
         out.print(seated.banner, markup=False)
+        warm_up(seated)
 
     last: list[CycleReport] = []
     publisher = seated.publisher
@@ -136,6 +137,19 @@ def _loop(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def warm_up(seated: Desktop) -> None:
+    """Reads the past that the first decision needs, and says how far it is; what fails is asked again in the cycle."""
+    for name in sorted({product(code).underlying for code in seated.desk.products}):
+        with out.status(f"reading the past of {name}"):
+            try:
+                past = seated.desk.market.history(name)
+            except MarketUnavailableError as error:
+                _complain(f"warm-up of {name}: {error}")
+                continue
+        candles, values = len(past.candles.open_ms), len(past.volatility_index.at_ms)
+        out.print(f"{name}: {candles:,} hourly prices and {values:,} values of the volatility index read")
 
 
 def _complain(text: str) -> None:

@@ -43,6 +43,11 @@ def cycle_line(report: CycleReport) -> Iterator[str]:
     if state.book.state is not TradingState.ACTIVE:
         why = f"{state.book.state}: {state.book.state_reason}; lifted when {state.book.state_lifted_by}"
         yield f"  [red]{escape(why)}[/red]"
+    for found in report.differences:
+        yield (
+            f"  [red]{escape(f'{found.kind:<9}{found.subject:<28} books {found.books:<16} venue {found.venue:<16}')}"
+            f" {escape(found.meaning)}[/red]"
+        )
     for done in report.executions:
         yield f"  [green]{escape(_told(done))}[/green]"
     for one in report.review.refused:

@@ -210,7 +210,7 @@ def _limit(one: Row) -> Row:
     used, limit = one["used"], one["limit"]
     share: str | None = None
     if used is not None and limit is not None and Decimal(limit) > 0:
-        share = str(plain(Decimal(used) / Decimal(limit) * 100))
+        share = format(Decimal(used) / Decimal(limit) * 100, "f")
     return {
         "name": one["name"],
         "subject": one["subject"],

@@ -8,13 +8,14 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from optionwriter import __version__
 from optionwriter.ports import ViewsError, ViewSource
 from optionwriter.web.api import api
 from optionwriter.web.guard import Guard
 from optionwriter.web.live.routes import live
 from optionwriter.web.pages import HERE, Pages
 from optionwriter.web.reference.routes import reference
+
+API_VERSION = "1"
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ def create_app(source: ViewSource, *, loopback_only: bool = True) -> FastAPI:
     """The page and the API over `source`; with `loopback_only` under this machine's names alone."""
     app = FastAPI(
         title="optionwriter",
-        version=__version__,
+        version=API_VERSION,
         description="What the agent is, sees, holds and decides. Read only.",
         docs_url=None,  # FastAPI's own page loads its script from elsewhere
         redoc_url=None,
@@ -43,7 +44,13 @@ def create_app(source: ViewSource, *, loopback_only: bool = True) -> FastAPI:
 
 def _bad_query(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    told = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()]
+    told = []
+    for one in error.errors():
+        name = ".".join(str(part) for part in one["loc"][1:])
+        unknown = one["type"] == "extra_forbidden"
+        told.append(
+            f"{name} is no parameter of this address: see /docs" if unknown else f"{name}: {one['msg']}"
+        )
     return JSONResponse({"error": "; ".join(told)}, 422)
 
 

@@ -2,8 +2,8 @@
 
 Amounts and prices are decimal numbers as text, exact; None is what can't be known now. `_abs` is the settlement
 currency (coin, or USDC for linear options), `_abs_usd` dollars with each flow at the index of its own instant; `_pct`
-percent of the collateral that the position's first leg bound. Instants are exchange time:
-UTC text, and `_ms` since 1970.
+percent of the collateral that the position's first leg bound. Instants are exchange time: UTC text, and
+`_ms` since 1970.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class ClosedRow(BaseModel):
     realized_pnl_abs_usd: Amount
     realized_pnl_pct: Amount
     realized_pnl_pct_usd: Amount
-    fees: Amount
+    fees: Amount = Field(description="A flow: negative what was paid.")
     number_of_rolls: int
     days_in_trade: float
     max_drawdown: Amount = Field(description="Worst fall of its result from its best, settlement currency.")
