@@ -18,6 +18,8 @@ from optionwriter.cli.output import UserError
 from optionwriter.cli.presets import load_preset
 from tests.cli.house import QUICK, House, environment, is_alive
 
+pytestmark = pytest.mark.slow
+
 
 def ran(folder: Path, *arguments: str, **changes: str) -> tuple[int, str]:
     done = subprocess.run(
@@ -71,7 +73,6 @@ def test_it_trades_survives_and_goes_on(tmp_path: Path) -> None:
     assert prove_ledger(tmp_path / "data" / "ledger.sqlite")[1].seq >= facts
 
 
-@pytest.mark.slow
 def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         house.until("a cycle", house.cycles)
@@ -105,7 +106,6 @@ def _last_hours() -> str:
     return datetime.fromtimestamp(end_ms / 1000 - 6 * 3_600, tz=UTC).strftime("%Y-%m-%dT%H:00:00Z")
 
 
-@pytest.mark.slow
 def test_it_stops_by_itself_after_some_days(tmp_path: Path) -> None:
     code, text = ran(tmp_path, "--port", "0", "--no-web", "--days", "0.5")
     assert code == 0 and "end of the period" in text and "[web]" not in text, text
