@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import pytest
 
 from optionwriter.core.market.instruments import MS_PER_HOUR, parse_instrument
 from optionwriter.venue.opening import Exchange
 from tests.venue.flat_feed import black
 from tests.venue.server.house import OPENED, exchange, serving
-
-ccxt = pytest.importorskip("ccxt", reason="ccxt is a dev dependency")
 
 SYMBOL, NAME = "BTC/USD:BTC-260104-82000-C", "BTC-4JAN26-82000-C"
 LINEAR = "ETH/USDC:USDC-260104-3200-P"
