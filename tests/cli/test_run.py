@@ -136,7 +136,7 @@ def test_a_torn_sample_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shutil.copytree(sample_files.FOLDER, copy)
     prices = copy / "prices.parquet"
     prices.write_bytes(prices.read_bytes()[:-100])
-    monkeypatch.setattr("optionwriter.bootstrap.desks.SAMPLE_FOLDER", copy)
+    monkeypatch.setattr("optionwriter.bootstrap.recorded.SAMPLE_FOLDER", copy)
     refused(ran("--once", "--live"), "prices.parquet")
 
 

@@ -99,7 +99,7 @@ def test_the_end_of_the_sample_is_said_and_the_page_stays(tmp_path: Path) -> Non
 def _last_hours() -> str:
     from datetime import UTC, datetime
 
-    from optionwriter.bootstrap.desks import sample_feed
+    from optionwriter.bootstrap.recorded import sample_feed
     from optionwriter.settings import Settings
 
     end_ms = sample_feed(Settings()).end_ms

@@ -1,15 +1,7 @@
-"""Bootstrap: seats everyone at the desk. `desks` alone decides who plays; `parts` holds what every desk needs."""
+"""Bootstrap: seats everyone at the desk. `desks` alone decides who plays; the other files hold their parts."""
 
-from optionwriter.bootstrap.desks import (
-    Desktop,
-    demo_account,
-    open_local_exchange,
-    prove_ledger,
-    seat_exchange,
-    seat_sample,
-    view_sink,
-    view_source,
-)
+from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
+from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
     LOG_FOLDER,
@@ -18,6 +10,8 @@ from optionwriter.bootstrap.parts import (
     config_path,
     hold_folder,
 )
+from optionwriter.bootstrap.recorded import demo_account
+from optionwriter.bootstrap.stores import prove_ledger, view_sink, view_source
 
 __all__ = [
     "LEDGER_FILE",

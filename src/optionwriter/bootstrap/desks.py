@@ -6,10 +6,8 @@ A mode is nothing but this choice; below this file nobody asks which one it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock, sleep_s
@@ -22,44 +20,36 @@ from optionwriter.adapters.deribit.quotes import WireQuotes
 from optionwriter.adapters.deribit.secret import Secret
 from optionwriter.adapters.deribit.session import Session
 from optionwriter.adapters.deribit.token import Credentials
-from optionwriter.adapters.files.run_log import RunLog
 from optionwriter.adapters.files.sink import DecisionFiles
 from optionwriter.adapters.paper import PaperBroker, QuoteSource
-from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
-from optionwriter.adapters.store.views import ViewStore
+from optionwriter.adapters.store.ledger import SqliteLedger
 from optionwriter.adapters.tapes.market import TapeMarket
-from optionwriter.adapters.tapes.sample import SampleFeed
-from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
-from optionwriter.adapters.tapes.sample_files import SampleError
 from optionwriter.bootstrap.parts import (
     EXCHANGE_FILE,
-    EXCHANGE_FOLDER,
-    LEDGER_FILE,
     LOG_FOLDER,
     PAPER_INSTANT_FILE,
-    VIEWS_FILE,
     BootError,
     limits_of,
+    mode_of,
     prepare_folder,
     products_of,
     seats_of,
 )
+from optionwriter.bootstrap.recorded import LOCAL_ACCOUNT, opening_cash, sample_feed, start_ms_of
+from optionwriter.bootstrap.stores import open_ledger, view_sink
 from optionwriter.core.books.account import Position, VenueOrder
-from optionwriter.core.books.book import Book, OrderRecord, open_chains, working
+from optionwriter.core.books.book import OrderRecord, open_chains, working
 from optionwriter.core.books.ledger import replay
-from optionwriter.core.market.instruments import MS_PER_HOUR
-from optionwriter.ports import Broker, Clock, Feed, Market, Transport, ViewSource
+from optionwriter.ports import Broker, Clock, Feed, Market, Transport
 from optionwriter.services.cycle import Desk
 from optionwriter.services.publish import Publisher
 from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 from optionwriter.venue.engine import Engine
 from optionwriter.venue.journal import Journal, JournalError, restore_file
-from optionwriter.venue.opening import DEMO_KEY, open_exchange, recorded_start
-from optionwriter.venue.server import RunningServer, ServerError, listen, url_of
+from optionwriter.venue.opening import DEMO_KEY
 from optionwriter.venue.wire import InProcessVenue
 
-LOCAL_ACCOUNT = "local"
 DECISIONS_PER_PART = 24  # a day of hourly decisions
 
 
@@ -101,16 +91,6 @@ def _exchange_clock(
             raise BootError(f"the {settings.deribit_env} exchange can't be reached ({reason}): {cure}")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalExchange:
-    """The local exchange, open and listening; `server.run()` serves until it is stopped."""
-
-    server: RunningServer
-    url: str
-    accounts: tuple[str, ...]
-    now_ms: int
-
-
 @contextmanager
 def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterator[Desktop]:
     """The desk on the recorded market: exchange in-process, or paper broker on the tape when DRY_RUN.
@@ -123,8 +103,8 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
     prepare_folder(folder, fresh)
     feed = sample_feed(settings)
     with ExitStack() as stack:
-        mode = _mode(settings)
-        store = _open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
+        mode = mode_of(settings)
+        store = open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
         seat = _paper if settings.dry_run else _engine
         clock, market, broker, transport = seat(_Stage(settings, feed, folder, interval_ms, store, stack))
         desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
@@ -163,7 +143,7 @@ def seat_exchange(
     folder = settings.data_dir
     prepare_folder(folder, fresh)
     with ExitStack() as stack:
-        store = _open_ledger(settings, folder, account, stack)
+        store = open_ledger(settings, folder, account, stack)
         machine = SystemClock()
         url = local_url(settings.local_port) if env == "local" else None
         key = _credentials(settings) if live else None
@@ -188,59 +168,11 @@ def seat_exchange(
         yield Desktop(desk, _banner(settings, where), at_the_end, None, publisher)
 
 
-@contextmanager
-def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Iterator[LocalExchange]:
-    """The local exchange of the data folder, listening on loopback. Errors: BootError.
-
-    It goes on where it stopped or was killed; `frozen` lets its time stand still while a request is in flight.
-    """
-    prepare_folder(settings.data_dir, fresh)
-    feed = sample_feed(settings)
-    folder = settings.data_dir / EXCHANGE_FOLDER
-    machine = SystemClock()
-    accounts = {LOCAL_ACCOUNT: _opening(settings)}
-    try:
-        listener = listen("127.0.0.1", settings.local_port)
-        start = recorded_start(folder)
-        if start is None:
-            start = start_ms_of(settings, feed, MS_PER_HOUR)
-        exchange = open_exchange(
-            feed, accounts, (DEMO_KEY,), start, machine.monotonic, machine.now_ms, folder, True, frozen
-        )
-    except (ServerError, JournalError) as error:
-        raise BootError(str(error)) from error
-    try:
-        yield LocalExchange(
-            RunningServer(exchange.desk, listener),
-            url_of(listener),
-            tuple(exchange.greeting()),
-            exchange.engine.now_ms,
-        )
-    finally:
-        exchange.close()
-
-
-def demo_account(settings: Settings) -> str:
-    """The local exchange's demo account for whoever wants to use it: a play exchange's secrets are no secrets."""
-    cash = ", ".join(f"{amount:,f} {currency}" for currency, amount in _opening(settings).items())
-    return f"client id {DEMO_KEY.client_id}, client secret {DEMO_KEY.secret}, opened with {cash}"
-
-
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
     """Tells the page of each cycle; `every_s` real seconds lie between two."""
     store = view_sink(settings)
     stack.callback(store.close)
     return Publisher(store, every_s)
-
-
-def view_sink(settings: Settings) -> ViewStore:
-    """Where the agent publishes its views; close it at the end. Touches no file yet."""
-    return ViewStore(settings.data_dir / VIEWS_FILE, SystemClock().now_ms)
-
-
-def view_source(settings: Settings) -> ViewSource:
-    """Where other processes read them; empty until an agent has published."""
-    return view_sink(settings)
 
 
 def account_name(settings: Settings) -> str:
@@ -264,19 +196,6 @@ def _credentials(settings: Settings) -> Credentials:
     if settings.deribit_env == "local" and not settings.deribit_client_id:
         return Credentials(DEMO_KEY.client_id, Secret(DEMO_KEY.secret))
     return Credentials(settings.deribit_client_id, Secret(secret))
-
-
-def _mode(settings: Settings) -> str:
-    return "paper" if settings.dry_run else "live"
-
-
-def _open_ledger(settings: Settings, folder: Path, account: str, stack: ExitStack) -> SqliteLedger:
-    """Run log and ledger of a folder. Errors: LedgerError."""
-    log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
-    stack.callback(log.close)
-    store = SqliteLedger(folder / LEDGER_FILE, account, settings.deribit_env, _mode(settings))
-    stack.callback(store.close)
-    return store
 
 
 def _desk(
@@ -303,17 +222,9 @@ def _desk(
         limits=limits_of(settings),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
-        mode=_mode(settings),
+        mode=mode_of(settings),
         nap_ms=nap_ms,
     )
-
-
-def sample_feed(settings: Settings) -> SampleFeed:
-    """The recorded market. Errors: BootError when the sample is torn."""
-    try:
-        return SampleFeed(settings.local_seed, SAMPLE_FOLDER)
-    except SampleError as error:
-        raise BootError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,35 +242,10 @@ class _Stage:
 _Seated = tuple[SimulatedClock, Market, Broker, Transport | None]
 
 
-def start_ms_of(settings: Settings, feed: Feed, interval_ms: int) -> int:
-    """LOCAL_START as an instant within the sample, on a multiple of the interval. Errors: BootError."""
-    try:
-        moment = datetime.fromisoformat(settings.local_start)
-    except ValueError:
-        raise BootError(
-            f"LOCAL_START {settings.local_start!r} is no time such as 2026-01-01T00:00:00Z"
-        ) from None
-    if moment.tzinfo is None:
-        raise BootError(f"LOCAL_START {settings.local_start!r} names no zone: end it with Z for UTC")
-    start = -(-int(moment.timestamp() * 1_000) // interval_ms) * interval_ms
-    if not feed.start_ms <= start < feed.end_ms:
-        first, last = (
-            datetime.fromtimestamp(ms / 1000, tz=moment.tzinfo) for ms in (feed.start_ms, feed.end_ms)
-        )
-        raise BootError(
-            f"LOCAL_START {settings.local_start} is outside the sample: {first:%Y-%m-%d} to {last:%Y-%m-%d}"
-        )
-    return start
-
-
-def _opening(settings: Settings) -> dict[str, Decimal]:
-    return {"BTC": settings.local_btc, "ETH": settings.local_eth, "USDC": settings.local_usdc}
-
-
 def _engine(stage: _Stage) -> _Seated:
     """The exchange engine in-process, restored from its journal, spoken to as to Deribit."""
     start = start_ms_of(stage.settings, stage.feed, stage.interval_ms)
-    engine = Engine(stage.feed, {LOCAL_ACCOUNT: _opening(stage.settings)}, start)
+    engine = Engine(stage.feed, {LOCAL_ACCOUNT: opening_cash(stage.settings)}, start)
     path = stage.folder / EXCHANGE_FILE
     try:
         restored = restore_file(engine, path)
@@ -399,7 +285,7 @@ def _paper_from_ledger(
         source,
         clock,
         account,
-        dict(book.cash) if book.seq else _opening(settings),
+        dict(book.cash) if book.seq else opening_cash(settings),
         environment=settings.deribit_env,
         positions=[
             Position(leg.instrument, leg.position, leg.entry_price, leg.entry_price)
@@ -425,13 +311,6 @@ def _resting(record: OrderRecord, at_ms: int) -> VenueOrder:
         reduce_only=intent.reduce_only,
         created_ms=at_ms,
     )
-
-
-def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
-    """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
-    summary = verify_ledger(path)
-    with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
-        return summary, replay(store.read())
 
 
 def _banner(settings: Settings, where: str) -> str:

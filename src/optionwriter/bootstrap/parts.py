@@ -28,13 +28,17 @@ EXCHANGE_FILE = "exchange.jsonl"
 EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 VIEWS_FILE = "views.sqlite"
-KILL_FILE = "KILL"
 LOG_FOLDER = "logs"
 MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
 
 
 class BootError(Exception):
     """The desk can't be seated; the message names what is wrong and the cure."""
+
+
+def mode_of(settings: Settings) -> str:
+    """paper or live: a word for the ledger and the record."""
+    return "paper" if settings.dry_run else "live"
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -1,0 +1,47 @@
+"""The files of a data folder, opened: ledger, run log, views."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from optionwriter.adapters.clocks import SystemClock
+from optionwriter.adapters.files.run_log import RunLog
+from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.store.views import ViewStore
+from optionwriter.bootstrap.parts import (
+    LEDGER_FILE,
+    LOG_FOLDER,
+    VIEWS_FILE,
+    mode_of,
+)
+from optionwriter.core.books.book import Book
+from optionwriter.core.books.ledger import replay
+from optionwriter.ports import ViewSource
+from optionwriter.settings import Settings
+
+
+def open_ledger(settings: Settings, folder: Path, account: str, stack: ExitStack) -> SqliteLedger:
+    """Run log and ledger of a folder. Errors: LedgerError."""
+    log = RunLog(folder / LOG_FOLDER, [settings.deribit_client_secret.get_secret_value()])
+    stack.callback(log.close)
+    store = SqliteLedger(folder / LEDGER_FILE, account, settings.deribit_env, mode_of(settings))
+    stack.callback(store.close)
+    return store
+
+
+def view_sink(settings: Settings) -> ViewStore:
+    """Where the agent publishes its views; close it at the end. Touches no file yet."""
+    return ViewStore(settings.data_dir / VIEWS_FILE, SystemClock().now_ms)
+
+
+def view_source(settings: Settings) -> ViewSource:
+    """Where other processes read them; empty until an agent has published."""
+    return view_sink(settings)
+
+
+def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
+    """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
+    summary = verify_ledger(path)
+    with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
+        return summary, replay(store.read())
