@@ -129,7 +129,10 @@ def final_table(rows: dict[str, Any]) -> Table:
     for name, value in rows.items():
         if name == "currencies":
             for code, one in value.items():
-                text = f"{one['equity']:f} (began with {one['deposited']:f}; options {one['options_brought']:+f})"
+                equity, began, brought = (
+                    one[name].normalize() for name in ("equity", "deposited", "options_brought")
+                )
+                text = f"{equity:f} (began with {began:f}; options {brought:+f})"
                 table.add_row(f"equity {code}", text)
         elif name not in ("cycles", "at", "stopped"):
             shown = f"{value:,.2f}" if isinstance(value, Decimal) else str(value)
