@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from simulation.relay import Relay, relay
 
 from optionwriter.adapters.store.ledger import SqliteLedger
 from optionwriter.bootstrap import LEDGER_FILE, prove_ledger, seat_exchange
@@ -115,6 +116,7 @@ class Pair:
     folder: Path
     exchange: Child
     agent: Child
+    relay: Relay
     url: str
     environment: Mapping[str, str]
 
@@ -175,51 +177,31 @@ class Pair:
 def pair(
     folder: Path, strategies: Path | None, speed: float, every: int = 60, frozen: bool = False
 ) -> Iterator[Pair]:
-    """Both, not started; whatever still runs at the end is killed."""
+    """Both, not started, with a relay between; whatever still runs at the end is killed."""
     port = free_port()
-    environment = {
-        "DERIBIT_ENV": "local",
-        "LOCAL_PORT": str(port),
-        "LOCAL_SPEED": str(speed),
-        "NO_COLOR": "1",
-    }
-    if strategies is not None:
-        environment["STRATEGIES_FILE"] = str(strategies)
     folder.mkdir(parents=True, exist_ok=True)
     still = ("--frozen",) if frozen else ()
-    found = Pair(
-        folder,
-        Child(("exchange", "--data-dir", str(folder), *still), environment, folder / "exchange.txt"),
-        Child(
-            ("run", "--live", "--data-dir", str(folder), "--every", str(every)),
+    with relay(port) as between:
+        environment = {"DERIBIT_ENV": "local", "LOCAL_PORT": str(between.port), "LOCAL_SPEED": str(speed)}
+        if strategies is not None:
+            environment["STRATEGIES_FILE"] = str(strategies)
+        serve = ("exchange", "--data-dir", str(folder), "--port", str(port), *still)
+        trade = ("run", "--live", "--data-dir", str(folder), "--every", str(every))
+        found = Pair(
+            folder,
+            Child(serve, environment, folder / "exchange.txt"),
+            Child(trade, environment, folder / "agent.txt"),
+            between,
+            f"http://127.0.0.1:{port}",
             environment,
-            folder / "agent.txt",
-        ),
-        f"http://127.0.0.1:{port}",
-        environment,
-    )
-    try:
-        yield found
-    finally:
-        for one in (found.agent, found.exchange):
-            if one.alive():
-                one.kill()
-                one.buried()
-
-
-def watch(path: Path, seconds: float, wanted: Callable[[bytes], bool]) -> bool:
-    """Returns at once when something is appended to `path` that is `wanted`; False when nothing came in time."""
-    end = time.monotonic() + seconds
-    at = path.stat().st_size if path.exists() else 0
-    while time.monotonic() < end:
-        size = path.stat().st_size if path.exists() else 0
-        if size > at:
-            with path.open("rb") as file:
-                file.seek(at)
-                if wanted(file.read(size - at)):
-                    return True
-            at = size
-    return False
+        )
+        try:
+            yield found
+        finally:
+            for one in (found.agent, found.exchange):
+                if one.alive():
+                    one.kill()
+                    one.buried()
 
 
 def watch_writes(path: Path, seconds: float, count: int) -> bool:
