@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,9 @@ def test_items_are_whole_coins_at_the_bid_best_first() -> None:
         row = CHAIN.table.row_of[leg.instrument]
         assert (leg.side, leg.amount, item.action) == (Side.SELL, 1, Action.OPEN_COVERED_CALL)
         assert leg.limit_price == D(repr(float(CHAIN.bid[row])))
-        assert sum(value for _, value in item.parts) == item.score
+        assert (
+            reduce(add, (value for _, value in item.parts)) == item.score
+        )  # left to right, as the rules add
 
 
 def test_the_best_item_goes_through_to_an_order() -> None:
