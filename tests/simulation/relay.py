@@ -13,7 +13,7 @@ ORDERS = (b"/private/sell ", b"/private/buy ")
 
 
 class Relay:
-    """Passes every byte, until `hold` is set: then the next order's request, or the reply to it, goes no further.
+    """Passes every byte, until it is armed: then an order's request, or the reply to it, goes no further.
 
     `caught` is set when that has happened; with "reply" the exchange has then acted. `release` begins anew.
     """
@@ -23,7 +23,12 @@ class Relay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.hold: Hold = ""
+        self.skip = 0
         self.caught = threading.Event()
+
+    def arm(self, hold: Hold, skip: int) -> None:
+        """Holds back the order after `skip` more, or the reply to it."""
+        self.hold, self.skip = hold, skip
 
     def release(self) -> None:
         """Holds nothing back any more; what was held back is lost."""
@@ -72,7 +77,8 @@ class _Link:
 
     def _request(self, piece: bytes) -> None:
         if self._relay.hold and not self._relay.caught.is_set() and any(one in piece for one in ORDERS):
-            self._ordered = True
+            self._ordered = self._relay.skip <= 0
+            self._relay.skip -= 1
         if self._ordered and self._relay.hold == "request":
             self._lose()
 

@@ -56,15 +56,13 @@ def at_random(both: Pair, rng: random.Random) -> bool:
 
 def before_an_order(both: Pair, rng: random.Random) -> bool:
     """An order has left the agent and not reached the exchange."""
-    time.sleep(rng.uniform(0.0, 1.0))
-    both.relay.hold = "request"
+    both.relay.arm("request", rng.randrange(8))
     return both.relay.caught.wait(20)
 
 
 def after_an_order(both: Pair, rng: random.Random) -> bool:
     """The exchange has taken an order, the agent has not heard of it."""
-    time.sleep(rng.uniform(0.0, 1.0))
-    both.relay.hold = "reply"
+    both.relay.arm("reply", rng.randrange(8))
     return both.relay.caught.wait(20)
 
 
