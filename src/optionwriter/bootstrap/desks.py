@@ -18,6 +18,7 @@ from optionwriter.adapters.deribit.http import local_url
 from optionwriter.adapters.deribit.market import DeribitMarket
 from optionwriter.adapters.deribit.quotes import WireQuotes
 from optionwriter.adapters.deribit.secret import Secret
+from optionwriter.adapters.deribit.server_time import ExchangeClock
 from optionwriter.adapters.deribit.session import Session
 from optionwriter.adapters.deribit.token import Credentials
 from optionwriter.adapters.files.sink import DecisionFiles
@@ -165,7 +166,8 @@ def seat_exchange(
         pace = settings.local_speed if env == "local" else 1.0
         publisher = _publisher(settings, stack, settings.loop_interval_sec / pace)
         at_the_end = lambda: end_ms is not None and clock.now_ms() >= end_ms  # noqa: E731
-        yield Desktop(desk, _banner(settings, where), at_the_end, None, publisher)
+        banner = "\n".join((_banner(settings, where), *clock_warning(clock)))
+        yield Desktop(desk, banner, at_the_end, None, publisher)
 
 
 def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
@@ -173,6 +175,12 @@ def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> P
     store = view_sink(settings)
     stack.callback(store.close)
     return Publisher(store, every_s)
+
+
+def clock_warning(clock: Clock) -> tuple[str, ...]:
+    """One line when the machine's time of day is off: nothing rests on it, but its owner should know."""
+    warning = clock.warning if isinstance(clock, ExchangeClock) else ""
+    return (warning,) if warning else ()
 
 
 def account_name(settings: Settings) -> str:
