@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def program(name: str, code: str, **more: object) -> Program:
-    return Program(name, (sys.executable, "-u", "-c", code), dict(os.environ), **more)  # type: ignore[arg-type]
+    return Program(name, (sys.executable, "-u", "-c", code), dict(os.environ), **more)
 
 
 class Told:
@@ -41,7 +41,7 @@ class Told:
 
 def supervised(programs: list[Program], told: Told, until_s: float | None = 10, judge: object = None) -> None:
     always = judge or (lambda _name, _code: Verdict())
-    Supervisor(programs, always, told, time.monotonic).run(until_s)  # type: ignore[arg-type]
+    Supervisor(programs, always, told, time.monotonic).run(until_s)
 
 
 def test_a_child_that_keeps_falling_ends_all_with_its_last_words() -> None:
@@ -77,7 +77,10 @@ def test_a_program_waits_for_what_it_needs(tmp_path: Path) -> None:
         "first", f"import pathlib, time; time.sleep(.2); print('up'); pathlib.Path({str(mark)!r}).touch()"
     )
     second = program("second", "print('here')", may_start=mark.exists)
-    over = lambda name, _code: Verdict(restart=False, end=name == "second")  # noqa: E731
+
+    def over(name: str, _code: int) -> Verdict:
+        return Verdict(restart=False, end=name == "second")
+
     supervised([second, first], told, judge=over)
     assert told.lines == [("first", "up"), ("second", "here")]
 
@@ -88,7 +91,10 @@ def test_what_never_gets_ready_is_an_error() -> None:
 
 
 def test_a_judge_may_end_all_with_an_error() -> None:
-    judge = lambda _name, code: Verdict(error="wrong input" if code == 2 else "")  # noqa: E731
+
+    def judge(_name: str, code: int) -> Verdict:
+        return Verdict(error="wrong input" if code == 2 else "")
+
     with pytest.raises(SupervisionError, match=r"^\[a\] ended with exit code 2: wrong input"):
         supervised([program("a", "raise SystemExit(2)")], Told(), judge=judge)
 

@@ -256,9 +256,9 @@ def test_legs_add_up_to_chains_and_chains_and_strangers_to_the_account(
         body = fact.body
         if fact.chain_id or fact.kind not in ("Filled", "Settled"):
             continue
-        flow = (body.cash if fact.kind == "Filled" else body.payoff) - body.fee  # type: ignore[union-attr]
-        currency = parse_instrument(body.instrument).product.settlement_currency  # type: ignore[union-attr]
-        strangers[currency] += Both(flow, flow * body.currency_index)  # type: ignore[union-attr]
+        flow = (body.cash if fact.kind == "Filled" else body.payoff) - body.fee
+        currency = parse_instrument(body.instrument).product.settlement_currency
+        strangers[currency] += Both(flow, flow * body.currency_index)
     for name, amount in life.naive.all.items():
         foreign = amount - life.naive.ours.get(name, Decimal(0))
         currency = parse_instrument(name).product.settlement_currency

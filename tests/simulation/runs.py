@@ -59,13 +59,13 @@ def transaction_log(transport: Transport, currency: str) -> list[dict[str, objec
         page = reply["result"]
         entries += page["logs"]
         if page["continuation"] is None:
-            return sorted(entries, key=lambda entry: entry["id"])  # type: ignore[arg-type, return-value]
+            return sorted(entries, key=lambda entry: entry["id"])
         params = {**params, "continuation": int(page["continuation"])}
 
 
 def simulate(folder: Path, days: float, *, live: bool, settings: dict[str, object] | None = None) -> Ran:
     """`days` of hourly cycles in `folder`."""
-    chosen = Settings(**{"data_dir": folder, "dry_run": not live, **(settings or {})})  # type: ignore[arg-type]
+    chosen = Settings(**{"data_dir": folder, "dry_run": not live, **(settings or {})})
     cycles: list[Seen] = []
     last: list[CycleReport] = []
     complaints: list[str] = []

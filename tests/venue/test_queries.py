@@ -94,7 +94,7 @@ def test_the_transaction_log_pages_newest_first(desk: Desk) -> None:
     more: dict[str, object] = {}
     while True:
         page = desk.ask("private/get_transaction_log", **span, **more, count=3)
-        seen += ids(page["logs"], "id")  # type: ignore[arg-type]
+        seen += ids(page["logs"], "id")
         if page["continuation"] is None:
             break
         more = {"continuation": page["continuation"]}

@@ -98,7 +98,7 @@ def test_the_cap_binds_on_a_small_payoff() -> None:
     listed = feed.listed
     feed.listed = lambda code, at: (
         (*listed(code, at), name) if code == "BTC" and at < EXPIRY else listed(code, at)
-    )  # type: ignore[method-assign]
+    )
     desk = Desk(feed)
     desk.sell(name, "1", str(desk.ask("public/ticker", instrument_name=name)["best_bid_price"]))
     desk.to(EXPIRY)

@@ -88,5 +88,5 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             currency: Decimal(asked(seated, "private/get_account_summary", currency=currency)["equity"])
             for currency in ("BTC", "ETH")
         }
-        log = {code: transaction_log(seated.transport, code) for code in ("BTC", "ETH")}  # type: ignore[arg-type]
+        log = {code: transaction_log(seated.transport, code) for code in ("BTC", "ETH")}
         return World(folder, seated.desk, last[0], positions, equities, log)

@@ -239,8 +239,8 @@ def test_the_openapi_document_names_every_endpoint_and_shape(store: ViewStore) -
 def test_what_is_published_is_what_the_shapes_name(store: ViewStore) -> None:
     """A field that the schema doesn't know would be dropped silently."""
     for path, view in (("open", "positions-open"), ("closed", "positions-closed")):
-        assert got(store, f"/api/positions/bot/{path}")["positions"] == store.read(view)["positions"]  # type: ignore[call-overload, index]
+        assert got(store, f"/api/positions/bot/{path}")["positions"] == store.read(view)["positions"]
     assert got(store, "/status")["agent"] == store.read("status")
     assert got(store, "/status")["heartbeat"] == store.read("heartbeat")
-    assert got(store, "/api/strategy-status")["strategies"] == store.read("strategies")["strategies"]  # type: ignore[call-overload, index]
+    assert got(store, "/api/strategy-status")["strategies"] == store.read("strategies")["strategies"]
     assert got(store, "/api/decisions?limit=200")["decisions"] == list(store.entries("decisions", 200))

@@ -102,7 +102,7 @@ def test_hostile_text_is_shown_as_text(store: ViewStore) -> None:
     store.close()
     seen = page(store)
     assert seen.text.count("<script>alert(1)</script>") > 30
-    label = next(one["legs"][0]["label"] for one in views["positions-open"]["positions"])  # type: ignore[index, call-overload]
+    label = next(one["legs"][0]["label"] for one in views["positions-open"]["positions"])
     assert label == HOSTILE
     reply = ask(store, "/api/decisions?limit=1")
     assert (
@@ -209,5 +209,5 @@ def test_no_name_or_two_names_are_not_answered(store: ViewStore, hosts: list[byt
         "type": "http", "method": "GET", "path": "/status", "raw_path": b"/status", "query_string": b"",
         "headers": [(b"host", one) for one in hosts], "http_version": "1.1", "scheme": "http", "root_path": "",
     }  # fmt: skip
-    asyncio.run(create_app(store)(scope, receive, send))  # type: ignore[arg-type]
+    asyncio.run(create_app(store)(scope, receive, send))
     assert said[0]["status"] == 421

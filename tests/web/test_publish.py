@@ -74,7 +74,7 @@ def test_what_a_failing_store_missed_comes_when_it_works_again(world: World, emp
     assert empty.version() == 0
     sink.fails = False
     publisher.after_cycle(world.desk, replace(world.last, at_ms=world.last.at_ms + 3))
-    assert [one["at_ms"] - world.last.at_ms for one in empty.entries("decisions", 9)] == [3, 2, 1, 0]  # type: ignore[index]
+    assert [one["at_ms"] - world.last.at_ms for one in empty.entries("decisions", 9)] == [3, 2, 1, 0]
     assert len(view(empty, "positions-closed")["positions"]) >= 2
     publisher.after_cycle(world.desk, replace(world.last, at_ms=world.last.at_ms + 4))
     assert len(empty.entries("decisions", 9)) == 5

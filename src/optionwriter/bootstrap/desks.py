@@ -165,7 +165,10 @@ def seat_exchange(
         end_ms = sample_feed(settings).end_ms if env == "local" else None
         pace = settings.local_speed if env == "local" else 1.0
         publisher = _publisher(settings, stack, settings.loop_interval_sec / pace)
-        at_the_end = lambda: end_ms is not None and clock.now_ms() >= end_ms  # noqa: E731
+
+        def at_the_end() -> bool:
+            return end_ms is not None and clock.now_ms() >= end_ms
+
         banner = "\n".join((_banner(settings, where), *clock_warning(clock)))
         yield Desktop(desk, banner, at_the_end, None, publisher)
 

@@ -51,7 +51,7 @@ class Compiled(Generic[F]):
 
     @property
     def _numba_type_(self) -> Any:  # numba asks this of a global that it meets while it compiles a caller
-        return self.dispatcher()._numba_type_  # type: ignore[attr-defined]
+        return self.dispatcher()._numba_type_  # type: ignore[attr-defined]  # numba has no types
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return (self._dispatcher or self.dispatcher())(*args, **kwargs)

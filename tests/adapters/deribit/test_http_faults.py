@@ -168,7 +168,7 @@ class Fault:
     read: type[VenueError]
     says: str
     tries: int
-    order: type[Outcome] = Unknown  # type: ignore[valid-type]
+    order: type[Outcome] = Unknown
 
 
 UNWELL = {

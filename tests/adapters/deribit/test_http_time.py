@@ -56,7 +56,7 @@ class World:
         return stamped
 
     def clock(self, **more: float) -> ExchangeClock:
-        return ExchangeClock(self.ask, self, self.sleep, **more)  # type: ignore[arg-type]
+        return ExchangeClock(self.ask, self, self.sleep, **more)
 
     def suspend(self, ms: float) -> None:
         self.true_ms += ms

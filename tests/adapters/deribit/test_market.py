@@ -90,7 +90,10 @@ def test_the_listing_is_kept_until_a_new_name_or_the_next_settlement() -> None:
         [ok(rows), ok(rows), ok([*rows, summary(fresh)]), ok([*rows, summary("BTC-6MAR26-85000-C")])],
         [ok([listed(name) for name in NAMES]), ok([listed(name) for name in (*NAMES, fresh)])],
     )
-    asked = lambda: len(wire.asked("public/get_instruments"))  # noqa: E731
+
+    def asked() -> int:
+        return len(wire.asked("public/get_instruments"))
+
     assert len(seat.chain("BTC")) == len(seat.chain("BTC")) == 4
     assert asked() == 1
     assert fresh in seat.chain("BTC").table.row_of

@@ -56,7 +56,7 @@ def test_paper_sells_settles_and_never_sends() -> None:
     world = World()
     calls: list[str] = []
     call = world.venue.call
-    world.venue.call = lambda method, params: (calls.append(method), call(method, params))[1]  # type: ignore[method-assign]
+    world.venue.call = lambda method, params: (calls.append(method), call(method, params))[1]
     broker = PaperBroker(world.quotes, world.clock, "paper", {"BTC": Decimal(1)})
     bid = world.feed.quotes("BTC", [world.name], world.clock.now_ms()).bid[0]
     done = broker.send(intent(world.name, f"{bid:.4f}"))

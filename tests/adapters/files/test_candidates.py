@@ -27,7 +27,7 @@ def fill(folder: Path, days: int, keep_days: int = 30, per_part: int = 1) -> Can
         for hour in (0, 8, 16):
             store.append(
                 f"d{day}-{hour}", START_MS + day * DAY_MS + hour * 3_600_000, columns(day * 100 + hour)
-            )  # type: ignore[arg-type]
+            )
     return store
 
 
@@ -46,7 +46,7 @@ def test_a_running_day_is_parts_and_a_closed_one_is_one_sorted_file(tmp_path: Pa
         frame = read_candidates(tmp_path, date(2026, 1, 1 + day))
         assert frame["decision_id"].to_list() == [f"d{day}-{hour}" for hour in (0, 8, 16) for _ in range(4)]
         assert frame["row"].to_list() == [0, 1, 2, 3] * 3
-        wanted = np.concatenate([columns(day * 100 + hour)["delta"] for hour in (0, 8, 16)])  # type: ignore[arg-type]
+        wanted = np.concatenate([columns(day * 100 + hour)["delta"] for hour in (0, 8, 16)])
         assert np.array_equal(frame["delta"].to_numpy(), wanted)
     store.close(START_MS + 2 * DAY_MS)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".parquet", ".parquet"]
@@ -62,7 +62,7 @@ def test_equal_decisions_give_equal_bytes_however_they_were_parted(tmp_path: Pat
 
 def test_a_decision_written_again_after_a_crash_counts_once(tmp_path: Path) -> None:
     store = fill(tmp_path, 1)
-    store.append("d0-16", START_MS + 16 * 3_600_000, columns(16))  # type: ignore[arg-type]
+    store.append("d0-16", START_MS + 16 * 3_600_000, columns(16))
     parts = tmp_path / "candidates_20260101.parts"
     shutil.copytree(parts, tmp_path / "kept")
     (parts / "half.tmp").write_bytes(b"PAR1")

@@ -42,7 +42,7 @@ def record(number: int = 1, at_ms: int = AT_MS, items: int = 3, **changes: objec
         "reasoning": "best score",
         "diagnostics": Diagnostics(delta=0.25, dte=9.5, premium_usd=310.0, ivrv=1.2),
     }
-    return DecisionRecord(**(values | changes))  # type: ignore[arg-type]
+    return DecisionRecord(**(values | changes))
 
 
 def test_the_file_is_named_by_the_utc_day_of_exchange_time(tmp_path: Path) -> None:

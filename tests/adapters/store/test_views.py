@@ -72,9 +72,9 @@ def test_a_feed_keeps_the_latest_and_filters(path: Path, writer: ViewStore) -> N
     for start in range(0, KEPT + 50, 50):
         assert writer.publish({}, said(range(start, start + 50), subject="even" if start % 100 else "odd"))
     store = reader(path)
-    all_of_it = [one["n"] for one in store.entries("f", 10_000)]  # type: ignore[index]
+    all_of_it = [one["n"] for one in store.entries("f", 10_000)]
     assert all_of_it == list(range(KEPT + 49, 49, -1))
-    evens = [one["n"] for one in store.entries("f", 60, "even")]  # type: ignore[index]
+    evens = [one["n"] for one in store.entries("f", 60, "even")]
     assert evens == [*range(199, 149, -1), *range(99, 89, -1)]
     assert len(store.entries("other", 9)) == 3
 
@@ -192,8 +192,8 @@ def test_another_process_sees_whole_publications_while_one_writes_and_is_killed(
         for _ in range(150):
             seen = store.snapshot("a", "b")
             a, b = seen.views["a"], seen.views["b"]
-            assert set(a) == {b["n"]} == {seen.version}  # type: ignore[call-overload, index]
-            assert store.entries("f", 1)[0] >= seen.version  # type: ignore[operator]
+            assert set(a) == {b["n"]} == {seen.version}
+            assert store.entries("f", 1)[0] >= seen.version
             versions.append(seen.version)
         assert versions == sorted(versions) and len(set(versions)) > 20
     finally:
@@ -201,7 +201,7 @@ def test_another_process_sees_whole_publications_while_one_writes_and_is_killed(
         other.wait()
         other.stdout.close()
     left = reader(path).snapshot("a", "b")
-    assert set(left.views["a"]) == {left.version} == {left.views["b"]["n"]}  # type: ignore[call-overload, index]
+    assert set(left.views["a"]) == {left.version} == {left.views["b"]["n"]}
     after = ViewStore(path, lambda: 0)
     assert after.publish({"a": 0}) and after.version() == left.version + 1
     after.close()

@@ -31,7 +31,7 @@ def fill(label: str = "s1", **change: object) -> Fill:
         trade_id="T1", order_id="o-s1", label=label, instrument=CALL, side=Side.SELL, amount=D("0.3"),
         price=D("0.0215"), fee=D("0.00009"), fee_currency="BTC", index=D("91234.56"), mark=D("0.0214"), at_ms=9,
     )  # fmt: skip
-    return replace(base, **change)  # type: ignore[arg-type]
+    return replace(base, **change)
 
 
 def test_a_trade_of_ours_carries_its_chain_and_its_cash() -> None:
@@ -40,7 +40,7 @@ def test_a_trade_of_ours_carries_its_chain_and_its_cash() -> None:
     (fact,) = book_event(fill(), story.book, recorded_ms=11)
     assert (fact.seq, fact.at_ms, fact.recorded_ms, fact.account) == (4, 9, 11, "acc")
     assert (fact.chain_id, fact.strategy_id) == ("c1", "calls")
-    assert (fact.body.cash, fact.body.fee, fact.body.currency_index) == (  # type: ignore[union-attr]
+    assert (fact.body.cash, fact.body.fee, fact.body.currency_index) == (
         D("0.00645"),
         D("0.00009"),
         D("91234.56"),
@@ -97,7 +97,7 @@ def test_a_strangers_trade_moves_cash_only_whatever_its_label(stranger: Fill) ->
     story.prepare("s1")
     story.acknowledge("s1")
     book = story.take(stranger)
-    assert (story.facts[-1].chain_id, story.facts[-1].body.label) == ("", "")  # type: ignore[union-attr]
+    assert (story.facts[-1].chain_id, story.facts[-1].body.label) == ("", "")
     assert dict(book.chains) == {} and book.orders["s1"].filled == 0
     assert book.cash["BTC"] != D(2)
 
@@ -125,7 +125,7 @@ class TestSplit:
     def test_all_of_it_ours_is_one_fact(self) -> None:
         story, end = self.booked("-0.3")
         assert story.facts[-1].chain_id == "c1" and story.facts[-2].kind == "Filled"
-        assert story.facts[-1].body.payoff == end.payoff  # type: ignore[union-attr]
+        assert story.facts[-1].body.payoff == end.payoff
 
     @pytest.mark.parametrize("net", ["-0.1", "0.4", "0"])
     def test_a_hedge_beside_ours_leaves_us_the_whole_short(self, net: str) -> None:

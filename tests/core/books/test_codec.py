@@ -85,7 +85,7 @@ def test_a_foreign_line_is_refused_by_name(change: dict[str, object], why: str) 
 )
 def test_a_misshapen_body_is_refused(field: str, value: object, why: str) -> None:
     document = told()
-    document["body"]["intent"][field] = value  # type: ignore[index]
+    document["body"]["intent"][field] = value
     with pytest.raises(FactError, match=why):
         from_json(json.dumps(document))
 
@@ -101,15 +101,15 @@ def test_what_cannot_be_read_back_is_not_written() -> None:
     with pytest.raises(FactError, match="finite"):
         to_json(replace(fact, body=Deposited("m", "BTC", Decimal("NaN"), "", Decimal(1))))
     with pytest.raises(FactError, match="1 is no Decimal"):
-        to_json(replace(fact, body=Deposited("m", "BTC", 1, "", Decimal(1))))  # type: ignore[arg-type]
+        to_json(replace(fact, body=Deposited("m", "BTC", 1, "", Decimal(1))))
     with pytest.raises(FactError, match="version 2"):
         to_json(replace(fact, version=2))
     with pytest.raises(FactError, match=r"cannot be written: 1\.5 is no whole number"):
-        to_json(replace(fact, at_ms=1.5))  # type: ignore[arg-type]
+        to_json(replace(fact, at_ms=1.5))
 
 
 def test_an_intent_survives_whole() -> None:
     story = Story()
     story.prepare("s1")
     back = from_json(to_json(story.facts[-1]))
-    assert isinstance(back.body.intent, Intent) and back == story.facts[-1]  # type: ignore[union-attr]
+    assert isinstance(back.body.intent, Intent) and back == story.facts[-1]

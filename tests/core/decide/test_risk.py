@@ -192,7 +192,7 @@ def test_a_check_that_breaks_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_desk_that_breaks_refuses_everything() -> None:
     state = state_of(CHAIN, account=account())
-    broken = replace(state, book=None)  # type: ignore[arg-type]
+    broken = replace(state, book=None)
     assert codes(review(broken, LIMITS, [proposal(SOLD), proposal(SOLD)])) == [Code.CHECK_FAILED] * 2
 
 

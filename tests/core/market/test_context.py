@@ -205,11 +205,11 @@ def test_recorded_prices_against_polars(day: str) -> None:
     returns = returns.filter(pl.col("gap") == timedelta(hours=1))
     for days, value in ((7, got.realised_7d), (30, got.realised_30d)):
         window = returns.filter(pl.col("closed") > at - timedelta(days=days))
-        assert value == pytest.approx(math.sqrt((window["r"] ** 2).mean() * 8760))  # type: ignore[operator]
+        assert value == pytest.approx(math.sqrt((window["r"] ** 2).mean() * 8760))
         assert 0.05 < value < 3.0
     daily = known.filter(pl.col("closed").dt.hour() == 0)["close"]
-    assert got.distance_50d == pytest.approx(spot / daily.tail(50).mean() - 1)  # type: ignore[operator]
-    assert got.distance_200d == pytest.approx(spot / daily.tail(200).mean() - 1, rel=1e-4)  # type: ignore[operator]
+    assert got.distance_50d == pytest.approx(spot / daily.tail(50).mean() - 1)
+    assert got.distance_200d == pytest.approx(spot / daily.tail(200).mean() - 1, rel=1e-4)
     assert 0.5 < got.range_volatility_7d / got.realised_7d < 1.5
     past = dvol.filter(pl.col("timestamp") <= at)
     if at - past["timestamp"][-1] < timedelta(hours=36):

@@ -1,7 +1,6 @@
 """The listing policy against the recorded chains of the exchange: expiries exactly, strikes by their overlap."""
 
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -130,7 +129,10 @@ def test_within_a_day_only_expiries_change() -> None:
 
 def test_unknown_prices_add_no_strikes() -> None:
     at = ms("2026-05-10T12:00:00")
-    known: Callable[[int], float] = lambda when: steady(when) if when > at - 3 * MS_PER_DAY else math.nan  # noqa: E731
+
+    def known(when: int) -> float:
+        return steady(when) if when > at - 3 * MS_PER_DAY else math.nan
+
     few, all_ = Listing(product("BTC"), known).names(at), Listing(product("BTC"), steady).names(at)
     assert 300 < len(few) < len(all_) and set(few) < set(all_)
 
@@ -163,7 +165,7 @@ def test_recorded_chains_of_2026(coin: str, recall: float, precision: float) -> 
         chains = pl.read_parquet(path, columns=["timestamp", "instrument_name"])
         for (at,), rows in chains.group_by("timestamp", maintain_order=True):
             recorded = set(rows["instrument_name"].to_list())
-            listed = set(listing.names(int(at.timestamp() * 1000)))  # type: ignore[attr-defined]
+            listed = set(listing.names(int(at.timestamp() * 1000)))
             assert {n.split("-")[1] for n in listed} == {n.split("-")[1] for n in recorded}
             snapshots += 1
             if month >= 3:
@@ -180,4 +182,4 @@ def test_recorded_linear_expiries(code: str) -> None:
         recorded = {name.split("-")[1] for name in rows["instrument_name"].to_list()}
         assert {
             expiry_code(e) for e in listed_expiries(product(code), int(at.timestamp() * 1000))
-        } == recorded  # type: ignore[attr-defined]
+        } == recorded

@@ -44,7 +44,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kernel", "exact", "points", "allowed"), CASES)
-def test_relative_error(kernel, exact, points, allowed) -> None:  # type: ignore[no-untyped-def]
+def test_relative_error(kernel, exact, points, allowed) -> None:
     got = np.empty(points.size)
     kernel(points, got)
     with mpmath.workdps(40):

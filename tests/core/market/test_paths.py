@@ -40,7 +40,7 @@ def test_the_last_step_leads_to_the_knot() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(START, int(KNOTS[-1]) + 10_000), min_size=1, max_size=30), st.randoms())
-def test_the_order_of_questions_does_not_matter(instants: list[int], shuffle) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_questions_does_not_matter(instants: list[int], shuffle) -> None:
     forward = path()
     asked = {at: forward.price_at(at) for at in instants}
     shuffle.shuffle(instants)
@@ -138,7 +138,7 @@ def test_outside_the_knots() -> None:
         ([1, 2], [1.0, 1.0], [math.nan], [math.nan], "give a volatility"),
     ],
 )
-def test_bad_knots_are_refused(knots, prices, low, high, says) -> None:  # type: ignore[no-untyped-def]
+def test_bad_knots_are_refused(knots, prices, low, high, says) -> None:
     with pytest.raises(PathError, match=says):
         BridgePath(1, "BTC", np.array(knots), np.array(prices), np.array(low), np.array(high))
 

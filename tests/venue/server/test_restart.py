@@ -119,7 +119,7 @@ def test_what_follows_a_restart_is_what_would_have_followed(tmp_path: Path) -> N
     untouched = exchange(clock=HandClock(), frozen=True)
     live(untouched)
     for one in (second, untouched):
-        one.engine.state.market.feed.pin(NAME, one.engine.now_ms, 0.03, 0.031)  # type: ignore[attr-defined]
+        one.engine.state.market.feed.pin(NAME, one.engine.now_ms, 0.03, 0.031)
         ask(one, "local/advance", to_ms=one.engine.now_ms + 10 * MINUTE)
         ask(one, "private/sell", instrument_name=NAME, amount="0.1", price="0.03")
     assert digest(second) == digest(untouched)
@@ -172,7 +172,7 @@ def test_damage_after_a_snapshot_is_named_by_its_line(tmp_path: Path) -> None:
     kept = b""
     for _ in range(3):
         opened = exchange(tmp_path, HandClock())
-        kept = (tmp_path / SNAPSHOT_NAME).read_bytes() if kept or opened.restored.lines else b""  # type: ignore[union-attr]
+        kept = (tmp_path / SNAPSHOT_NAME).read_bytes() if kept or opened.restored.lines else b""
         for _ in range(4):
             ask(opened, "local/deposit", currency="BTC", amount="1")
         opened.close()
@@ -246,8 +246,8 @@ def test_time_goes_on_from_what_was_shown(tmp_path: Path) -> None:
         shown.append(ask(first, "public/get_time"))
     log = (tmp_path / LOG_NAME).read_bytes()
     assert log.count(b"until_ms") <= 15, "a line a second of flowing time at most"
-    first.keeper._journal.close()  # type: ignore[union-attr]  # killed: no snapshot, nothing more written
-    first.keeper._lock.close()  # type: ignore[union-attr]
+    first.keeper._journal.close()  # killed: no snapshot, nothing more written
+    first.keeper._lock.close()
     again = exchange(tmp_path, HandClock())
     assert shown[-1] <= again.engine.now_ms <= shown[-1] + 1_000
     again.close()
@@ -257,7 +257,7 @@ def test_a_full_disk_refuses_and_nothing_is_half_done(tmp_path: Path) -> None:
     opened = exchange(tmp_path, HandClock())
     live(opened)
     before = digest(opened)
-    journal = opened.keeper._journal  # type: ignore[union-attr]
+    journal = opened.keeper._journal
     order = {"instrument_name": NAME, "amount": "0.1", "price": "0.02"}
     whole = journal._file
 
@@ -272,7 +272,7 @@ def test_a_full_disk_refuses_and_nothing_is_half_done(tmp_path: Path) -> None:
         def truncate(self, size: int) -> int:
             return whole.truncate(size)
 
-    journal._file = Full()  # type: ignore[assignment]
+    journal._file = Full()
     for _ in range(2):
         served = opened.desk.serve(Call("private/sell", order), VISIT)
         assert served.error is not None

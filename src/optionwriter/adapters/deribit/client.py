@@ -86,7 +86,7 @@ class DeribitClient:
     def _decode(self, method: str, body: bytes, result: type[T]) -> _Envelope[T]:
         decoder = self._decoders.get(result)
         if decoder is None:
-            decoder = self._decoders[result] = msgspec.json.Decoder(_Envelope[result])  # type: ignore[valid-type]
+            decoder = self._decoders[result] = msgspec.json.Decoder(_Envelope[result])  # type: ignore[valid-type]  # a type at run time
         try:
             envelope: _Envelope[T] = decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -117,9 +117,9 @@ def _many(inner: _Form, length: int | None = None) -> _Form:
     """A tuple of `inner`, of any length or just one."""
 
     def turn(value: object, source: type, one: _Turn) -> list[Any]:
-        if type(value) is not source or (length is not None and len(value) != length):  # type: ignore[arg-type]
+        if type(value) is not source or (length is not None and len(value) != length):  # type: ignore[arg-type]  # a list or tuple by now
             raise FactError(f"{value!r} is no {source.__name__} of {length or 'texts'}")
-        return [one(part) for part in value]  # type: ignore[attr-defined]
+        return [one(part) for part in value]  # type: ignore[attr-defined]  # checked above
 
     return _Form(
         lambda value: turn(value, tuple, inner.write), lambda value: tuple(turn(value, list, inner.read))

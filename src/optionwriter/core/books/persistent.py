@@ -50,12 +50,12 @@ class PersistentMap(Mapping[K, V], Generic[K, V]):
             holder = holder._next
         table = holder._table
         for older in reversed(path):
-            key: K = older._key  # type: ignore[assignment]
+            key: K = older._key  # type: ignore[assignment]  # set on every older map
             was = table.get(key, _ABSENT)
             if older._value is _ABSENT:
                 del table[key]
             else:
-                table[key] = older._value  # type: ignore[assignment]
+                table[key] = older._value  # type: ignore[assignment]  # set on every older map
             holder._hand_over(older, key, was)
             older._table, older._next, older._key, older._value = table, None, None, None
             holder = older

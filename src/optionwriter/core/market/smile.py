@@ -96,8 +96,8 @@ def _derivative_rows(x: F64) -> tuple[F64, F64, F64]:
     bend = (s, 3 * t - 2, 3 * s - 2, t)
     return (
         _rows(first, weights),
-        _rows(first, tuple(part / NODE_STEP for part in slope)),  # type: ignore[arg-type]
-        _rows(first, tuple(part / NODE_STEP**2 for part in bend)),  # type: ignore[arg-type]
+        _rows(first, tuple(part / NODE_STEP for part in slope)),  # type: ignore[arg-type]  # four each
+        _rows(first, tuple(part / NODE_STEP**2 for part in bend)),  # type: ignore[arg-type]  # four each
     )
 
 
