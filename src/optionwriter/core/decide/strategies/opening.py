@@ -46,11 +46,10 @@ def offer(view: View, chains_open: int) -> Offer:
     kind = (view.product.underlying, view.writes.option_type)
     slots = min(view.capacity.slots.get(kind, 0), view.config.max_chains - chains_open)
     best = ranked(screened, screened.score)
-    before = carried(view) if slots > 0 and len(best) and not view.capacity.broken else None
     items: list[MenuItem] = []
     chosen, last = 0, 0.0
     for row in best.tolist():
-        if slots <= 0 or before is None:
+        if slots <= 0:
             fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
         elif view.chain.table.names[row] in view.capacity.taken:
             fail(screened, row, "taken", 1.0, 0.0, -1.0)
@@ -58,14 +57,14 @@ def offer(view: View, chains_open: int) -> Offer:
             worth = float(screened.score[row])
             fail(screened, row, "rank", worth, last, min(worth - last, 0.0))
         else:
-            found = open_items(view, screened, row, before)
+            found = open_items(view, screened, row)
             items.extend(found)
             if found:
                 chosen, last = chosen + 1, float(screened.score[row])
     return Offer(tuple(items), rejections(screened))
 
 
-def open_items(view: View, screened: Screen, row: int, before: Carried) -> list[MenuItem]:
+def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:
     """The candidate's items, one for each size that is different; none (and rejected at `size`) without a lot."""
     leg = leg_of(view, row, Side.SELL, _ZERO, reduce_only=False)
     most = largest(view, leg, abs(float(screened.metrics[row, 0])))
@@ -73,8 +72,10 @@ def open_items(view: View, screened: Screen, row: int, before: Carried) -> list[
         free = float(view.capacity.free(view.product.settlement_currency))
         fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
         return []
-    names = {amount: size for size in reversed(view.config.sizes) if (amount := sized(view, most, size)) > 0}
-    return [_open_item(view, screened, row, before, leg, amount, size) for amount, size in names.items()]
+    before = carried(view)
+    return [
+        _open_item(view, screened, row, before, leg, amount, size) for amount, size in amounts_of(view, most)
+    ]
 
 
 def _open_item(
@@ -140,6 +141,14 @@ def bound_by(view: View) -> Decimal:
             option = parse_instrument(order.instrument)
             total += order.amount * (net_cover_per_coin(option, order.price) or _ZERO)
     return total
+
+
+def amounts_of(view: View, most: Decimal) -> list[tuple[Decimal, Size]]:
+    """The different amounts that the configured sizes make of `most`, each under its first size, none of nothing."""
+    found: dict[Decimal, Size] = {}
+    for size in view.config.sizes:
+        found.setdefault(sized(view, most, size), size)
+    return [(amount, size) for amount, size in found.items() if amount > 0]
 
 
 def sized(view: View, most: Decimal, size: Size) -> Decimal:
