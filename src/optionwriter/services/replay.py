@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from optionwriter.core.books.pnl import PriceMissingError
+from optionwriter.core.decide.risk import capacity_of
 from optionwriter.core.report.decisions import status_view
-from optionwriter.core.report.evidence import Look, Results, Round, best_scores
+from optionwriter.core.report.evidence import Look, Results, Round, able_scores, offered_scores
 from optionwriter.core.report.views import prices_of
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError
 from optionwriter.services.cycle import CycleReport, Desk, observe, run_cycle
@@ -47,7 +48,7 @@ def replay(
             f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure
         ]
         failures += [f"{at_ms}: {one}" for one in report.differences]
-        rounds += _rounds(report)
+        rounds += _rounds(desk, report)
         tell(report)
     return Replayed(tuple(rounds), tuple(looks), tuple(failures))
 
@@ -65,15 +66,17 @@ def _look(desk: Desk, report: CycleReport, results: Results) -> Look:
     )
 
 
-def _rounds(report: CycleReport) -> list[Round]:
+def _rounds(desk: Desk, report: CycleReport) -> list[Round]:
     """Each strategy's decision of the cycle, and what was filled of it."""
+    capacity = capacity_of(report.state, desk.limits)
     return [
         Round(
             at_ms=report.at_ms,
             strategy_id=each.seat.config.id,
             actions=_filled([one for one in report.executions if one.strategy_id == each.seat.config.id]),
             refused=sum(one.proposal.strategy_id == each.seat.config.id for one in report.review.refused),
-            best=best_scores(each.menus),
+            offered=offered_scores(each.menus),
+            able=able_scores(report.state, each.seat.config, capacity),
         )
         for each in report.proposed
     ]

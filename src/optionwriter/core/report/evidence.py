@@ -23,11 +23,17 @@ import numpy as np
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.pnl import Both, Prices, chain_pnl
 from optionwriter.core.decide.menu import Menu
+from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rules import PASSED
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig
+from optionwriter.core.decide.strategies.view import view_of
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import MS_PER_DAY, OptionType, parse_instrument, product
 from optionwriter.core.report.decisions import LimitUse
 
 Kind = tuple[str, str]  # underlying, option type
+Pair = tuple[float, float]  # best score of a call, of a put
 CONFIDENCE, POWER, DRAWS = 0.95, 0.80, 10_000
 DAYS_A_BLOCK = 7
 DO_NOTHING = "DO_NOTHING"
@@ -37,14 +43,16 @@ DO_NOTHING = "DO_NOTHING"
 class Round:
     """One strategy's decision: the actions that filled, how many were refused, and the best score of each side.
 
-    `best`: by underlying, (best call, best put) on the menu that could be opened; NaN where there was none.
+    By underlying (best call, best put), NaN where there is none: `offered` on the menu, to be opened at once; `able`
+    of all that pass the rules, whether or not a slot and cover are free.
     """
 
     at_ms: int
     strategy_id: str
     actions: tuple[str, ...]
     refused: int
-    best: Mapping[str, tuple[float, float]]
+    offered: Mapping[str, Pair]
+    able: Mapping[str, Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +121,9 @@ class Results:
         return sums
 
 
-def best_scores(menus: Iterable[Menu]) -> dict[str, tuple[float, float]]:
+def offered_scores(menus: Iterable[Menu]) -> dict[str, Pair]:
     """By underlying the best score of a call and of a put that could be opened; NaN where there is none."""
-    found: dict[str, tuple[float, float]] = {}
+    found: dict[str, Pair] = {}
     for menu in menus:
         call, put = found.get(menu.underlying, (math.nan, math.nan))
         for item in menu.items:
@@ -123,16 +131,38 @@ def best_scores(menus: Iterable[Menu]) -> dict[str, tuple[float, float]]:
             if leg is None or item.chain_id:
                 continue
             if parse_instrument(leg.instrument).option_type is OptionType.CALL:
-                call = item.score if math.isnan(call) else max(call, item.score)
+                call = _better(call, item.score)
             else:
-                put = item.score if math.isnan(put) else max(put, item.score)
+                put = _better(put, item.score)
         found[menu.underlying] = (call, put)
     return found
 
 
-def sides(rounds: Iterable[Round]) -> Sides:
-    """Calls against puts over all rounds and underlyings; ties count for neither."""
-    pairs = [pair for one in rounds for pair in one.best.values()]
+def able_scores(state: AgentState, config: StrategyConfig, capacity: Capacity) -> dict[str, Pair]:
+    """By underlying the best score of a call and of a put that pass the strategy's rules; NaN where none does."""
+    found: dict[str, Pair] = {}
+    for underlying in config.underlyings:
+        best = {OptionType.CALL: math.nan, OptionType.PUT: math.nan}
+        for name in config.writes:
+            writes = WRITES[name]
+            view = view_of(state, config, capacity, underlying, writes)
+            if view is None:
+                continue
+            screened = view.screened(config.gates)
+            passed = screened.score[screened.gate == PASSED]
+            if passed.size:
+                best[writes.option_type] = _better(best[writes.option_type], float(passed.max()))
+        found[underlying] = (best[OptionType.CALL], best[OptionType.PUT])
+    return found
+
+
+def _better(one: float, other: float) -> float:
+    return other if one != one else max(one, other)
+
+
+def sides(looked: Iterable[Mapping[str, Pair]]) -> Sides:
+    """Calls against puts over cycles and underlyings; ties count for neither."""
+    pairs = [pair for one in looked for pair in one.values()]
     both = [(call, put) for call, put in pairs if call == call and put == put]
     return Sides(
         looked=len(pairs),
