@@ -352,7 +352,7 @@ def test_nonsense_in_the_configuration_is_named(change: dict[str, Any], message:
 def test_unknown_kinds_are_named() -> None:
     with pytest.raises(ConfigError, match="covered_call"):
         strategy("martingale")
-    with pytest.raises(ConfigError, match="writes covered_call"):
+    with pytest.raises(ConfigError, match="writes covered_call and nothing else"):
         menu_of(empty(), replace(CONFIG, writes=("cash_secured_put",)))
 
 

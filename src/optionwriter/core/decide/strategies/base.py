@@ -41,6 +41,9 @@ class Style(StrEnum):
     WORK = "work"  # begin in the middle, step to the other side
 
 
+CHOOSERS = ("rules",)  # llm and learned are to come
+
+
 class Writes(NamedTuple):
     """A kind of option that strategies write, and what its actions are called."""
 
@@ -102,6 +105,8 @@ class StrategyConfig:
     max_chains: int = 1  # of each type on each underlying; risk's own limit stands beside it
     style: Style = Style.CROSS
     enabled: bool = True
+    profile: str = ""  # a name to show; what it means is in the numbers
+    chooser: str = "rules"
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -110,6 +115,11 @@ class StrategyConfig:
         unknown = [name for name in self.writes if name not in WRITES]
         if unknown or not self.writes:
             raise ConfigError(f"{self.id}: writes {unknown or 'nothing'}: choose from {', '.join(WRITES)}")
+        if self.chooser not in CHOOSERS:
+            raise ConfigError(
+                f"{self.id}: chooser {self.chooser!r} is not there (llm and learned are still to come): "
+                f"use {' or '.join(CHOOSERS)}"
+            )
         if not Decimal(0) < self.size_share <= 1:
             raise ConfigError(f"{self.id}: size_share {self.size_share} must be above 0 and at most 1")
         if self.size_cap is not None and not self.size_cap > 0:
@@ -131,6 +141,12 @@ def product_of(writes: Writes, underlying: str) -> Product:
             return product
     known = sorted({one.underlying for one in PRODUCTS.values() if one.family is writes.family})
     raise ConfigError(f"no {writes.family} options on {underlying!r}: known are {', '.join(known)}")
+
+
+def products_written(config: StrategyConfig) -> tuple[str, ...]:
+    """Codes of the products that the instance sells, each once, in its own order. Errors: ConfigError."""
+    found = (product_of(WRITES[name], one).code for one in config.underlyings for name in config.writes)
+    return tuple(dict.fromkeys(found))
 
 
 def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
@@ -169,7 +185,9 @@ def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
 
 
 class Strategy(Protocol):
-    """A kind of strategy."""
+    """A kind of strategy. `writes`: what an instance of it writes when its table doesn't say."""
+
+    writes: tuple[str, ...]
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         """One menu for each underlying of the configuration, in its order. Pure; sizes within `capacity`."""

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from optionwriter.core.decide.menu import Size
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
+from optionwriter.core.decide.strategies.registry import strategy
 
 _PARAMS = ("gates", "roll_gates", "score", "manage", "roll")
 _PLAIN = ("kind", "underlyings", "writes", "min_score", "size_share", "size_cap", "sizes", "max_items", "max_chains",
-          "style", "enabled", "notes")  # fmt: skip
+          "style", "enabled", "profile", "chooser", "notes")  # fmt: skip
 
 
 class GateOverrides(NamedTuple):
@@ -61,7 +62,11 @@ def read_instances(
 
 
 def _instance(name: str, table: Mapping[str, object], mode: Mode) -> StrategyConfig:
-    config = defaults(mode, name)
+    start = defaults(mode, name)
+    kind = table.get("kind", start.kind)
+    if not isinstance(kind, str):
+        raise ConfigError(f"{name}.kind: {kind!r} is no text")
+    config = replace(start, kind=kind, writes=strategy(kind).writes)
     changes: dict[str, Any] = {}
     for key, value in table.items():
         if key in _PARAMS:
@@ -91,7 +96,7 @@ def _params(where: str, start: Any, value: object) -> Any:
 
 
 def _plain(where: str, key: str, value: object) -> object:
-    if key in ("kind", "style"):
+    if key in ("kind", "style", "profile", "chooser"):
         if not isinstance(value, str):
             raise ConfigError(f"{where}: {value!r} is no text")
         return _choice(where, value, Style) if key == "style" else value

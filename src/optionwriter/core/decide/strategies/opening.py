@@ -12,12 +12,19 @@ from decimal import Decimal
 import numpy as np
 
 from optionwriter.core.books.account import Side
-from optionwriter.core.decide.cover import coverable
+from optionwriter.core.decide.cover import (
+    Cover,
+    cover_per_coin,
+    coverable,
+    net_cover_per_coin,
+    pending_orders,
+)
 from optionwriter.core.decide.crossing import exact, lots
 from optionwriter.core.decide.menu import GATE_CODE, ROWS, MenuItem, OrderLeg, Rejected, Size
 from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
+from optionwriter.core.decide.strategies.base import product_of
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.instruments import parse_instrument
 
@@ -95,8 +102,8 @@ def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
     cover = view.capacity.cover.get(currency)
     if cover is None:
         return _ZERO
-    budget = cover.cash * view.config.size_share - cover.positions - cover.orders
-    most = coverable(option, leg.limit_price, min(budget, view.capacity.free(currency)))
+    budget = min(budget_of(view, cover), view.capacity.free(currency))
+    most = coverable(option, leg.limit_price, budget)
     if view.config.size_cap is not None:
         most = min(most, view.config.size_cap)
     each_usd = view.underlying.index if view.is_call else option.strike
@@ -104,6 +111,34 @@ def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
     room = view.capacity.room_usd(name, kind, option.expiry_ms) / each_usd
     by_delta = view.capacity.room_delta(name, kind) / max(exact(delta), _SMALLEST_DELTA)
     return lots(view.product, min(most, room, by_delta))
+
+
+def budget_of(view: View, cover: Cover) -> Decimal:
+    """What this product may still bind: the strategy's share of the currency, and of that its equal part.
+
+    Underlyings that are written in one currency (puts in USDC) share it equally, so that the first can't take it all.
+    """
+    share = cover.cash * view.config.size_share
+    left = share - cover.positions - cover.orders
+    sharing = sum(
+        product_of(view.writes, one).settlement_currency == cover.currency for one in view.config.underlyings
+    )
+    if sharing < 2:
+        return left
+    return min(left, share / sharing - bound_by(view))
+
+
+def bound_by(view: View) -> Decimal:
+    """What the shorts of this product claim already, positions and orders, settlement currency."""
+    total = _ZERO
+    for one in view.state.held:
+        if one.option.product.code == view.product.code:
+            total += max(_ZERO, -min(one.amount, one.ours)) * (cover_per_coin(one.option) or _ZERO)
+    for order in pending_orders(view.state.account, view.state.book):
+        if order.side is Side.SELL and not order.reduce_only and order.instrument in view.chain.table.row_of:
+            option = parse_instrument(order.instrument)
+            total += order.amount * (net_cover_per_coin(option, order.price) or _ZERO)
+    return total
 
 
 def sized(view: View, most: Decimal, size: Size) -> Decimal:
