@@ -61,6 +61,16 @@ WRITES: Mapping[str, Writes] = {
     "cash_secured_put": Writes(
         Family.LINEAR, OptionType.PUT, Action.OPEN_CASH_SECURED_PUT, Action.ROLL_PUT, Action.CLOSE_PUT
     ),
+    "call_spread": Writes(
+        Family.INVERSE,
+        OptionType.CALL,
+        Action.OPEN_CALL_SPREAD,
+        Action.ROLL_CALL_SPREAD,
+        Action.CLOSE_CALL_SPREAD,
+    ),
+    "put_spread": Writes(
+        Family.LINEAR, OptionType.PUT, Action.OPEN_PUT_SPREAD, Action.ROLL_PUT_SPREAD, Action.CLOSE_PUT_SPREAD
+    ),
 }
 
 
@@ -75,6 +85,15 @@ class RollParams(NamedTuple):
     close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
 
 
+class BundleParams(NamedTuple):
+    """What strategies of more than one leg need beside the rest. Shares are fractions."""
+
+    wing_width: float = 0.05  # from the sold strike to the bought one, a share of the sold
+    wing_delta: float = 0.0  # above 0: the wing is sought at this delta instead
+    min_credit_usd: float = 5.0  # a coin, after the wing and both fees
+    basis_floor: bool = True  # wheel: no call below the cost basis
+
+
 _GATES = GateParams()
 _ROLL_GATES = GateParams(
     delta_max=0.45, dte_max=45.0, ivrv_min=0.0
@@ -82,6 +101,7 @@ _ROLL_GATES = GateParams(
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()
+_BUNDLE = BundleParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,7 @@ class StrategyConfig:
     score: ScoreParams = _SCORE
     manage: ManageParams = _MANAGE
     roll: RollParams = _ROLL
+    bundle: BundleParams = _BUNDLE
     min_score: float = 0.0
     size_share: Decimal = Decimal(1)
     size_cap: Decimal | None = None  # coins a chain
@@ -126,10 +147,14 @@ class StrategyConfig:
             raise ConfigError(f"{self.id}: size_cap {self.size_cap} must be above 0, or absent")
         if self.max_items < 1 or self.max_chains < 1 or not self.sizes:
             raise ConfigError(f"{self.id}: max_items, max_chains and sizes need at least one")
-        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll):
+        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll, self.bundle):
             for name, value in zip(params._fields, params, strict=True):
                 if value != value:
                     raise ConfigError(f"{self.id}: {name} is no number")
+        if not 0 < self.bundle.wing_width < 1 or not 0 <= self.bundle.wing_delta < 1:
+            raise ConfigError(
+                f"{self.id}: bundle.wing_width must lie between 0 and 1, wing_delta from 0 on below 1"
+            )
         if min(self.score[:7]) < 0:
             raise ConfigError(f"{self.id}: score weights can't be negative")
 

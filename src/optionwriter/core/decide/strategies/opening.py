@@ -6,6 +6,7 @@ again. Keeps: at most `max_items` candidates, best first; the others are rejecte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,6 +33,10 @@ _ZERO = Decimal(0)
 _SMALLEST_DELTA = Decimal("0.000001")
 
 
+Prepare = Callable[[Screen], object]
+Build = Callable[[View, Screen, int], list[MenuItem]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
     """What can be opened, and every other candidate with the gate that it failed."""
@@ -40,9 +45,14 @@ class Offer:
     rejected: Rejected
 
 
-def offer(view: View, chains_open: int) -> Offer:
-    """The opening items for a strategy that has `chains_open` chains of this kind here."""
+def offer(view: View, chains_open: int, prepare: Prepare | None = None, build: Build | None = None) -> Offer:
+    """The opening items for a strategy that has `chains_open` chains of this kind here.
+
+    `prepare` may fail or score anew what passed the rules; `build` makes a candidate's items (open_items).
+    """
     screened = view.screened(view.config.gates)
+    if prepare is not None:
+        prepare(screened)
     kind = (view.product.underlying, view.writes.option_type)
     slots = min(view.capacity.slots.get(kind, 0), view.config.max_chains - chains_open)
     best = ranked(screened, screened.score)
@@ -57,7 +67,7 @@ def offer(view: View, chains_open: int) -> Offer:
             behind = float(screened.score[row]) - items[-1].score
             fail(screened, row, "rank", float(screened.score[row]), items[-1].score, min(behind, 0.0))
         else:
-            found = open_items(view, screened, row)
+            found = (build or open_items)(view, screened, row)
             items.extend(found)
             chosen += bool(found)
     return Offer(tuple(items), rejections(screened))
@@ -71,18 +81,14 @@ def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:
         free = float(view.capacity.free(view.product.settlement_currency))
         fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
         return []
-    amounts = dict.fromkeys(sized(view, most, size) for size in view.config.sizes)
-    names = {
-        amount: size for size in reversed(view.config.sizes) if (amount := sized(view, most, size)) in amounts
-    }
     parts = tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True))
     return [
         MenuItem(
-            key=f"{view.config.id}/{view.product.underlying}/open/{leg.instrument}/{names[amount]}",
+            key=f"{view.config.id}/{view.product.underlying}/open/{leg.instrument}/{size}",
             action=view.writes.opens,
             reason="open",
             legs=(OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False),),
-            size=names[amount],
+            size=size,
             score=float(screened.score[row]),
             parts=parts,
             mandatory=False,
@@ -90,20 +96,22 @@ def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:
             value=float(screened.score[row]),
             threshold=view.config.min_score,
         )
-        for amount in amounts
-        if amount > 0
+        for amount, size in amounts_of(view, most)
     ]
 
 
-def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
-    """The most that cover, share, cap, notional and net delta allow of this option at this price, in tradable lots."""
+def largest(view: View, leg: OrderLeg, delta: float, beside: Decimal = _ZERO) -> Decimal:
+    """The most that cover, share, cap, notional and net delta allow of this option at this price, in tradable lots.
+
+    `beside` is what each coin takes of the cover besides (a wing).
+    """
     option = parse_instrument(leg.instrument)
     currency = view.product.settlement_currency
     cover = view.capacity.cover.get(currency)
     if cover is None:
         return _ZERO
     budget = min(budget_of(view, cover), view.capacity.free(currency))
-    most = coverable(option, leg.limit_price, budget)
+    most = coverable(option, leg.limit_price, budget, beside)
     if view.config.size_cap is not None:
         most = min(most, view.config.size_cap)
     each_usd = view.underlying.index if view.is_call else option.strike
@@ -139,6 +147,14 @@ def bound_by(view: View) -> Decimal:
             option = parse_instrument(order.instrument)
             total += order.amount * (net_cover_per_coin(option, order.price) or _ZERO)
     return total
+
+
+def amounts_of(view: View, most: Decimal) -> list[tuple[Decimal, Size]]:
+    """The different amounts that the configured sizes make of `most`, each under its first size, none of nothing."""
+    found: dict[Decimal, Size] = {}
+    for size in view.config.sizes:
+        found.setdefault(sized(view, most, size), size)
+    return [(amount, size) for amount, size in found.items() if amount > 0]
 
 
 def sized(view: View, most: Decimal, size: Size) -> Decimal:
