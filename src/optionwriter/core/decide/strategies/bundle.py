@@ -18,7 +18,7 @@ from optionwriter.core.decide.cover import fee_bound
 from optionwriter.core.decide.crossing import exact
 from optionwriter.core.decide.menu import Held, Menu, MenuItem, OrderLeg, Rejected, ordered
 from optionwriter.core.decide.rules import PASSED, Candidate
-from optionwriter.core.decide.scoring import PART_NAMES
+from optionwriter.core.decide.scoring import PART_NAMES, ScoreParts, total
 from optionwriter.core.decide.screening import METRIC_NAMES, Screen
 from optionwriter.core.decide.state import price_of
 from optionwriter.core.decide.strategies.opening import fail
@@ -126,7 +126,7 @@ def pair(view: View, screened: Screen, wing: int | None = None) -> Mapping[int, 
         wings[row] = found
         screened.parts[row, _EDGE] = edge_part(sale, other, view.config.score)
         screened.parts[row, _SPREAD] = width_part(sale, other, view.config.score)
-        screened.score[row] = sum(screened.parts[row].tolist())
+        screened.score[row] = total(ScoreParts._make(screened.parts[row].tolist()))
         screened.metrics[row, _PREMIUM] = credit
         screened.metrics[row, _WIDTH] = spread_width(sale, other)
     return wings

@@ -7,7 +7,7 @@ rejected: at `wing` when there is nothing to sell it with, at `rank` when better
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -16,11 +16,12 @@ from optionwriter.core.books.account import Side
 from optionwriter.core.books.chains import Chain, bundled_chain_id
 from optionwriter.core.books.facts import Action
 from optionwriter.core.decide.crossing import exact
-from optionwriter.core.decide.menu import MenuItem, Metrics, OrderLeg, Rejected
+from optionwriter.core.decide.menu import MenuItem, Metrics, Rejected
 from optionwriter.core.decide.rules import PASSED
-from optionwriter.core.decide.scoring import PART_NAMES
+from optionwriter.core.decide.scoring import PART_NAMES, ScoreParts, total
 from optionwriter.core.decide.screening import Screen
 from optionwriter.core.decide.strategies.opening import amounts_of, fail, largest, ranked, rejections
+from optionwriter.core.decide.strategies.tilting import Carried, carried, sale_score
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.instruments import MS_PER_DAY, OptionType, parse_instrument
 
@@ -49,6 +50,7 @@ class _Desk:
     screened: Screen
     most: dict[int, Decimal]  # of the rows that may be sold
     used: set[int]
+    before: Carried
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,6 +58,11 @@ class _Desk:
 
     def expiry(self, row: int) -> int:
         return int(self.half.view.chain.table.expiry_ms[row])
+
+    def sale(self, row: int, amount: Decimal) -> tuple[float, tuple[tuple[str, float], ...]]:
+        """Score and parts of selling so much of it alone."""
+        option = parse_instrument(self.names[row])
+        return sale_score(self.half.view, self.screened, row, self.before, option, amount)
 
     def weight(self, row: int) -> float:
         """The collateral of a coin, USD."""
@@ -96,7 +103,7 @@ def _desk(half: Half) -> _Desk:
             else:
                 free = float(view.capacity.free(view.product.settlement_currency))
                 fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
-    return _Desk(half, screened, most, set())
+    return _Desk(half, screened, most, set(), carried(view))
 
 
 # -- a side to complete -----------------------------------------------------------------------------------------------
@@ -130,18 +137,19 @@ def _completing(side: _Desk, other: Half) -> list[MenuItem]:
 def _completion(side: _Desk, row: int, amount: Decimal, chain_id: str) -> MenuItem:
     view, screened = side.half.view, side.screened
     leg = leg_of(view, row, Side.SELL, amount, reduce_only=False)
+    score, parts = side.sale(row, amount)
     return MenuItem(
         key=f"{view.config.id}/{view.product.underlying}/complete/{chain_id}/{leg.instrument}",
         action=Action.OPEN_STRANGLE,
         reason="complete",
         legs=(leg,),
         size=view.config.sizes[0],
-        score=float(screened.score[row]),
-        parts=tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True)),
+        score=score,
+        parts=parts,
         mandatory=False,
         metrics=metrics_of(screened, row),
         chain_id=chain_id,
-        value=float(screened.score[row]),
+        value=score,
         threshold=view.config.min_score,
     )
 
@@ -155,32 +163,31 @@ def _pairs(call: _Desk, put: _Desk) -> list[MenuItem]:
     for one in call.most:
         for other in put.most:
             if call.expiry(one) == put.expiry(other):
-                found.append((-sum(_parts(call, one, put, other)), one, other))
+                share = _share(call, one, put, other)
+                worth = share * call.screened.score[one] + (1.0 - share) * put.screened.score[other]
+                found.append((-float(worth), one, other))
     found.sort()
     items: list[MenuItem] = []
-    shown = 0
+    shown, last = 0, 0.0
     for worth, one, other in found:
         if shown >= call.half.view.config.max_items:
             for side, row in ((call, one), (put, other)):
                 if row not in side.used and side.screened.gate[row] == PASSED:
-                    behind = min(-worth - items[-1].score, 0.0)
-                    fail(side.screened, row, "rank", -worth, items[-1].score, behind)
+                    fail(side.screened, row, "rank", -worth, last, min(-worth - last, 0.0))
             continue
         made = _pair_items(call, one, put, other)
         if made:
             items += made
-            shown += 1
+            shown, last = shown + 1, -worth
             call.used.add(one)
             put.used.add(other)
     return items
 
 
-def _parts(call: _Desk, one: int, put: _Desk, other: int) -> list[float]:
-    """The sides' parts, weighted by the collateral of a coin of each."""
+def _share(call: _Desk, one: int, put: _Desk, other: int) -> float:
+    """The call's share of the collateral that a coin of each binds."""
     mine, theirs = call.weight(one), put.weight(other)
-    share = mine / (mine + theirs)
-    parts = share * call.screened.parts[one] + (1.0 - share) * put.screened.parts[other]
-    return [float(part) for part in parts]
+    return mine / (mine + theirs)
 
 
 def _together(call: _Desk, one: int, put: _Desk, other: int) -> Decimal:
@@ -194,31 +201,41 @@ def _together(call: _Desk, one: int, put: _Desk, other: int) -> Decimal:
 
 
 def _pair_items(call: _Desk, one: int, put: _Desk, other: int) -> list[MenuItem]:
-    view, parts = call.half.view, _parts(call, one, put, other)
+    view = call.half.view
     legs = (
         leg_of(view, one, Side.SELL, _ZERO, reduce_only=False),
         leg_of(put.half.view, other, Side.SELL, _ZERO, reduce_only=False),
     )
     names = "+".join(leg.instrument for leg in legs)
-    return [
-        MenuItem(
-            key=f"{view.config.id}/{view.product.underlying}/open/{names}/{size}",
-            action=Action.OPEN_STRANGLE,
-            reason="open",
-            legs=tuple(
-                OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False)
-                for leg in legs
-            ),
-            size=size,
-            score=sum(parts),
-            parts=tuple(zip(PART_NAMES, parts, strict=True)),
-            mandatory=False,
-            metrics=_metrics(call, one, put, other),
-            value=sum(parts),
-            threshold=view.config.min_score,
+    items = []
+    for amount, size in amounts_of(view, _together(call, one, put, other)):
+        parts = _parts(call, one, put, other, amount)
+        score = total(parts)
+        items.append(
+            MenuItem(
+                key=f"{view.config.id}/{view.product.underlying}/open/{names}/{size}",
+                action=Action.OPEN_STRANGLE,
+                reason="open",
+                legs=tuple(replace(leg, amount=amount) for leg in legs),
+                size=size,
+                score=score,
+                parts=tuple(zip(PART_NAMES, parts, strict=True)),
+                mandatory=False,
+                metrics=_metrics(call, one, put, other),
+                value=score,
+                threshold=view.config.min_score,
+            )
         )
-        for amount, size in amounts_of(view, _together(call, one, put, other))
-    ]
+    return items
+
+
+def _parts(call: _Desk, one: int, put: _Desk, other: int, amount: Decimal) -> ScoreParts:
+    """The sides' parts at that amount, weighted by the collateral that they bind."""
+    share = _share(call, one, put, other)
+    mine, theirs = call.sale(one, amount)[1], put.sale(other, amount)[1]
+    return ScoreParts._make(
+        share * first + (1.0 - share) * second for (_, first), (_, second) in zip(mine, theirs, strict=True)
+    )
 
 
 def _metrics(call: _Desk, one: int, put: _Desk, other: int) -> Metrics:

@@ -8,18 +8,19 @@ Calls are inverse, puts linear; an inverse put is no more allowed inside a sprea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from optionwriter.core.books.account import Side
-from optionwriter.core.decide.menu import Menu, MenuItem, OrderLeg
+from optionwriter.core.decide.menu import Menu, MenuItem, OrderLeg, Size
 from optionwriter.core.decide.risk import Capacity
-from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.decide.strategies.base import WRITES, ConfigError, StrategyConfig, product_of
 from optionwriter.core.decide.strategies.bundle import Draft, bought, pair, wing_claim
 from optionwriter.core.decide.strategies.opening import Offer, amounts_of, fail, largest, offer
 from optionwriter.core.decide.strategies.spread_holding import tend_spread
+from optionwriter.core.decide.strategies.tilting import Carried, carried, sale_score
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of, view_of
 from optionwriter.core.decide.strategies.writing import own_chains
 from optionwriter.core.market.instruments import parse_instrument
@@ -87,24 +88,29 @@ def spread_items(view: View, screened: Screen, row: int, wing: int) -> list[Menu
         free = float(view.capacity.free(view.product.settlement_currency))
         fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
         return []
-    strike = parse_instrument(other.instrument).strike
-    return [
-        MenuItem(
-            key=f"{view.config.id}/{view.product.underlying}/open/{sale.instrument}+{strike}/{size}",
-            action=view.writes.opens,
-            reason="open",
-            legs=(_sized(sale, amount), _sized(other, amount)),
-            size=size,
-            score=float(screened.score[row]),
-            parts=tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True)),
-            mandatory=False,
-            metrics=metrics_of(screened, row),
-            value=float(screened.score[row]),
-            threshold=view.config.min_score,
-        )
-        for amount, size in amounts_of(view, most)
-    ]
+    before = carried(view)
+    items = []
+    for amount, size in amounts_of(view, most):
+        legs = tuple(replace(leg, amount=amount) for leg in (sale, other))
+        items.append(_open_item(view, screened, row, before, legs, size))
+    return items
 
 
-def _sized(leg: OrderLeg, amount: Decimal) -> OrderLeg:
-    return OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False)
+def _open_item(
+    view: View, screened: Screen, row: int, before: Carried, legs: tuple[OrderLeg, ...], size: Size
+) -> MenuItem:
+    sale, wing = (parse_instrument(leg.instrument) for leg in legs)
+    score, parts = sale_score(view, screened, row, before, sale, legs[0].amount)
+    return MenuItem(
+        key=f"{view.config.id}/{view.product.underlying}/open/{sale.name}+{wing.strike:f}/{size}",
+        action=view.writes.opens,
+        reason="open",
+        legs=legs,
+        size=size,
+        score=score,
+        parts=parts,
+        mandatory=False,
+        metrics=metrics_of(screened, row),
+        value=score,
+        threshold=view.config.min_score,
+    )

@@ -7,7 +7,7 @@ is only sold. What nobody bids for is left to expire: it can only gain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -40,6 +40,7 @@ from optionwriter.core.decide.strategies.holding import (
     restrict,
 )
 from optionwriter.core.decide.strategies.opening import fail, ranked, rejections
+from optionwriter.core.decide.strategies.tilting import carried, sale_score
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import Family, Instrument, parse_instrument
@@ -207,8 +208,7 @@ def _roll(
         fail(screened, row, "size", 0.0, float(view.product.min_amount), -1.0)
         return None
     parts = (*zip(PART_NAMES, screened.parts[row].tolist(), strict=True), ("credit", bonus))
-    new = tuple(OrderLeg(one.instrument, one.side, amount, one.limit_price, one.start_price, False)
-                for one in (sale, other))  # fmt: skip
+    new = tuple(replace(leg, amount=amount) for leg in (sale, other))
     return MenuItem(
         key=f"{view.config.id}/{view.product.underlying}/roll/{case.chain.chain_id}/{sale.instrument}",
         action=view.writes.rolls,
@@ -272,33 +272,33 @@ def _finish(view: View, chain: Chain, wing: Leg, excess: Decimal) -> MenuItem | 
         mine = any(leg.instrument == name for leg in beside)
         if (beside and not mine) or (name in view.capacity.taken and not mine):
             continue
-        if float(screened.score[row]) < view.config.min_score:
-            return None
         sale = leg_of(view, row, Side.SELL, _ZERO, reduce_only=False)
         free = view.capacity.free(view.product.settlement_currency)
         amount = min(excess, coverable(parse_instrument(name), sale.limit_price, free))
         if amount <= 0:
             return None
-        return _finishing(view, chain, screened, row, sale, amount)
+        item = _finishing(view, chain, screened, row, sale, amount)
+        return item if item.score >= view.config.min_score else None
     return None
 
 
 def _finishing(
     view: View, chain: Chain, screened: Screen, row: int, sale: OrderLeg, amount: Decimal
 ) -> MenuItem:
-    legs = (OrderLeg(sale.instrument, sale.side, amount, sale.limit_price, sale.start_price, False),)
+    option = parse_instrument(sale.instrument)
+    score, parts = sale_score(view, screened, row, carried(view), option, amount)
     return MenuItem(
         key=f"{view.config.id}/{view.product.underlying}/finish/{chain.chain_id}/{sale.instrument}",
         action=view.writes.opens,
         reason=FINISH,
-        legs=legs,
+        legs=(replace(sale, amount=amount),),
         size=Size.FULL,
-        score=float(screened.score[row]),
-        parts=tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True)),
+        score=score,
+        parts=parts,
         mandatory=False,
         metrics=metrics_of(screened, row),
         chain_id=chain.chain_id,
-        value=float(screened.score[row]),
+        value=score,
         threshold=view.config.min_score,
     )
 
