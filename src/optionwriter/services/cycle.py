@@ -15,7 +15,7 @@ import structlog
 from optionwriter.core.books.account import AccountSnapshot, Side
 from optionwriter.core.books.facts import Decided, Intent
 from optionwriter.core.books.reconcile import Difference
-from optionwriter.core.decide.choosing import proposals
+from optionwriter.core.decide.choosing import proposals, sift
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
 from optionwriter.core.decide.fingerprint import fingerprint
@@ -125,11 +125,14 @@ def _chains(state: AgentState) -> list[OptionChain]:
 def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
     """One strategy's menus and choice; its failure is its own."""
     try:
-        menus = tuple(seat.strategy.propose(state, seat.config, capacity_of(state, limits)))
-        return Proposed(seat, menus, seat.choose(menus, seat.choice))
+        offered = seat.strategy.propose(state, seat.config, capacity_of(state, limits))
+        menus, dropped = sift(seat.config.id, offered)
+        for one in dropped:
+            log.warning("left off the menu", strategy=seat.config.id, why=one)
+        return Proposed(seat, menus, seat.choose(menus, seat.choice), dropped=dropped)
     except Exception as error:  # one bad strategy must not take the others down
         log.exception("strategy failed", strategy=seat.config.id)
-        return Proposed(seat, (), (), f"{type(error).__name__}: {error}")
+        return Proposed(seat, (), failure=f"{type(error).__name__}: {error}")
 
 
 def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, market: str) -> Decision:
