@@ -5,6 +5,7 @@ from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
     LOG_FOLDER,
+    TOKEN_FILE,
     VIEWS_FILE,
     BootError,
     config_path,
@@ -16,6 +17,7 @@ from optionwriter.bootstrap.stores import prove_ledger, view_sink, view_source
 __all__ = [
     "LEDGER_FILE",
     "LOG_FOLDER",
+    "TOKEN_FILE",
     "VIEWS_FILE",
     "BootError",
     "Desktop",
