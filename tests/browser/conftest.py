@@ -1,6 +1,7 @@
 """A browser, the demo as `optionwriter up` starts it, and pages over views that the demo can't show.
 
-One browser and one demo for these tests, gone after them (Playwright keeps an event loop); every test gets a context of its own, signed in or not.
+One browser and one demo for these tests, gone after them, because Playwright keeps an event loop in this thread; every
+test gets a context of its own, signed in or not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Bootstrap: seats everyone at the desk. `desks` alone decides who plays; the other files hold their parts."""
 
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
+from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
@@ -19,8 +20,11 @@ __all__ = [
     "VIEWS_FILE",
     "BootError",
     "Desktop",
+    "Diagnosis",
+    "Level",
     "config_path",
     "demo_account",
+    "examine",
     "hold_folder",
     "open_local_exchange",
     "prove_ledger",
