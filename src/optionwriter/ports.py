@@ -210,6 +210,31 @@ class ViewSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KillOrder:
+    """A kill switch that is engaged: why, by whom, since when."""
+
+    reason: str
+    by: str
+    at_ms: int
+
+
+class KillSwitch(Protocol):
+    """The kill switch: while it is engaged, nothing new is sent."""
+
+    def read(self) -> KillOrder | None:
+        """The order in force, None when there is none."""
+        ...
+
+    def engage(self, reason: str, by: str, at_ms: int) -> None:
+        """Engages it, durably."""
+        ...
+
+    def clear(self) -> None:
+        """Lifts it."""
+        ...
+
+
 class LedgerStore(Protocol):
     """The append-only ledger; one writer."""
 

@@ -6,6 +6,7 @@ from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
     LOG_FOLDER,
+    TOKEN_FILE,
     VIEWS_FILE,
     BootError,
     config_path,
@@ -17,6 +18,7 @@ from optionwriter.bootstrap.stores import prove_ledger, view_sink, view_source
 __all__ = [
     "LEDGER_FILE",
     "LOG_FOLDER",
+    "TOKEN_FILE",
     "VIEWS_FILE",
     "BootError",
     "Desktop",

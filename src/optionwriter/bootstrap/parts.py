@@ -28,6 +28,7 @@ EXCHANGE_FILE = "exchange.jsonl"
 EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 VIEWS_FILE = "views.sqlite"
+TOKEN_FILE = "web.token"  # the page's, which may be there first
 LOG_FOLDER = "logs"
 MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
 
@@ -109,7 +110,7 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / MARK_FILE
         if fresh:
-            if any(folder.iterdir()) and not mark.exists():
+            if any(one.name != TOKEN_FILE for one in folder.iterdir()) and not mark.exists():
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )
