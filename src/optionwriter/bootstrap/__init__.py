@@ -2,6 +2,7 @@
 
 from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
+from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
@@ -27,8 +28,11 @@ __all__ = [
     "BootError",
     "CapturedDesk",
     "Desktop",
+    "Diagnosis",
+    "Level",
     "config_path",
     "demo_account",
+    "examine",
     "hold_folder",
     "kill_switch",
     "open_local_exchange",

@@ -149,7 +149,7 @@ def seat_exchange(
         store = open_ledger(settings, folder, account, stack)
         machine = SystemClock()
         url = local_url(settings.local_port) if env == "local" else None
-        key = _credentials(settings) if live else None
+        key = key_of(settings) if live else None
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
         clock = _exchange_clock(settings, session, machine, again)
@@ -204,8 +204,8 @@ def account_name(settings: Settings) -> str:
     return settings.deribit_client_id or "paper"
 
 
-def _credentials(settings: Settings) -> Credentials:
-    """The key; the local exchange's demo key where none is set."""
+def key_of(settings: Settings) -> Credentials:
+    """The API key; the local exchange's demo key where none is set."""
     secret = settings.deribit_client_secret.get_secret_value()
     if settings.deribit_env == "local" and not settings.deribit_client_id:
         return Credentials(DEMO_KEY.client_id, Secret(DEMO_KEY.secret))
