@@ -8,8 +8,8 @@ switch is obeyed before anything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
@@ -29,7 +29,15 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.market.term_structure import with_chains
-from optionwriter.ports import Broker, Clock, DecisionSink, KillOrder, KillSwitch, Market
+from optionwriter.ports import (
+    Broker,
+    BrokerUnavailableError,
+    Clock,
+    DecisionSink,
+    KillOrder,
+    KillSwitch,
+    Market,
+)
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
 from optionwriter.services.kill import obey_kill
@@ -65,7 +73,8 @@ class CycleReport:
     """What one cycle saw and did; the console, the log and the page tell it each in their way."""
 
     at_ms: int
-    state: AgentState
+    state: AgentState  # what was decided on
+    after: AgentState  # the same market with account and books as the orders left them
     caught_up: CaughtUp
     proposed: tuple[Proposed, ...]
     review: Review
@@ -105,6 +114,7 @@ def run_cycle(desk: Desk) -> CycleReport:
     return CycleReport(
         at_ms=state.at_ms,
         state=state,
+        after=_after(desk, state, executions),
         caught_up=caught,
         proposed=proposed,
         review=reviewed,
@@ -113,6 +123,17 @@ def run_cycle(desk: Desk) -> CycleReport:
         decisions=tuple(decisions),
         kill=desk.kill.read(),
     )
+
+
+def _after(desk: Desk, state: AgentState, executions: Sequence[Execution]) -> AgentState:
+    """What the orders left; the state before them while the account can't be read."""
+    if not executions:
+        return state
+    try:
+        account = desk.broker.account()
+    except BrokerUnavailableError:
+        return state
+    return with_book(replace(state, account=account), desk)
 
 
 def observe(desk: Desk) -> AgentState:

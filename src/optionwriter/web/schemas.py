@@ -268,6 +268,7 @@ class OrderLeg(BaseModel):
     limit_price: Amount
     start_price: Amount
     reduce_only: bool
+    chain_id: str = Field("", description="The chain it belongs to, where it is not the item's own.")
 
 
 class Metrics(Growing):

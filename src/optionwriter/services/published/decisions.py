@@ -43,7 +43,7 @@ def _decision(mode: str, report: CycleReport, each: Proposed, decision: Decision
 
 def strategies(report: CycleReport, closed: Sequence[ClosedPosition]) -> Row:
     """Each instance at the desk: its rules in force, what it decided last, what it holds and has brought."""
-    held = open_positions(report.state)
+    held = open_positions(report.after)
     return {
         "strategies": [
             _strategy(report, each, decision, held, closed)
