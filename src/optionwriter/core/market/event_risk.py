@@ -8,7 +8,7 @@ that to the share of events (Mincer and Zarnowitz 1969), its slope drawn to 0 as
 - walk-forward: the value of a day rests on windows that were over by then, so a skill is always out of sample
 - windows overlap: each counts 1 / days; the skill's standard error is Newey and West's over twice the horizon
 - a predictor is used where its skill (Brier's, against the base rate of the same day) exceeds its standard error,
-  the one with the highest ratio; else the probability is the base rate
+  the one with the highest ratio, and only after enough windows to believe that error; else it is the base rate
 - a longer window holds the shorter, so a curve never falls with the horizon
 """
 
@@ -38,6 +38,7 @@ PREDICTORS = ("index", "realised", "mix")
 _REALISED_DAYS = 30
 _LEAST_DAYS = 24  # of them
 _OLDEST_INDEX_MS = MS_PER_DAY * 3 // 2
+LEAST_SCORED = 20  # windows that do not overlap, before a predictor is used
 _PULL = 0.05  # windows x variance of the predictor: at a spread of 0.1, as strong as five windows
 _STEEPEST = 1.5
 _BARRIERS = (math.log1p(EVENT_SHARE), math.log1p(-EVENT_SHARE))  # of pump and crash
@@ -185,10 +186,12 @@ def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> Ev
         for name, volatility in volatilities.items():
             raw = touch_probability(volatility * math.sqrt(days / 365.0), barrier)
             forecast = _calibrated(raw, happened, days)
-            scored.append(_skill(name, forecast, base, happened, days))
+            scored.append(skill_of(name, forecast, base, happened, days))
             now[name] = _last(forecast)
         best = max(scored, key=_ratio)
-        use = _ratio(best) > 1.0 and not math.isnan(now[best.predictor])
+        use = (
+            _ratio(best) > 1.0 and best.windows >= LEAST_SCORED * days and not math.isnan(now[best.predictor])
+        )
         bases.append(_last(base))
         curve.append(now[best.predictor] if use else bases[-1])
         chosen.append(best.predictor if use else "")
@@ -238,8 +241,11 @@ def _calibrated(raw: F64, events: F64, days: int) -> F64:
     return np.where(windows >= LEAST_WINDOWS * days, np.clip(line, 0.0, 1.0), np.nan)
 
 
-def _skill(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:
-    """1 - Brier(forecast) / Brier(base), on the days that know all three."""
+def skill_of(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:
+    """1 - Brier(forecast) / Brier(base) over windows of `days`, on the starts that know all three; (n,) or longer.
+
+    Source: Brier (1950); the error is that of a ratio, by the delta method.
+    """
     forecast, base = forecast[: len(events)], base[: len(events)]
     known = ~np.isnan(forecast + base + events)
     windows = int(np.count_nonzero(known))
