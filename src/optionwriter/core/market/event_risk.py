@@ -7,8 +7,9 @@ that to the share of events (Mincer and Zarnowitz 1969), its slope drawn to 0 as
 
 - walk-forward: the value of a day rests on windows that were over by then, so a skill is always out of sample
 - windows overlap: each counts 1 / days; the skill's standard error is Newey and West's over twice the horizon
-- a predictor is used where its skill (Brier's, against the base rate of the same day) exceeds its standard error,
-  the one with the highest ratio, and only after enough windows to believe that error; else it is the base rate
+- skill is Brier's against the base rate of the same day. Of the predictors the one whose skill is the most standard
+  errors z above 0 leads; where z > 1, and enough windows were scored to believe that error, the probability lies
+  1 - 1 / z^2 of the way from the base rate to the leader's (James and Stein's weight); else it is the base rate
 - a longer window holds the shorter, so a curve never falls with the horizon
 """
 
@@ -54,6 +55,11 @@ class Skill(NamedTuple):
     score: float
     error: float
     windows: int
+
+    @property
+    def weight(self) -> float:
+        """What share of the way from the base rate to its probability is warranted: 0 at one standard error."""
+        return max(0.0, 1.0 - (self.error / self.score) ** 2) if self.score > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +195,11 @@ def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> Ev
             scored.append(skill_of(name, forecast, base, happened, days))
             now[name] = _last(forecast)
         best = max(scored, key=_ratio)
-        use = (
-            _ratio(best) > 1.0 and best.windows >= LEAST_SCORED * days and not math.isnan(now[best.predictor])
-        )
+        ahead = now[best.predictor]
+        weight = 0.0 if math.isnan(ahead) or best.windows < LEAST_SCORED * days else best.weight
         bases.append(_last(base))
-        curve.append(now[best.predictor] if use else bases[-1])
-        chosen.append(best.predictor if use else "")
+        curve.append(bases[-1] + weight * (ahead - bases[-1]) if weight else bases[-1])
+        chosen.append(best.predictor if weight else "")
         skills.append(tuple(scored))
     return EventRisk(_rising(curve), _rising(bases), tuple(skills), tuple(chosen))
 
