@@ -106,10 +106,13 @@ def run() -> list[Row]:
             desk, full = crowded(seated.desk, report, CLOSED)
         store = ViewStore(Path(name) / "bench.sqlite", lambda: 0)
         publisher = Publisher(store)
+        coins = ("BTC", "ETH", "USDC")
         publisher._curve = [
-            Point(at, 1e5 + at % 977 / 7, 1e5 + at % 613 / 3, {one: (1.5 + at % 31 / 1e6, 1.0) for one in ("BTC", "ETH", "USDC")})
+            Point(
+                at, 1e5 + at % 977 / 7, 1e5 + at % 613 / 3, dict.fromkeys(coins, (1.5 + at % 31 / 1e6, 1.0))
+            )
             for at in range(MOST_POINTS - 1)
-        ]  # fmt: skip
+        ]
         instant = count(full.at_ms, 60_000)
 
         def later() -> CycleReport:
