@@ -14,6 +14,7 @@ from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -27,6 +28,9 @@ app.command()(exchange)
 app.command()(up)
 app.command()(web)
 app.command()(doctor)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 
 
 @app.callback()
