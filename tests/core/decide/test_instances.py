@@ -64,7 +64,7 @@ def test_the_order_of_the_file_is_kept() -> None:
         ("[mine]\nsize_shar = 1\n", r"mine.size_shar is unknown: did you mean size_share\?"),
         ("[mine.gates]\nzzz = 1\n", "mine.gates.zzz is unknown: known are"),
         ('[mine.gates]\ndte_min = "2"\n', "mine.gates.dte_min: '2' is no number"),
-        ("[mine.gates]\ndte_min = nan\n", "dte_min is no number"),
+        ("[mine.gates]\ndte_min = nan\n", "dte_min is no finite number"),
         ("[mine]\ngates = 3\n", "mine.gates: must be a table"),
         ("[mine.roll]\ntake_profit_rolls = 1\n", "neither true nor false"),
         ("[mine]\nenabled = 1\n", "mine.enabled: 1 is neither true nor false"),

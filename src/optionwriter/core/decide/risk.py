@@ -14,7 +14,8 @@ from decimal import Decimal
 
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.decide import exposure
-from optionwriter.core.decide.budgets import Room, room_of
+from optionwriter.core.decide.budgets import BUDGETS, Room, room_of
+from optionwriter.core.decide.bundles import bundle_shape
 from optionwriter.core.decide.checks import ALWAYS, shape, trading_state
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.cover import Cover, cover_of, pending_orders
@@ -25,8 +26,8 @@ from optionwriter.core.decide.newrisk import (
     NEW_RISK,
     chains_used,
     margin_change,
-    opened_types,
     settles_in,
+    slots_taken,
 )
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.instruments import PRODUCTS, Instrument, OptionType
@@ -155,9 +156,9 @@ def judge(desk: Desk, proposal: Proposal) -> tuple[Finding, ...]:
     findings = _ask(desk, proposal, (trading_state, shape))
     if any(finding.code in (Code.MALFORMED, Code.CHECK_FAILED) for finding in findings):
         return findings
-    findings += _ask(desk, proposal, ALWAYS)
+    findings += _ask(desk, proposal, (bundle_shape, *ALWAYS))
     if proposal.item.opening_leg is not None:
-        findings += _ask(desk, proposal, NEW_RISK)
+        findings += _ask(desk, proposal, (*NEW_RISK, *BUDGETS))
     return findings
 
 
@@ -168,7 +169,7 @@ def spend(desk: Desk, proposal: Proposal) -> Desk:
         claims[currency] = claims.get(currency, _ZERO) + claim
     for currency, margin in margin_change(desk, proposal).items():
         margins[currency] = margins.get(currency, _ZERO) + max(_ZERO, margin)
-    opened = () if proposal.item.chain_id else tuple(opened_types(proposal))
+    opened = slots_taken(desk, proposal)
     return replace(
         desk,
         approved=(*desk.approved, *legs_pending(proposal)),

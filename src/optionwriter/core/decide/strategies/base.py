@@ -6,6 +6,7 @@ name. Adding one takes a file here, a line in the registry, a table in the confi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -61,6 +62,16 @@ WRITES: Mapping[str, Writes] = {
     "cash_secured_put": Writes(
         Family.LINEAR, OptionType.PUT, Action.OPEN_CASH_SECURED_PUT, Action.ROLL_PUT, Action.CLOSE_PUT
     ),
+    "call_spread": Writes(
+        Family.INVERSE,
+        OptionType.CALL,
+        Action.OPEN_CALL_SPREAD,
+        Action.ROLL_CALL_SPREAD,
+        Action.CLOSE_CALL_SPREAD,
+    ),
+    "put_spread": Writes(
+        Family.LINEAR, OptionType.PUT, Action.OPEN_PUT_SPREAD, Action.ROLL_PUT_SPREAD, Action.CLOSE_PUT_SPREAD
+    ),
 }
 
 
@@ -75,6 +86,22 @@ class RollParams(NamedTuple):
     close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
 
 
+class BundleParams(NamedTuple):
+    """What strategies of more than one leg need beside the rest. Shares are fractions."""
+
+    wing_width: float = 0.05  # from the sold strike to the bought one, a share of the sold
+    wing_delta: float = 0.0  # above 0: the wing is sought at this delta instead
+    min_credit_usd: float = 5.0  # a coin, after the wing and both fees
+    basis_floor: bool = True  # wheel: no call below the cost basis
+
+
+class DownsideParams(NamedTuple):
+    """How much the short puts may lose. The coins' own fall is not in it: that is the owner's, with or without puts."""
+
+    max_drawdown: float = 0.20  # share of equity, over all short puts of the account
+    stress: float = 0.30  # every index falls by this share
+
+
 _GATES = GateParams()
 _ROLL_GATES = GateParams(
     delta_max=0.45, dte_max=45.0, ivrv_min=0.0
@@ -82,11 +109,18 @@ _ROLL_GATES = GateParams(
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()
+_BUNDLE = BundleParams()
+_DOWNSIDE = DownsideParams()
+_OTHERS = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyConfig:
-    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover."""
+    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover.
+
+    `target_allocation`: by coin ("*" for all others), the share of equity that the coin may have if its puts are
+    assigned. What passes it, or `downside`, is penalised and not refused: limits are risk's.
+    """
 
     id: str
     kind: str = "covered_call"
@@ -97,6 +131,11 @@ class StrategyConfig:
     score: ScoreParams = _SCORE
     manage: ManageParams = _MANAGE
     roll: RollParams = _ROLL
+    bundle: BundleParams = _BUNDLE
+    downside: DownsideParams = _DOWNSIDE
+    target_allocation: Mapping[str, float] = field(
+        default_factory=lambda: {"BTC": 0.70, "ETH": 0.50, _OTHERS: 0.40}
+    )
     min_score: float = 0.0
     size_share: Decimal = Decimal(1)
     size_cap: Decimal | None = None  # coins a chain
@@ -126,12 +165,37 @@ class StrategyConfig:
             raise ConfigError(f"{self.id}: size_cap {self.size_cap} must be above 0, or absent")
         if self.max_items < 1 or self.max_chains < 1 or not self.sizes:
             raise ConfigError(f"{self.id}: max_items, max_chains and sizes need at least one")
-        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll):
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for params in (
+            self.gates,
+            self.roll_gates,
+            self.score,
+            self.manage,
+            self.roll,
+            self.downside,
+            self.bundle,
+        ):
             for name, value in zip(params._fields, params, strict=True):
-                if value != value:
-                    raise ConfigError(f"{self.id}: {name} is no number")
-        if min(self.score[:7]) < 0:
-            raise ConfigError(f"{self.id}: score weights can't be negative")
+                if not math.isfinite(value):
+                    raise ConfigError(f"{self.id}: {name} is no finite number")
+        for name, value in self.score._asdict().items():
+            if name.endswith("_weight") and value < 0:
+                raise ConfigError(f"{self.id}: score weights can't be negative, as {name} is")
+        if not (0 <= self.downside.stress <= 1 and self.downside.max_drawdown >= 0):
+            raise ConfigError(f"{self.id}: stress is a share from 0 to 1, max_drawdown a share of equity")
+        if not 0 < self.bundle.wing_width < 1 or not 0 <= self.bundle.wing_delta < 1:
+            raise ConfigError(
+                f"{self.id}: bundle.wing_width must lie between 0 and 1, wing_delta from 0 on below 1"
+            )
+        for coin, share in self.target_allocation.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{self.id}: target_allocation of {coin} is {share}: a share from 0 to 1")
+
+    def target(self, coin: str) -> float:
+        """The share of equity that the coin may have if its puts are assigned; NaN where none is named."""
+        return self.target_allocation.get(coin, self.target_allocation.get(_OTHERS, math.nan))
 
 
 def product_of(writes: Writes, underlying: str) -> Product:
@@ -150,7 +214,7 @@ def products_written(config: StrategyConfig) -> tuple[str, ...]:
 
 
 def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
-    """A sane covered-call writer for the mode: wide in research, strict in production."""
+    """A sane writer for the mode: wide in research, strict in production (docs/modes.md)."""
     wide = StrategyConfig(strategy_id)
     if mode is Mode.RESEARCH:
         return wide
@@ -180,6 +244,8 @@ def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
             open_interest_min=10.0,
         ),
         roll=RollParams(max_debit=0.0),
+        downside=DownsideParams(max_drawdown=0.10),
+        target_allocation={"BTC": 0.60, "ETH": 0.40, _OTHERS: 0.30},
         min_score=0.15,
     )
 

@@ -16,7 +16,8 @@ from optionwriter.core.decide.menu import Size
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 
-_PARAMS = ("gates", "roll_gates", "score", "manage", "roll")
+_PARAMS = ("gates", "roll_gates", "score", "manage", "roll", "downside", "bundle")
+_SHARES = "target_allocation"
 _PLAIN = ("kind", "underlyings", "writes", "min_score", "size_share", "size_cap", "sizes", "max_items", "max_chains",
           "style", "enabled", "profile", "chooser", "notes")  # fmt: skip
 
@@ -71,10 +72,12 @@ def _instance(name: str, table: Mapping[str, object], mode: Mode) -> StrategyCon
     for key, value in table.items():
         if key in _PARAMS:
             changes[key] = _params(f"{name}.{key}", getattr(config, key), value)
+        elif key == _SHARES:
+            changes[key] = {**config.target_allocation, **_shares(f"{name}.{key}", value)}
         elif key in _PLAIN:
             changes[key] = _plain(f"{name}.{key}", key, value)
         else:
-            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS)))
+            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS, _SHARES)))
     return replace(config, **changes)
 
 
@@ -93,6 +96,16 @@ def _params(where: str, start: Any, value: object) -> Any:
             raise ConfigError(f"{where}.{key}: {given!r} is no number")
         changes[key] = given if kind is bool else float(given)
     return start._replace(**changes)
+
+
+def _shares(where: str, value: object) -> dict[str, float]:
+    """A table of coin to share of equity."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a table of shares, as BTC = 0.6")
+    for coin, share in value.items():
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise ConfigError(f"{where}.{coin}: {share!r} is no number")
+    return {coin: float(share) for coin, share in value.items()}
 
 
 def _plain(where: str, key: str, value: object) -> object:
