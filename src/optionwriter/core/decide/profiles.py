@@ -9,6 +9,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from optionwriter.core.decide.menu import Metrics
 
@@ -69,7 +70,7 @@ def read_profiles(tables: Mapping[str, object]) -> tuple[Profile, ...]:
     return enabled
 
 
-def _value(where: str, key: str, value: object) -> float | int | bool:
+def _value(where: str, key: str, value: object) -> Any:
     if key not in _KEYS:
         close = difflib.get_close_matches(key, _KEYS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(_KEYS)}"
