@@ -3,6 +3,7 @@
 from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
 from optionwriter.bootstrap.parts import (
     LEDGER_FILE,
     LOG_FOLDER,
@@ -21,8 +22,11 @@ __all__ = [
     "BootError",
     "CapturedDesk",
     "Desktop",
+    "ExplainError",
     "config_path",
     "demo_account",
+    "explain_decision",
+    "explain_dry_spell",
     "hold_folder",
     "open_local_exchange",
     "prove_ledger",

@@ -13,6 +13,7 @@ import typer
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.explain import explain
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -23,6 +24,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
 app.command()(run)
 app.command()(exchange)
+app.command()(explain)
 app.command()(up)
 app.command()(web)
 
