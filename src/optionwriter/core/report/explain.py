@@ -13,7 +13,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
-from optionwriter.core.market.instruments import MS_PER_DAY, parse_instrument
+from optionwriter.core.market.instruments import MS_PER_DAY, InstrumentError, parse_instrument
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.hindsight import Delivered, by_gate, outcomes
 from optionwriter.core.report.remedies import built_out, number, remedies
@@ -154,16 +154,34 @@ def nearest(candidates: Sequence[Row], instrument: str | None) -> list[Row]:
     if instrument is not None:
         found = [row for row in candidates if row["instrument"] == instrument]
         if not found:
-            names = sorted({row["instrument"] for row in candidates})
-            close = difflib.get_close_matches(instrument, names, n=3, cutoff=0.4) or names[:3]
+            close = _alike(instrument, sorted({row["instrument"] for row in candidates}))
             raise ExplainError(
-                f"{instrument} was not looked at in this decision; nearest by name: {', '.join(close) or 'none'}"
+                f"{instrument} was not looked at in this decision; nearest: {', '.join(close) or 'none'}"
             )
         return found
     order = list(_ASKED)
     rejected = [row for row in candidates if row["gate"]]
     rejected.sort(key=lambda row: (-_place(order, row["gate"]), -number(row["distance"]), row["instrument"]))
     return rejected[:NEAREST]
+
+
+def _alike(wanted: str, names: Sequence[str], most: int = 3) -> list[str]:
+    """Options most like the one asked for: of its product, type and expiry, by strike; else by spelling."""
+    try:
+        option = parse_instrument(wanted)
+    except InstrumentError:
+        return difflib.get_close_matches(wanted, names, n=most, cutoff=0.3) or list(names[:most])
+    known = [parse_instrument(name) for name in names]
+    known.sort(
+        key=lambda one: (
+            one.product != option.product,
+            one.option_type is not option.option_type,
+            abs(one.expiry_ms - option.expiry_ms),
+            abs(one.strike - option.strike),
+            one.name,
+        )
+    )
+    return [one.name for one in known[:most]]
 
 
 def _place(order: Sequence[str], gate: str) -> int:
@@ -197,7 +215,7 @@ def why_not(row: Row) -> dict[str, Any]:
 def what_would_change(record: Row, candidates: Sequence[Row]) -> dict[str, Any]:
     """What would have had to be another number for a trade: by coin and type, the smallest single change of each."""
     if record["final"]["keys"]:
-        return {"words": "Nothing: there was a trade.", "sides": []}
+        return {"words": "Nothing: orders went out.", "sides": []}
     sides = []
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in candidates:

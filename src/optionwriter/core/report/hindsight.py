@@ -44,11 +44,12 @@ def outcomes(spot: Mapping[str, object], rows: Sequence[Row], delivered: Deliver
     seen: dict[str, Row] = {}
     for row in rows:
         seen.setdefault(row["instrument"], row)
-    return [outcome(row, Decimal(str(spot[_underlying(name)])), delivered) for name, row in seen.items()]
+    indices = {name: Decimal(str(price)) for name, price in spot.items()}
+    return [outcome(row, indices.get(_underlying(name)), delivered) for name, row in seen.items()]
 
 
-def outcome(row: Row, index: Decimal, delivered: Delivered) -> Outcome:
-    """One candidate's. `index` is the underlying's at the decision."""
+def outcome(row: Row, index: Decimal | None, delivered: Delivered) -> Outcome:
+    """One candidate's. `index` is the underlying's at the decision, None where it was not seen."""
     option = parse_instrument(row["instrument"])
     product = option.product
     bare = Outcome(
@@ -65,6 +66,8 @@ def outcome(row: Row, index: Decimal, delivered: Delivered) -> Outcome:
     price = delivered(product.index_name, option.expiry_ms)
     if price is None:
         return bare._replace(why="its delivery price is not known yet")
+    if index is None:
+        return bare._replace(delivery_price=price, why="its index was not seen")
     bid = row["bid"]
     if not isinstance(bid, int | float) or not bid > 0:
         return bare._replace(delivery_price=price, why="nobody bid for it")
