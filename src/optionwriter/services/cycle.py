@@ -121,7 +121,7 @@ def _chains(state: AgentState) -> list[OptionChain]:
 def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
     """One strategy's menus and choice; its failure is its own."""
     try:
-        offered = seat.strategy.propose(state, seat.config, capacity_of(state, limits))
+        offered = seat.strategy.propose(state, seat.config, capacity_of(state, limits, seat.config.id))
         menus, dropped = sift(seat.config.id, offered)
         for one in dropped:
             log.warning("left off the menu", strategy=seat.config.id, why=one)

@@ -217,11 +217,11 @@ def reasoning(each: Proposed, decision: Decision) -> str:
     if each.failure:
         return each.failure
     menus = each.menus
-    if decision.fact.summary:
-        return decision.fact.summary
     notes = [note for menu in menus for note in menu.notes]
     notes += [each.choice.note] if each.choice.note else []
     notes += [f"left off the menu: {one}" for one in each.dropped]
+    if decision.fact.summary:
+        return "; ".join([decision.fact.summary, *notes])
     held = [f"{one.instrument} {one.verdict}: {one.reason}" for menu in menus for one in menu.held]
     return "; ".join(held + notes) or "nothing on the menu reaches the least score"
 

@@ -127,9 +127,11 @@ class Status(Fresh):
 
 
 class Leg(BaseModel):
-    """One leg; `quantity` is signed, negative is short."""
+    """One leg; `quantity` is signed, negative is short; `side` is how it was opened."""
 
     instrument: str
+    side: str
+    currency: str
     strike: Amount
     expiry: str
     expiry_ms: int
@@ -143,6 +145,8 @@ class Leg(BaseModel):
     closed_at: str | None
     closed_ms: int | None
     label: str
+    pnl_abs: Maybe
+    pnl_abs_usd: Maybe
 
 
 class Total(BaseModel):
