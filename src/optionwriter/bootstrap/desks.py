@@ -222,15 +222,16 @@ def desk_of(
     parts = DECISIONS_PER_PART if nap_ms is None else 1
     sink = DecisionFiles(settings.data_dir / LOG_FOLDER, settings.candidate_retention_days, parts)
     stack.callback(lambda: sink.close(clock.now_ms()))
+    seats = seats_of(settings)
     return Desk(
         clock=clock,
         market=market,
         broker=broker,
         recorder=recorder,
         sink=sink,
-        seats=seats_of(settings),
+        seats=seats,
         products=products_of(settings),
-        limits=limits_of(settings),
+        limits=limits_of(settings, seats),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode=mode_of(settings),

@@ -78,12 +78,12 @@ def chain_counts(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 
 
 def expiry_chains(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
-    """Calls on an underlying by expiry date. A roll may go where it must: defence is not held to it."""
+    """Calls on an underlying by expiry date. A defensive roll may go where it must: it is not held to it."""
+    if proposal.item.mandatory:
+        return
     most = desk.limits.max_calls_per_expiry
     for leg in sold_to_open(proposal.item):
         option = parse_instrument(leg.instrument)
-        if proposal.item.chain_of(leg):
-            continue
         used = calls_at(desk, option.product.underlying, option.expiry_ms)
         if option.is_call and used + 1 > most:
             at = f"{option.product.underlying} calls of {expiry_code(option.expiry_ms)}"
