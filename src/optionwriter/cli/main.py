@@ -13,6 +13,7 @@ import typer
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -25,6 +26,9 @@ app.command()(run)
 app.command()(exchange)
 app.command()(up)
 app.command()(web)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 
 
 @app.callback()
