@@ -21,7 +21,7 @@ Row = dict[str, Any]
 # What the underlying's card shows in places of its own; anything else that is published stands below, by its name.
 CARD_FIELDS = frozenset(
     ("underlying", "spot", "regime", "volatility_index", "volatility_rank_1y", "realised_7d", "realised_30d",
-     "return_1d", "return_7d", "return_30d", "data_age_ms")
+     "return_1d", "return_7d", "return_30d", "data_age_ms", "at_ms", "at")
 )  # fmt: skip
 
 
