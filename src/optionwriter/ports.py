@@ -170,7 +170,9 @@ class ViewSink(Protocol):
     """The agent's side of what other processes see and ask. It trades on without it, so nothing here raises."""
 
     def publish(self, views: Mapping[str, object], entries: Sequence[FeedEntry] = ()) -> bool:
-        """Replaces the named views and appends the entries, all at once; False (and a log line) when it failed."""
+        """Replaces the named views and appends the entries, all at once; a view whose body is None is dropped.
+
+        False (and a log line) when it failed, or when what was published before is lost: then all must come again."""
         ...
 
     def last(self, name: str) -> object | None:

@@ -29,6 +29,7 @@ EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 VIEWS_FILE = "views.sqlite"
 TOKEN_FILE = "web.token"  # the page's, which may be there first
+KILL_FILE = "KILL"  # outlives --fresh: only a resume, or its owner, takes it away
 LOG_FOLDER = "logs"
 MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
 
@@ -110,7 +111,8 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / MARK_FILE
         if fresh:
-            if any(one.name != TOKEN_FILE for one in folder.iterdir()) and not mark.exists():
+            strange = [one.name for one in folder.iterdir() if one.name not in (TOKEN_FILE, KILL_FILE)]
+            if strange and not mark.exists():
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )

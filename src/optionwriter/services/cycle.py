@@ -2,11 +2,13 @@
 
 Who sits at the desk (which clock, market, broker, chooser) is decided in bootstrap and never asked here. Keeps: what
 happened is booked before anything is decided; one strategy's failure is told and never stops the others; nothing is
-sent that risk did not approve; the decision commits with its intents before the first order leaves.
+sent that risk did not approve; the decision commits with its intents before the first order leaves; an engaged kill
+switch is obeyed before anything else is done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,9 +28,10 @@ from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
-from optionwriter.ports import Broker, Clock, DecisionSink, Market
+from optionwriter.ports import Broker, Clock, DecisionSink, KillOrder, KillSwitch, Market
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
+from optionwriter.services.kill import obey_kill
 from optionwriter.services.proposed import Proposed, Seat
 from optionwriter.services.recorder import Recorder
 from optionwriter.services.records import decision_records
@@ -45,12 +48,14 @@ class Desk:
     broker: Broker
     recorder: Recorder
     sink: DecisionSink
+    kill: KillSwitch
     seats: tuple[Seat, ...]
     products: tuple[str, ...]
     limits: Limits
     label_prefix: str
     order_validity_ms: int
     mode: str
+    stopwatch: Callable[[], float]  # the machine's seconds: for how long things took, decides nothing
     nap_ms: int | None = None  # exchange time between looks at a wish to stop; None: sleep in one go
 
 
@@ -66,13 +71,16 @@ class CycleReport:
     executions: tuple[Execution, ...]
     differences: tuple[Difference, ...]
     decisions: tuple[Decision, ...]  # one for each of `proposed`, in its order
+    kill: KillOrder | None  # the switch as it stood at the end
 
 
 def run_cycle(desk: Desk) -> CycleReport:
     """One decision cycle. Errors: MarketUnavailableError, BrokerUnavailableError (nothing was risked), LedgerError."""
+    obey_kill(desk.recorder, desk.broker, desk.kill)
     account = desk.broker.account()
     if not desk.recorder.book.seq:
         open_ledger(desk.recorder, account, desk.mode, indices(desk.market, desk.products))
+        obey_kill(desk.recorder, desk.broker, desk.kill)
     caught = catch_up(desk.recorder, desk.broker)
     state = observe(desk)
     differences = check_books(desk.recorder, state.account, desk.label_prefix)
@@ -89,12 +97,20 @@ def run_cycle(desk: Desk) -> CycleReport:
     decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
     commit(desk.recorder, [one for one in decisions if one.fact.chosen])
     executions = carry_out(
-        desk.recorder, desk.broker, decisions, lambda intent, filled: _lowered(desk, intent)
+        desk.recorder, desk.broker, desk.kill, decisions, lambda intent, filled: _lowered(desk, intent)
     )
     for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
     return CycleReport(
-        state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences, tuple(decisions)
+        at_ms=state.at_ms,
+        state=state,
+        caught_up=caught,
+        proposed=proposed,
+        review=reviewed,
+        executions=tuple(executions),
+        differences=differences,
+        decisions=tuple(decisions),
+        kill=desk.kill.read(),
     )
 
 

@@ -1,7 +1,8 @@
 """Execute: from approved items to orders at the venue, each step durably in the ledger before it is taken.
 
 The decision commits with its first intents in one transaction; then they are sent, one after the other. A roll's
-second step is prepared only when the first one's fill is seen, and only for the cover that it freed.
+second step is prepared only when the first one's fill is seen, and only for the cover that it freed. The kill switch is
+read at the last moment before every send; what it holds back is booked as never sent.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optionwriter.core.books.account import Acknowledged, Found, Rejected
-from optionwriter.core.books.facts import Decided, Intent, IntentPrepared, OrderRejected, OrderUnknown
+from optionwriter.core.books.facts import (
+    Decided,
+    Intent,
+    IntentPrepared,
+    OrderProvenAbsent,
+    OrderRejected,
+    OrderUnknown,
+)
 from optionwriter.core.books.ledger import OrderStatus
 from optionwriter.core.decide.execution import lowered
-from optionwriter.ports import Broker
+from optionwriter.ports import Broker, KillSwitch
 from optionwriter.services.catch_up import close_order
+from optionwriter.services.kill import words
 from optionwriter.services.recorder import Entry, Recorder
 
 Lower = Callable[[Intent, Decimal], Decimal]
@@ -69,7 +78,7 @@ def commit(recorder: Recorder, decisions: Sequence[Decision]) -> None:
 
 
 def carry_out(
-    recorder: Recorder, broker: Broker, decisions: Sequence[Decision], lower: Lower
+    recorder: Recorder, broker: Broker, kill: KillSwitch, decisions: Sequence[Decision], lower: Lower
 ) -> list[Execution]:
     """Sends what was committed. `lower(intent, freed)` is the amount that a later step may still have.
 
@@ -78,11 +87,13 @@ def carry_out(
     done: list[Execution] = []
     for decision in decisions:
         for plan in decision.plans:
-            done += _carry_out_plan(recorder, broker, plan, lower)
+            done += _carry_out_plan(recorder, broker, kill, plan, lower)
     return done
 
 
-def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower) -> list[Execution]:
+def _carry_out_plan(
+    recorder: Recorder, broker: Broker, kill: KillSwitch, plan: Plan, lower: Lower
+) -> list[Execution]:
     done: list[Execution] = []
     for step, intent in enumerate(plan.intents):
         sized: Intent | None = intent
@@ -99,12 +110,16 @@ def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower
                 )
                 continue
             recorder.record([Entry(IntentPrepared(sized), *plan.ids)])
-        done.append(_send(recorder, broker, plan, sized if sized is not None else intent))
+        done.append(_send(recorder, broker, kill, plan, sized if sized is not None else intent))
     return done
 
 
-def _send(recorder: Recorder, broker: Broker, plan: Plan, intent: Intent) -> Execution:
-    """Sends one prepared intent and books what is known of it."""
+def _send(recorder: Recorder, broker: Broker, kill: KillSwitch, plan: Plan, intent: Intent) -> Execution:
+    """Sends one prepared intent and books what is known of it; under a kill it is booked as never sent."""
+    order = kill.read()
+    if order is not None:
+        recorder.record([Entry(OrderProvenAbsent(intent.label), *plan.ids)])
+        return Execution(plan.strategy_id, intent, Decimal(0), "not sent", words(order))
     outcome = broker.send(intent)
     detail = ""
     if isinstance(outcome, Acknowledged):

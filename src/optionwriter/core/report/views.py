@@ -28,8 +28,9 @@ from optionwriter.core.books.pnl import (
     percent,
 )
 from optionwriter.core.decide.crossing import exact
-from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.state import AgentState, HeldOption
 from optionwriter.core.market.instruments import MS_PER_DAY, Instrument, parse_instrument
+from optionwriter.core.report.detail import flow_sums
 
 _ZERO = Decimal(0)
 
@@ -53,7 +54,7 @@ class LegView:
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """An open chain; strike, expiry, entry and mark are those of its first open short leg."""
+    """An open chain; strike, expiry, entry and mark are those of its first open short leg. Fees are negative."""
 
     position_id: str
     underlying: str
@@ -73,11 +74,30 @@ class OpenPosition:
     unrealized_pnl_pct_usd: Decimal | None
     realized_pnl_abs: Decimal | None
     realized_pnl_abs_usd: Decimal | None
+    fees: Decimal
+    fees_usd: Decimal
+    net_premium: Decimal
+    net_premium_usd: Decimal
     currency: str
     execution_mode: str
     created_at: int
     number_of_rolls: int
     legs: tuple[LegView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPosition:
+    """An option of the account, or the part of it, that is not ours. `worth` is at its mark, negative when owed."""
+
+    instrument: str
+    amount: Decimal
+    option_type: str
+    strike: Decimal
+    expiry_ms: int
+    mark: Decimal | None
+    worth: Decimal | None
+    worth_usd: Decimal | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,7 @@ class ClosedPosition:
     realized_pnl_pct: Decimal
     realized_pnl_pct_usd: Decimal
     fees: Decimal
+    fees_usd: Decimal
     number_of_rolls: int
     days_in_trade: float
     max_drawdown: Decimal
@@ -156,13 +177,36 @@ def open_positions(state: AgentState) -> tuple[OpenPosition, ...]:
     return tuple(_open_position(chain, state, prices) for chain in open_chains(state.book) if chain.open_legs)
 
 
+def external_positions(state: AgentState) -> tuple[ExternalPosition, ...]:
+    """The options on the account that are not ours, by name; what no product is known of is `state.foreign`."""
+    return tuple(_external(one, state) for one in state.held if one.external)
+
+
+def _external(one: HeldOption, state: AgentState) -> ExternalPosition:
+    currency = one.option.product.settlement_currency
+    mark = exact(one.mark) if math.isfinite(one.mark) else None
+    price = state.price_usd(currency)
+    worth = None if mark is None else one.external * mark
+    return ExternalPosition(
+        instrument=one.option.name,
+        amount=one.external,
+        option_type=str(one.option.option_type),
+        strike=one.option.strike,
+        expiry_ms=one.option.expiry_ms,
+        mark=mark,
+        worth=worth,
+        worth_usd=None if worth is None or price is None else worth * price,
+        currency=currency,
+    )
+
+
 def closed_positions(
     book: Book, drawdowns: Mapping[str, Drawdown] | None = None
 ) -> tuple[ClosedPosition, ...]:
     """Chains that are over, latest first. `drawdowns` as observe() keeps them; else only flows are known."""
     ended = [chain for chain in book.chains.values() if not chain.is_open and chain.legs]
     ended.sort(key=lambda chain: (-(chain.closed_ms or 0), chain.chain_id))
-    return tuple(_closed_position(chain, book, (drawdowns or {}).get(chain.chain_id)) for chain in ended)
+    return tuple(closed_position(chain, book.mode, (drawdowns or {}).get(chain.chain_id)) for chain in ended)
 
 
 def observe(drawdowns: Mapping[str, Drawdown], state: AgentState) -> dict[str, Drawdown]:
@@ -223,7 +267,7 @@ def account_view(state: AgentState) -> AccountView:
 def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosition:
     leg = next((one for one in chain.open_legs if one.position < 0), chain.open_legs[0])
     option = parse_instrument(leg.instrument)
-    pnl = _pnl(chain, prices)
+    pnl, sums = _pnl(chain, prices), flow_sums(chain)
     share = None if pnl is None else percent(pnl.unrealised, collateral(chain))
     return OpenPosition(
         position_id=chain.chain_id,
@@ -244,6 +288,10 @@ def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosit
         unrealized_pnl_pct_usd=None if share is None else share.usd,
         realized_pnl_abs=None if pnl is None else pnl.realised.coin,
         realized_pnl_abs_usd=None if pnl is None else pnl.realised.usd,
+        fees=sums.fees.coin,
+        fees_usd=sums.fees.usd,
+        net_premium=sums.net_premium.coin,
+        net_premium_usd=sums.net_premium.usd,
         currency=option.product.settlement_currency,
         execution_mode=state.book.mode,
         created_at=chain.created_ms,
@@ -252,7 +300,8 @@ def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosit
     )
 
 
-def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedPosition:
+def closed_position(chain: Chain, mode: str, seen: Drawdown | None) -> ClosedPosition:
+    """A chain that is over and had a leg; `mode` is the book's."""
     pnl = chain_pnl(chain, Prices({}, {}))  # nothing is open, so no price is asked
     share = percent(pnl.realised, collateral(chain))
     option = parse_instrument(chain.legs[0].instrument)
@@ -264,7 +313,7 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         strategy_type=chain.strategy_type,
         strategy_id=chain.strategy_id,
         currency=option.product.settlement_currency,
-        execution_mode=book.mode,
+        execution_mode=mode,
         created_at=chain.created_ms,
         closed_at=closed,
         net_premium=pnl.net_premium.coin,
@@ -274,6 +323,7 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         realized_pnl_pct=share.coin,
         realized_pnl_pct_usd=share.usd,
         fees=pnl.fees.coin,
+        fees_usd=pnl.fees.usd,
         number_of_rolls=chain.rolls,
         days_in_trade=(closed - chain.created_ms) / MS_PER_DAY,
         max_drawdown=(seen or Drawdown()).after(pnl.realised.coin).worst,
