@@ -111,8 +111,8 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / MARK_FILE
         if fresh:
-            strange = [one.name for one in folder.iterdir() if one.name not in (TOKEN_FILE, KILL_FILE)]
-            if strange and not mark.exists():
+            early = (TOKEN_FILE, KILL_FILE)  # may be there before an agent is
+            if any(one.name not in early for one in folder.iterdir()) and not mark.exists():
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )

@@ -14,6 +14,7 @@ from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -26,6 +27,9 @@ app.command()(run)
 app.command()(exchange)
 app.command()(up)
 app.command()(web)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 app.command()(doctor)
 
 

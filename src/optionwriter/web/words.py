@@ -39,16 +39,17 @@ LABELS = {
     "cash_secured_put": "Cash-secured put",
     "cross": "crosses the spread",
 }
+SHARE = "share"  # a fraction, shown as percent
 UNITS = {
-    "dte": "d", "days": "d", "otm": "share", "otm_pct": "%", "ivrv": "×", "premium_usd": "USD", "spread": "share",
-    "linear_spread": "share", "open_interest": "coins", "bid_size": "coins",
+    "dte": "d", "days": "d", "otm": SHARE, "otm_pct": "%", "ivrv": "×", "premium_usd": "USD", "spread": SHARE,
+    "linear_spread": SHARE, "open_interest": "coins", "bid_size": "coins",
 }  # fmt: skip
 ENDS = (
     ("_usd", "USD"),
     ("_pct", "%"),
     ("_days", "d"),
     ("days", "d"),
-    ("_share", "share"),
+    ("_share", SHARE),
     ("_yield", "a year"),
     ("_delta", "Δ"),
 )

@@ -118,7 +118,7 @@ def headline(decision: Row) -> str:
 
 def _why_nothing(decision: Row) -> str:
     held = [
-        f"{one['verdict']} {one['instrument']} ({label(one['reason']).lower()})"
+        f"{label(one['verdict'])} {one['instrument']}: {label(one['reason']).lower()}"
         for menu in decision["menus"]
         for one in menu["held"]
     ]
@@ -127,5 +127,5 @@ def _why_nothing(decision: Row) -> str:
         for gate, number in menu["counts_by_gate"].items():
             counts[gate] = counts.get(gate, 0) + number
     offered = sum(len(menu["items"]) + menu["items_left_out"] for menu in decision["menus"])
-    looked = f"{offered} could be written, {sum(counts.values()):,} failed a gate"
+    looked = f"{offered} of {offered + sum(counts.values()):,} passed the gates"
     return "; ".join([*held, looked])

@@ -49,6 +49,7 @@ export function startCommands() {
       });
       if (reply.status === 202) {
         dialog.close();
+        scrollTo({ top: 0 }); // where it is said what came of it
         document.body.dispatchEvent(new CustomEvent("filter")); // shows it now, not with the next cycle
       } else {
         fail((await reply.json()).error);
