@@ -76,10 +76,12 @@ def opened(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="package")
 def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The running demo, both coins with an open position and one closed."""
-    with Demo(tmp_path_factory.mktemp("demo")) as running:
-        running.until_it_trades()
-        yield running
+    """The running demo, both coins with an open and a closed position when it begins."""
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    demo.prepare()
+    with demo:
+        demo.until_it_trades()
+        yield demo
 
 
 @pytest.fixture

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap import KILL_FILE, VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen, url_of
+from optionwriter.web.token import login_link
 
 TOKEN = "a-token-for-tests-of-32-letters-"
 NOW_MS = 1_800_000_000_000
@@ -25,12 +25,11 @@ class Crafted:
         self.age_s = 2.0
         self._sink = ViewStore(folder / VIEWS_FILE, lambda: NOW_MS)
         source = ViewStore(folder / VIEWS_FILE, lambda: NOW_MS + int(self.age_s * 1000))
-        signs_in = "token" in inspect.signature(create_app).parameters
-        more: dict[str, Any] = {"kill": None, "token": TOKEN} if signs_in else {}
+        self.kill = KillFile(folder / KILL_FILE)
         listener = listen("127.0.0.1", 0)
         self.base = url_of(listener)
-        self.link = f"{self.base}login?token={TOKEN}" if signs_in else self.base
-        self._server = RunningWeb(create_app(source, **more), listener)
+        self.link = login_link(self.base, TOKEN)
+        self._server = RunningWeb(create_app(source, kill=self.kill, token=TOKEN), listener)
         self._thread = threading.Thread(target=self._server.run)
 
     def __enter__(self) -> Crafted:

@@ -29,10 +29,10 @@ app.command()(exchange)
 app.command()(explain)
 app.command()(up)
 app.command()(web)
-app.command()(doctor)
 app.command()(kill)
 app.command()(resume)
 app.command()(status)
+app.command()(doctor)
 
 
 @app.callback()
