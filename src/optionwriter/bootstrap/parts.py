@@ -16,7 +16,7 @@ from pathlib import Path
 
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.limits import Cap, Limits
-from optionwriter.core.decide.strategies.base import ConfigError, Mode
+from optionwriter.core.decide.strategies.base import ConfigError, Mode, products_written
 from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
@@ -29,6 +29,7 @@ EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 VIEWS_FILE = "views.sqlite"
 KILL_FILE = "KILL"  # outlives --fresh: only a resume, or its owner, takes it away
+TOKEN_FILE = "web.token"  # the page's, which may be there first
 LOG_FOLDER = "logs"
 MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
 
@@ -96,11 +97,13 @@ def seats_of(settings: Settings) -> tuple[Seat, ...]:
 
 
 def products_of(settings: Settings) -> tuple[str, ...]:
-    """The products that are read: the inverse book of each underlying, for covered calls."""
+    """The products that are read: each coin's inverse book (its index comes from there), and what an enabled
+    instance sells besides. Errors: BootError."""
+    written = {code for seat in seats_of(settings) for code in products_written(seat.config)}
     return tuple(
         one.code
         for one in PRODUCTS.values()
-        if one.underlying in settings.underlyings and one.family is Family.INVERSE
+        if one.underlying in settings.underlyings and (one.family is Family.INVERSE or one.code in written)
     )
 
 
@@ -110,7 +113,8 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / MARK_FILE
         if fresh:
-            if any(one.name != KILL_FILE for one in folder.iterdir()) and not mark.exists():
+            ours = (KILL_FILE, TOKEN_FILE)
+            if any(one.name not in ours for one in folder.iterdir()) and not mark.exists():
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )

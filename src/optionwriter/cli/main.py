@@ -12,6 +12,7 @@ import typer
 
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
+from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
@@ -29,6 +30,7 @@ app.command()(web)
 app.command()(kill)
 app.command()(resume)
 app.command()(status)
+app.command()(doctor)
 
 
 @app.callback()
