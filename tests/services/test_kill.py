@@ -417,7 +417,11 @@ def test_an_unknown_command_is_marked_and_said(tmp_path: Path) -> None:
         watch, told = watched(one, asked)
         asked.ask("double")
         with capture_logs() as logs:
+            asked.fails = True
+            assert [watch.look(), watch.look()] == [True, False], "it is done, though the mark is missing"
+            asked.fails = False
             watch.look()
+        assert len(told) == len(logs) == 1
         assert not asked.pending_commands() and logs[0]["event"] == "unknown command"
         assert "'double'" in told[0] and one.desk.kill.read() is None
 
