@@ -1,4 +1,4 @@
-"""Ten recorded days of training on both coins: ladders of six calls, rolled and settled, never naked at any cycle."""
+"""Ten recorded days of training on both coins: ladders of six calls, rolled, never naked at any cycle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from optionwriter.bootstrap import LOG_FOLDER, seat_sample
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import open_chains
-from optionwriter.core.books.facts import IntentPrepared, Settled
+from optionwriter.core.books.facts import IntentPrepared
 from optionwriter.core.books.ledger import replay
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, parse_instrument
 from optionwriter.services.agent import run_agent
@@ -21,7 +21,7 @@ from optionwriter.services.cycle import CycleReport
 from optionwriter.settings import Settings
 
 pytestmark = pytest.mark.slow
-DAYS, COINS, MOST, PER_EXPIRY = 10, ("BTC", "ETH"), 6, 3
+DAYS, COINS, MOST = 10, ("BTC", "ETH"), 6
 
 
 @dataclass
@@ -32,7 +32,6 @@ class Log:
     calls: list[Counter[str]] = field(default_factory=list)  # of our open chains, by coin
     codes: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
-    at_expiry: list[int] = field(default_factory=list)  # the most calls of a date, right after openings
     failures: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
 
@@ -94,9 +93,7 @@ def test_never_naked_at_any_cycle_by_the_accounts_own_figures(ran: tuple[Path, L
             assert sold + resting <= min(cash.balance, cash.margin_balance), (seen.at_ms, coin)
 
 
-def test_every_order_is_the_smallest_lot_and_every_call_out_of_profile_bounds_is_told(
-    ran: tuple[Path, Log, list[object]],
-) -> None:
+def test_every_order_is_the_smallest_lot(ran: tuple[Path, Log, list[object]]) -> None:
     _, _, bodies = ran
     sold = [one.intent for one in bodies if isinstance(one, IntentPrepared)]
     assert len(sold) > 12
@@ -104,9 +101,9 @@ def test_every_order_is_the_smallest_lot_and_every_call_out_of_profile_bounds_is
         assert intent.amount == parse_instrument(intent.instrument).product.min_amount
 
 
-def test_rolls_and_settlements_happen_and_collide_with_nothing(ran: tuple[Path, Log, list[object]]) -> None:
-    _, log, bodies = ran
-    assert log.done["ROLL_CALL"] > 0 and sum(isinstance(one, Settled) for one in bodies) > 3
+def test_rolls_happen_and_collide_with_nothing(ran: tuple[Path, Log, list[object]]) -> None:
+    _, log, _ = ran
+    assert log.done["ROLL_CALL"] > 3, (log.done, log.codes)
     assert not log.failures
     assert set(log.codes) <= {"INSTRUMENT_TAKEN"}, log.codes  # two rolls wanting one target: the second waits
     assert sum(log.codes.values()) <= log.done["ROLL_CALL"]
