@@ -202,14 +202,6 @@ class Settings(BaseModel):
             return tuple(part.strip().upper() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("web_token")
-    @classmethod
-    def _long(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if text and not re.fullmatch(r"[A-Za-z0-9_.~\-]{16,200}", text):
-            raise ValueError("give 16 to 200 letters, digits, - _ . or ~, or leave it out: one is then made")
-        return value
-
     @field_validator("training_strategies", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
@@ -218,6 +210,14 @@ class Settings(BaseModel):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("web_token")
+    @classmethod
+    def _long(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not re.fullmatch(r"[A-Za-z0-9_.~\-]{16,200}", text):
+            raise ValueError("give 16 to 200 letters, digits, - _ . or ~, or leave it out: one is then made")
+        return value
 
     @field_validator("underlyings")
     @classmethod
