@@ -77,7 +77,7 @@ def decisions(source: ViewSource, strategy: str, only: str) -> list[Row]:
     limit = DECISIONS_SHOWN if only == ALL else DECISIONS_KEPT
     found: Any = source.entries(DECISIONS, limit, strategy or None)
     kept = [one for one in found if only == ALL or acted(one)]
-    return [{**one, "headline": headline(one)} for one in kept[:DECISIONS_SHOWN]]
+    return [{**one, "headline": headline(one), "acted": acted(one)} for one in kept[:DECISIONS_SHOWN]]
 
 
 def decision_of(source: ViewSource, decision_id: str) -> Row | None:
