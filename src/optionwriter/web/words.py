@@ -32,6 +32,9 @@ LABELS = {
     "volatility_rank_1y": "Rank, 1 y",
     "realised_7d": "Realised, 7 d",
     "realised_30d": "Realised, 30 d",
+    "range_volatility_7d": "High–low volatility, 7 d",
+    "distance_50d": "From 50 d average",
+    "distance_200d": "From 200 d average",
     "return_1d": "1 d",
     "return_7d": "7 d",
     "return_30d": "30 d",
@@ -55,13 +58,18 @@ ENDS = (
 )
 
 
+SHORT = {"otm": "OTM", "itm": "ITM", "ivrv": "IV ÷ RV", "iv": "IV", "dte": "DTE", "rv": "RV"}
+FRACTIONS = ("realised", "range_volatility", "distance_", "return_", "pump", "crash", "drawdown")
+
+
 def label(name: object) -> str:
     """The name in words."""
     text = str(name)
     found = LABELS.get(text)
     if found is None:
         plain = text.replace("_usd", "").replace("_pct", "").replace("_", " ").strip()
-        found = plain[:1].upper() + plain[1:]
+        found = " ".join(SHORT.get(word, word) for word in plain.split())
+        found = found[:1].upper() + found[1:]
     return found
 
 
@@ -70,4 +78,6 @@ def unit(name: object) -> str:
     text = str(name)
     if text in UNITS:
         return UNITS[text]
+    if text.startswith(FRACTIONS):
+        return SHARE
     return next((word for end, word in ENDS if text.endswith(end)), "")

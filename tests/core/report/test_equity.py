@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,10 +89,7 @@ def test_old_points_spread_over_time_not_over_their_number() -> None:
     for second in range(20_000):
         curve = with_point(curve, point(n * hour + second * 1_000, float(n)))
     month = [one for one in curve if one.at_ms < n * hour]
-    assert (
-        len(month) > 100
-        and max(b.at_ms - a.at_ms for a, b in zip(month, month[1:], strict=False)) < 10 * hour
-    )
+    assert len(month) > 100 and max(b.at_ms - a.at_ms for a, b in pairwise(month)) < 10 * hour
 
 
 def test_a_market_that_began_anew_begins_a_curve_anew() -> None:
@@ -127,7 +125,7 @@ def test_columns_and_back() -> None:
     ids=range(10),
 )  # fmt: skip
 def test_what_is_no_curve_is_refused(kept: object) -> None:
-    with pytest.raises(ValueError, match="no curve|zip"):
+    with pytest.raises(ValueError, match=r"no curve|zip"):
         points_of(kept)
 
 

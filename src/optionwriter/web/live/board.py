@@ -21,7 +21,7 @@ Row = dict[str, Any]
 # What the underlying's card shows in places of its own; anything else that is published stands below, by its name.
 CARD_FIELDS = frozenset(
     ("underlying", "spot", "regime", "volatility_index", "volatility_rank_1y", "realised_7d", "realised_30d",
-     "return_1d", "return_7d", "return_30d", "data_age_ms")
+     "return_1d", "return_7d", "return_30d", "data_age_ms", "at_ms", "at")
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def decisions(source: ViewSource, strategy: str, only: str) -> list[Row]:
     limit = DECISIONS_SHOWN if only == ALL else DECISIONS_KEPT
     found: Any = source.entries(DECISIONS, limit, strategy or None)
     kept = [one for one in found if only == ALL or acted(one)]
-    return [{**one, "headline": headline(one)} for one in kept[:DECISIONS_SHOWN]]
+    return [{**one, "headline": headline(one), "acted": acted(one)} for one in kept[:DECISIONS_SHOWN]]
 
 
 def decision_of(source: ViewSource, decision_id: str) -> Row | None:

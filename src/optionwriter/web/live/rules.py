@@ -22,7 +22,9 @@ PLAIN = ("style", "min_score", "chooser", "epsilon", "profile")
 def rules_of(strategy: Row) -> Row:
     """The strategy with its rules as groups of rows."""
     groups = [
-        {"name": name, "rows": rows} for key, name in GROUPS if (rows := _rows(strategy.get(key) or {}))
+        {"key": key, "name": name, "rows": rows}
+        for key, name in GROUPS
+        if (rows := _rows(strategy.get(key) or {}))
     ]
     return {**strategy, "groups": groups, "facts": _facts(strategy)}
 
