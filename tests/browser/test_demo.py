@@ -11,6 +11,7 @@ from tests.browser.conftest import Open
 from tests.browser.demo import Demo
 
 pytestmark = pytest.mark.slow
+DAYS_OF_A_TEST = 0.4  # ten seconds at the demo's pace
 MARK = "window.__mark = 'the same page'"
 IS_SAME = "window.__mark === 'the same page'"
 
@@ -25,6 +26,16 @@ def values(table: Locator, column: int) -> list[str]:
 def ids(page: Page, selector: str) -> set[str]:
     found: list[str] = page.locator(selector).evaluate_all("all => all.map(one => one.dataset.testid)")
     return set(found)
+
+
+def lasting(demo: Demo) -> str:
+    """The id of an open position that is not settled while a test looks at it."""
+
+    def found() -> str:
+        held = [one for one in demo.positions("open") if one["days_to_expiry"] > DAYS_OF_A_TEST]
+        return str(held[-1]["position_id"]) if held else ""
+
+    return str(demo.until("a position of some days", found, 90))
 
 
 @pytest.mark.parametrize("width", ["wide", "phone"])
@@ -129,8 +140,8 @@ def test_equity_is_shown_in_dollars_and_in_each_coin(demo: Demo, opened: Open) -
 def test_a_position_opens_to_its_legs_fills_and_payoff(demo: Demo, opened: Open) -> None:
     seen = opened(demo.link)
     page = seen.page
-    row = page.get_by_test_id("open-positions").locator("tbody tr[data-testid]").first
-    name = (row.get_attribute("data-testid") or "").removeprefix("position-")
+    name = lasting(demo)
+    row = page.get_by_test_id("open-positions").get_by_test_id(f"position-{name}")
     told = demo.ask(f"/api/positions/bot/{name}")
     row.locator("a").click()
     panel = page.get_by_test_id("position-detail")
@@ -151,7 +162,7 @@ def test_a_position_opens_to_its_legs_fills_and_payoff(demo: Demo, opened: Open)
     expect(row.locator("a")).to_be_focused()
     page.go_back()  # to the address with the position
     expect(panel).to_be_visible()
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     expect(panel).not_to_be_visible()
     seen.assert_clean()
 
@@ -236,12 +247,11 @@ def test_the_page_goes_with_the_agent_and_what_is_open_stays_open(demo: Demo, op
 def test_an_open_position_stays_open_and_is_kept_fresh(demo: Demo, opened: Open) -> None:
     seen = opened(demo.link)
     page = seen.page
-    longest = max(demo.positions("open"), key=lambda one: one["days_to_expiry"])["position_id"]
-    page.goto(f"{demo.base}#position/{longest}")
+    page.goto(f"{demo.base}#position/{lasting(demo)}")
     page.evaluate(MARK)
     panel = page.get_by_test_id("position-detail")
     expect(panel.get_by_role("heading", level=2)).to_be_focused()
-    close = page.get_by_role("button", name="Close")
+    close = page.get_by_role("button", name="Close", exact=True)
     close.focus()
     before = demo.version()
     demo.until("two more cycles", lambda: demo.version() > before + 1)
