@@ -142,9 +142,7 @@ def observe(desk: Desk) -> AgentState:
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
     histories = {name: desk.market.history(name) for name in underlyings}
     account = desk.broker.account()
-    now = (
-        desk.clock.now_ms()
-    )  # after all that was read, however long that took: nothing may be from the future
+    now = desk.clock.now_ms()  # after all was read, however long it took: nothing is from the future
     contexts = {
         name: with_chains(build_context(histories[name], now), chains.values()) for name in underlyings
     }
