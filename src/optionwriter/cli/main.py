@@ -12,6 +12,7 @@ import typer
 
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
+from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
@@ -25,6 +26,7 @@ app.command()(run)
 app.command()(exchange)
 app.command()(up)
 app.command()(web)
+app.command()(doctor)
 
 
 @app.callback()

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
-from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS, base_rate, daily_bars, touches
+from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS
 
 HOURS_PER_YEAR = 365 * 24
 _OLDEST_PRICE_MS = 6 * MS_PER_HOUR
@@ -149,22 +150,19 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
         volatility_index=level,
         volatility_rank_1y=rank,
         range_volatility_30d=_garman_klass(candles, at_ms, 30),
-        **_event_risks(candles, at_ms),
+        **_event_fields(Past(candles, history.volatility_index, at_ms)),
     )
 
 
-def _event_risks(candles: Candles, at_ms: int) -> dict[str, Any]:
+def _event_fields(past: Past) -> dict[str, Any]:
     """The fields of pump and crash."""
-    bars = daily_bars(candles, at_ms)
-    both = [touches(bars, days) for days in HORIZON_DAYS]
     found: dict[str, Any] = {}
-    for side, name in enumerate(("pump", "crash")):
-        rates = [base_rate(one[side], days) for one, days in zip(both, HORIZON_DAYS, strict=True)]
-        base = tuple(np.maximum.accumulate(np.array(rates)).tolist())
-        found[f"{name}_curve"] = found[f"{name}_base_curve"] = base
+    for name, risk in zip(("pump", "crash"), event_risks(past), strict=True):
+        found[f"{name}_curve"], found[f"{name}_base_curve"] = risk.curve, risk.base
         for days in (7, 30):
-            value = base[HORIZON_DAYS.index(days)]
-            found[f"{name}_{days}d"] = found[f"{name}_base_{days}d"] = value
+            row, best = HORIZON_DAYS.index(days), risk.best(days)
+            found[f"{name}_{days}d"], found[f"{name}_base_{days}d"] = risk.curve[row], risk.base[row]
+            found[f"{name}_skill_{days}d"], found[f"{name}_skill_error_{days}d"] = best.score, best.error
     return found
 
 

@@ -19,7 +19,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY
 
 EVENT_SHARE = 0.10  # of the price at the start
 HORIZON_DAYS = (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60)
-LEAST_WINDOWS = 8  # that do not overlap; with fewer there is no rate
+LEAST_WINDOWS = 5  # that do not overlap; with fewer nothing is known of a horizon
 _LEAST_HOURS = 20  # of a day's candles
 
 
@@ -69,9 +69,3 @@ def touches(bars: DailyBars, days: int, share: float = EVENT_SHARE) -> tuple[F64
     pump, crash = (high >= 1.0 + share).astype(np.float64), (low <= 1.0 - share).astype(np.float64)
     pump[void], crash[void] = np.nan, np.nan
     return pump, crash
-
-
-def base_rate(events: F64, days: int) -> float:
-    """The share of the windows with the event; NaN with fewer than LEAST_WINDOWS that do not overlap."""
-    known = events[~np.isnan(events)]
-    return float(known.mean()) if len(known) >= LEAST_WINDOWS * days else float("nan")

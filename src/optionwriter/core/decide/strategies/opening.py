@@ -63,6 +63,8 @@ def offer(view: View, chains_open: int, prepare: Prepare | None = None, build: B
             fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
         elif view.chain.table.names[row] in view.capacity.taken:
             fail(screened, row, "taken", 1.0, 0.0, -1.0)
+        elif view.is_call and not view.capacity.calls_left(kind[0], int(view.chain.table.expiry_ms[row])):
+            fail(screened, row, "slot", 1.0, 0.0, -1.0)  # the expiry has all the calls that it may have
         elif chosen >= view.config.max_items:
             worth = float(screened.score[row])
             fail(screened, row, "rank", worth, last, min(worth - last, 0.0))
@@ -125,7 +127,8 @@ def largest(view: View, leg: OrderLeg, delta: float, beside: Decimal = _ZERO) ->
     name, kind = view.product.underlying, view.writes.option_type
     room = view.capacity.room_usd(name, kind, option.expiry_ms) / each_usd
     by_delta = view.capacity.room_delta(name, kind) / max(exact(delta), _SMALLEST_DELTA)
-    return lots(view.product, min(most, room, by_delta))
+    in_all = view.capacity.room_coins(option, leg.limit_price)
+    return lots(view.product, min(most, room, by_delta, in_all))
 
 
 def budget_of(view: View, cover: Cover) -> Decimal:
