@@ -15,7 +15,14 @@ from optionwriter.core.decide.choosing import ChoiceParams, choose_best, proposa
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.menu import Menu, MenuItem
 from optionwriter.core.decide.risk import capacity_of, review
-from optionwriter.core.decide.strategies.base import BundleParams, ConfigError, Mode, StrategyConfig, defaults
+from optionwriter.core.decide.strategies.base import (
+    BundleParams,
+    ConfigError,
+    Mode,
+    RollParams,
+    StrategyConfig,
+    defaults,
+)
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.instruments import OptionType, parse_instrument
@@ -161,14 +168,20 @@ def test_profit_is_counted_on_the_net_credit_and_both_legs_go() -> None:
 def test_a_threatened_spread_rolls_both_legs_and_must() -> None:
     risen = chain_at(spot=102_500.0)
     state = world(risen, chain_at("BTC_USDC", spot=102_500.0), btc="1.05", ledger=held_spread())
-    items = [item for item in menu_of(state).items if item.mandatory]
-    (item,) = items
+    dear = replace(CALL_SPREAD, roll=RollParams(max_debit=0.03, credit_scale=0.05))
+    (item,) = (item for item in menu_of(state, dear).items if item.mandatory)
     assert (item.action, item.chain_id) == (ROLL, "c1")
     back, out, sale, wing = item.legs
     assert [(leg.instrument, leg.side) for leg in (back, out)] == [(SOLD, Side.BUY), (WING, Side.SELL)]
     new, beyond = parse_instrument(sale.instrument), parse_instrument(wing.instrument)
     assert new.expiry_ms == beyond.expiry_ms > parse_instrument(SOLD).expiry_ms
     assert beyond.strike > new.strike >= 102_000 and sale.amount == wing.amount <= 1
+    fees = sum(min(D("0.0003"), leg.limit_price / 8) for leg in item.legs)
+    credit = -sum(leg.side.sign * leg.limit_price for leg in item.legs) - fees
+    assert dict(item.parts)["credit"] == pytest.approx(0.2 * float(credit) / 0.05)
+    assert {one.reason for one in menu_of(state).held} == {"no_acceptable_roll", "wing"}, (
+        "a cent a coin is the most"
+    )
     passes(state, [item])
 
 
