@@ -245,7 +245,6 @@ open_interest_min = 0.0
 delta_max = 0.5
 [short.manage]
 roll_delta = 0.05
-roll_otm = 10.0
 [short.roll_gates]
 dte_min = 0.1
 dte_max = 45.0
@@ -257,6 +256,7 @@ premium_min_usd = 0.0
 spread_max = 1.0
 [short.roll]
 max_debit = 0.05
+max_spread = 2.0
 min_extra_days = 0.5
 """
 
