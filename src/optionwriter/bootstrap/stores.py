@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.files.run_log import RunLog
-from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, read_ledger, verify_ledger
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
@@ -48,7 +48,6 @@ def kill_switch(settings: Settings) -> KillSwitch:
 
 
 def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
-    """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
-    summary = verify_ledger(path)
-    with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
-        return summary, replay(store.read())
+    """Reads a ledger whole, without writing, and adds it up; an agent may be running. Errors: LedgerError names what
+    is wrong."""
+    return verify_ledger(path), replay(read_ledger(path))

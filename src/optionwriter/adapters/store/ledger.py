@@ -139,6 +139,15 @@ def verify_ledger(path: Path) -> LedgerSummary:
         return _summary(db, path)
 
 
+def read_ledger(path: Path) -> tuple[Fact, ...]:
+    """Every fact, proven, without becoming the ledger's writer; an agent may be running. Raises LedgerError."""
+    if not path.exists():
+        raise LedgerError(f"there is no ledger at {path}")
+    with closing(_connect(path, read_only=True)) as db:
+        head, rows = _view(db, path, 0)
+        return tuple(_proven(path, head, rows, 0))
+
+
 class _Lock:
     """A file that the operating system holds for one process, and gives back when that process dies."""
 
