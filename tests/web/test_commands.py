@@ -89,7 +89,9 @@ def test_the_page_follows_the_switch_until_the_agent_confirms(store: ViewStore, 
     assert "kill-banner" not in page(store, switch).ids()
 
     switch.engage("looks wrong", "page", NOW_MS)
+    store.publish({"status": {**base, "state": "HALTED", "state_reason": "books differ", "kill": None}})
     seen = page(store, switch)
+    assert "books differ" in seen.text
     assert "has not confirmed it yet" in seen.text and "“looks wrong”" in seen.text
     assert {"badge-kill", "resume-open"} <= seen.ids()
 

@@ -98,6 +98,11 @@ def test_a_store_that_cannot_be_read_does_not_end_the_stream(store: ViewStore, t
             (tmp_path / f"views.sqlite{tail}").unlink(missing_ok=True)
         (tmp_path / "views.sqlite").write_bytes(b"no database " * 500)
         assert next(told) == ("version", "0")
+        again = ViewStore(tmp_path / "views.sqlite", lambda: 0)  # sets the broken file aside
+        again.publish({})
+        again.publish({})
+        assert ("version", "2") in told  # at last
+        again.close()
 
 
 def test_nobody_listening_is_nothing_asked() -> None:

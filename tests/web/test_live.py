@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from optionwriter.adapters.store.views import ViewStore
+from optionwriter.ports import FeedEntry
 from optionwriter.web.live.rules import rules_of
 from tests.web.browsing import Page, ask, got
 from tests.web.conftest import World
 from tests.web.rich import CALL, PUT, curve, enrich, opened, panel
+from tests.web.test_pages import HOSTILE, hostile
 
 HOOKS = {
     "badge-env", "badge-mode", "badge-state", "heartbeat", "underlying-BTC", "underlying-ETH", "equity-chart",
@@ -152,6 +154,30 @@ def test_a_position_opens_to_its_legs_fills_flows_and_picture(store: ViewStore) 
     shown = json.loads(box["data-payoff"] or "")
     assert shown == panel(opened()["positions"][0])["payoff"] and box["data-currency"] == "BTC"
     assert "There is no position nobody" in page(store, "/live/position/nobody").text
+
+
+def test_hostile_text_in_a_decision_and_a_position_is_text(store: ViewStore) -> None:
+    decision: Any = hostile(store.entries("decisions", 200)[-1])
+    decision["refused"] = [{"key": HOSTILE, "codes": [HOSTILE], "reasons": [HOSTILE]}]
+    decision["failure"] = HOSTILE
+    decision["menus"][0]["held"] = [
+        {
+            "chain_id": "c",
+            "instrument": HOSTILE,
+            "verdict": HOSTILE,
+            "reason": HOSTILE,
+            "value": None,
+            "threshold": None,
+        }
+    ]
+    decision["decision_id"] = "dhostile"
+    detail: Any = hostile(store.read("position/c1call"))
+    store.publish({"position/chostile": detail}, [FeedEntry("decisions", "x", decision)])
+    store.close()
+    for path, least in (("/live/decision/dhostile", 12), ("/live/position/chostile", 6)):
+        seen = page(store, path)
+        assert seen.text.count("<script>alert(1)</script>") >= least
+        assert not [tag for tag, _ in seen.tags if tag in ("script", "img")]
 
 
 def test_a_position_over_the_api(store: ViewStore) -> None:
