@@ -76,7 +76,7 @@ def facts(state: AgentState, closed: int, held: list[str]) -> Iterator[Fact]:
 
 def crowded(desk: Desk, report: CycleReport, closed: int) -> tuple[Desk, CycleReport]:
     """The desk and the cycle with a book of many chains."""
-    state = report.state
+    state = report.after
     table = state.underlyings["BTC"].chains["BTC"].table
     held = [name for name in table.names if name.endswith("-C")][-OPEN:]
     store = MemoryLedger(ACCOUNT)
@@ -87,7 +87,7 @@ def crowded(desk: Desk, report: CycleReport, closed: int) -> tuple[Desk, CycleRe
         for name in held
     )
     return replace(desk, recorder=recorder), replace(
-        report, state=replace(state, book=recorder.book, held=options)
+        report, after=replace(state, book=recorder.book, held=options)
     )
 
 
@@ -117,7 +117,7 @@ def run() -> list[Row]:
 
         def later() -> CycleReport:
             at_ms = next(instant)
-            return replace(full, at_ms=at_ms, state=replace(full.state, at_ms=at_ms))
+            return replace(full, at_ms=at_ms, after=replace(full.after, at_ms=at_ms))
 
         def usual() -> None:
             publisher.after_cycle(desk, later())

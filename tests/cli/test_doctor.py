@@ -58,7 +58,7 @@ def test_too_little_is_said_with_what_is_missing() -> None:
 
 
 def test_nothing_that_can_trade_fails() -> None:
-    found = asked(code=1, LOCAL_BTC="0.09", LOCAL_ETH="0.9")
+    found = asked(code=1, LOCAL_BTC="0.09", LOCAL_ETH="0.9", LOCAL_USDC="100")
     assert found["balances"]["level"] == "FAIL" and "no option can be written" in found["balances"]["text"]
 
 
@@ -94,7 +94,9 @@ def test_the_ledger_is_read_beside_a_running_agent(tmp_path: Path) -> None:
     with closing(SqliteLedger(path, "local", "local", "live")):  # holds the lock, as an agent does
         found = asked(DRY_RUN="false")
     assert found["ledger"]["level"] == "OK" and "whole" in found["ledger"]["text"]
-    assert "bound by open positions" in found["BTC"]["text"] and "(ledger)" in found["BTC"]["text"]
+    balances = [found[currency]["text"] for currency in ("BTC", "ETH", "USDC")]
+    assert any("bound by open positions" in one for one in balances)
+    assert all("(ledger)" in one for one in balances)
     assert levels(asked())["ledger"] == "WARN"  # paper settings on a ledger of the play exchange
     other = asked(code=1, DERIBIT_ENV="testnet")
     assert other["ledger"]["level"] == "FAIL" and "DATA_DIR" in other["ledger"]["cure"]

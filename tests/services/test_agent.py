@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from optionwriter.core.books.book import Book
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.ports import MarketUnavailableError
 from optionwriter.services.agent import SETTLEMENT_PAUSE_MS, Timing, next_tick, run_agent, wait
-from optionwriter.services.cycle import Desk
+from optionwriter.services.cycle import Desk, observe
+from tests.core.decide.worlds import account, chain_at
 
+NONE = np.zeros(0)
+NO_CANDLES = Candles(NONE.astype(np.int64), NONE, NONE, NONE, NONE)
+NO_INDEX = VolatilityIndex(NONE.astype(np.int64), NONE)
 EIGHT = 20_000 * MS_PER_DAY + 8 * MS_PER_HOUR
 
 
@@ -130,3 +138,24 @@ def test_loops_keep_to_the_clock_and_stay_out_of_the_settlement(now: int, interv
 def test_the_fakes_fit() -> None:
     names: Any = Desk.__dataclass_fields__
     assert {"clock", "nap_ms", "stopwatch"} <= set(names)
+
+
+def test_nothing_that_was_read_slowly_is_from_the_future() -> None:
+    """A first reading of the past may take seconds; the state's instant is the end of all reading."""
+    clock = Clock(now=1_000)
+
+    def slow(answer: Callable[[], Any]) -> Any:
+        clock.now += 3_000
+        return answer()
+
+    market = SimpleNamespace(
+        chain=lambda _: slow(lambda: chain_at(at_ms=clock.now)),
+        history=lambda name: slow(lambda: PriceHistory(name, clock.now, NO_CANDLES, NO_INDEX)),
+    )
+    broker = SimpleNamespace(account=lambda: slow(lambda: replace(account(), at_ms=clock.now)))
+    desk = SimpleNamespace(
+        clock=clock, market=market, broker=broker, products=("BTC",), recorder=SimpleNamespace(book=Book())
+    )
+    state = observe(cast(Desk, desk))
+    assert state.account.at_ms <= state.at_ms == clock.now
+    assert state.underlyings["BTC"].chains["BTC"].at_ms <= state.at_ms

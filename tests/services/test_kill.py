@@ -245,7 +245,6 @@ open_interest_min = 0.0
 delta_max = 0.5
 [short.manage]
 roll_delta = 0.05
-roll_otm = 10.0
 [short.roll_gates]
 dte_min = 0.1
 dte_max = 45.0
@@ -257,6 +256,7 @@ premium_min_usd = 0.0
 spread_max = 1.0
 [short.roll]
 max_debit = 0.05
+max_spread = 2.0
 min_extra_days = 0.5
 """
 
@@ -417,7 +417,11 @@ def test_an_unknown_command_is_marked_and_said(tmp_path: Path) -> None:
         watch, told = watched(one, asked)
         asked.ask("double")
         with capture_logs() as logs:
+            asked.fails = True
+            assert [watch.look(), watch.look()] == [True, False], "it is done, though the mark is missing"
+            asked.fails = False
             watch.look()
+        assert len(told) == len(logs) == 1
         assert not asked.pending_commands() and logs[0]["event"] == "unknown command"
         assert "'double'" in told[0] and one.desk.kill.read() is None
 

@@ -1,8 +1,10 @@
 """Bootstrap: seats everyone at the desk. `desks` alone decides who plays; the other files hold their parts."""
 
+from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
     LEDGER_FILE,
@@ -25,16 +27,21 @@ __all__ = [
     "TOKEN_FILE",
     "VIEWS_FILE",
     "BootError",
+    "CapturedDesk",
     "Desktop",
     "Diagnosis",
+    "ExplainError",
     "Level",
     "config_path",
     "demo_account",
     "examine",
+    "explain_decision",
+    "explain_dry_spell",
     "hold_folder",
     "kill_switch",
     "open_local_exchange",
     "prove_ledger",
+    "seat_captured",
     "seat_exchange",
     "seat_sample",
     "view_sink",

@@ -109,7 +109,7 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
         store = open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
         seat = _paper if settings.dry_run else _engine
         clock, market, broker, transport = seat(_Stage(settings, feed, folder, interval_ms, store, stack))
-        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
+        desk = desk_of(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
         where = (
             "paper fills on the recorded market"
             if mode == "paper"
@@ -162,7 +162,7 @@ def seat_exchange(
             else _paper_from_ledger(settings, WireQuotes(session.client, clock), clock, store, account)
         )
         nap_ms = int(1_000 * (settings.local_speed if env == "local" else 1))
-        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
+        desk = desk_of(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
         where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
         end_ms = sample_feed(settings).end_ms if env == "local" else None
         pace = settings.local_speed if env == "local" else 1.0
@@ -212,7 +212,7 @@ def key_of(settings: Settings) -> Credentials:
     return Credentials(settings.deribit_client_id, Secret(secret))
 
 
-def _desk(
+def desk_of(
     settings: Settings,
     stack: ExitStack,
     clock: Clock,
@@ -225,6 +225,7 @@ def _desk(
     parts = DECISIONS_PER_PART if nap_ms is None else 1
     sink = DecisionFiles(settings.data_dir / LOG_FOLDER, settings.candidate_retention_days, parts)
     stack.callback(lambda: sink.close(clock.now_ms()))
+    seats = seats_of(settings)
     return Desk(
         clock=clock,
         market=market,
@@ -232,9 +233,9 @@ def _desk(
         recorder=recorder,
         sink=sink,
         kill=kill_switch(settings),
-        seats=seats_of(settings),
+        seats=seats,
         products=products_of(settings),
-        limits=limits_of(settings),
+        limits=limits_of(settings, seats),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode=mode_of(settings),

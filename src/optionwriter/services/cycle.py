@@ -8,27 +8,36 @@ switch is obeyed before anything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
 
-from optionwriter.core.books.account import AccountSnapshot
+from optionwriter.core.books.account import AccountSnapshot, Side
 from optionwriter.core.books.facts import Decided, Intent
 from optionwriter.core.books.reconcile import Difference
-from optionwriter.core.decide.choosing import proposals
+from optionwriter.core.decide.choosing import proposals, sift
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
 from optionwriter.core.decide.fingerprint import fingerprint
 from optionwriter.core.decide.limits import Limits
-from optionwriter.core.decide.orders import chain_id_of, decision_id, plan_orders
+from optionwriter.core.decide.orders import decision_id, plan_orders, plans_of
 from optionwriter.core.decide.risk import Approved, Review, capacity_of, review
 from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
-from optionwriter.ports import Broker, Clock, DecisionSink, KillOrder, KillSwitch, Market
+from optionwriter.core.market.term_structure import with_chains
+from optionwriter.ports import (
+    Broker,
+    BrokerUnavailableError,
+    Clock,
+    DecisionSink,
+    KillOrder,
+    KillSwitch,
+    Market,
+)
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
 from optionwriter.services.kill import obey_kill
@@ -64,7 +73,8 @@ class CycleReport:
     """What one cycle saw and did; the console, the log and the page tell it each in their way."""
 
     at_ms: int
-    state: AgentState
+    state: AgentState  # what was decided on
+    after: AgentState  # the same market with account and books as the orders left them
     caught_up: CaughtUp
     proposed: tuple[Proposed, ...]
     review: Review
@@ -97,13 +107,14 @@ def run_cycle(desk: Desk) -> CycleReport:
     decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
     commit(desk.recorder, [one for one in decisions if one.fact.chosen])
     executions = carry_out(
-        desk.recorder, desk.broker, desk.kill, decisions, lambda intent, filled: _lowered(desk, intent)
+        desk.recorder, desk.broker, desk.kill, decisions, lambda intent, most: _lowered(desk, intent, most)
     )
     for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
     return CycleReport(
         at_ms=state.at_ms,
         state=state,
+        after=_after(desk, state, executions),
         caught_up=caught,
         proposed=proposed,
         review=reviewed,
@@ -114,13 +125,28 @@ def run_cycle(desk: Desk) -> CycleReport:
     )
 
 
+def _after(desk: Desk, state: AgentState, executions: Sequence[Execution]) -> AgentState:
+    """What the orders left; the state before them while the account can't be read."""
+    if not executions:
+        return state
+    try:
+        account = desk.broker.account()
+    except BrokerUnavailableError:
+        return state
+    return with_book(replace(state, account=account), desk)
+
+
 def observe(desk: Desk) -> AgentState:
     """Everything a decision may rest on, read now. Errors: MarketUnavailableError, BrokerUnavailableError."""
     chains = {code: desk.market.chain(code) for code in desk.products}
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
-    now = desk.clock.now_ms()
-    contexts = {name: build_context(desk.market.history(name), now) for name in underlyings}
-    return build_state(now, desk.broker.account(), desk.recorder.book, chains, contexts)
+    histories = {name: desk.market.history(name) for name in underlyings}
+    account = desk.broker.account()
+    now = desk.clock.now_ms()  # after all was read, however long it took: nothing is from the future
+    contexts = {
+        name: with_chains(build_context(histories[name], now), chains.values()) for name in underlyings
+    }
+    return build_state(now, account, desk.recorder.book, chains, contexts)
 
 
 def with_book(state: AgentState, desk: Desk) -> AgentState:
@@ -137,11 +163,14 @@ def _chains(state: AgentState) -> list[OptionChain]:
 def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
     """One strategy's menus and choice; its failure is its own."""
     try:
-        menus = tuple(seat.strategy.propose(state, seat.config, capacity_of(state, limits)))
-        return Proposed(seat, menus, seat.choose(menus, seat.choice))
+        offered = seat.strategy.propose(state, seat.config, capacity_of(state, limits, seat.config.id))
+        menus, dropped = sift(seat.config.id, offered)
+        for one in dropped:
+            log.warning("left off the menu", strategy=seat.config.id, why=one)
+        return Proposed(seat, menus, seat.choose(menus, seat.choice), dropped=dropped)
     except Exception as error:  # one bad strategy must not take the others down
         log.exception("strategy failed", strategy=seat.config.id)
-        return Proposed(seat, (), (), f"{type(error).__name__}: {error}")
+        return Proposed(seat, (), failure=f"{type(error).__name__}: {error}")
 
 
 def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, market: str) -> Decision:
@@ -157,18 +186,23 @@ def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review,
         fingerprint=market,
         summary="; ".join(f"{one.proposal.item.key}: {one.proposal.item.reason}" for one in mine),
     )
-    return Decision(strategy_id, ident, fact, tuple(_plan(desk, one, ident) for one in mine))
+    return Decision(
+        strategy_id, ident, fact, tuple(plan for one in mine for plan in _plans(desk, one, ident))
+    )
 
 
-def _plan(desk: Desk, approved: Approved, ident: str) -> Plan:
+def _plans(desk: Desk, approved: Approved, ident: str) -> list[Plan]:
     intents = plan_orders(approved, ident, desk.label_prefix, desk.clock.now_ms(), desk.order_validity_ms)
-    return Plan(approved.proposal.strategy_id, ident, chain_id_of(approved, ident), intents)
+    strategy_id = approved.proposal.strategy_id
+    return [Plan(strategy_id, ident, chain, mine) for chain, mine in plans_of(approved, ident, intents)]
 
 
-def _lowered(desk: Desk, intent: Intent) -> Decimal:
-    """What a roll's opening leg may still have: whole lots within the cover that is seen free now."""
+def _lowered(desk: Desk, intent: Intent, most: Decimal) -> Decimal:
+    """What a later sale may still have of `most`: whole lots within the cover that is seen free now."""
     option = parse_instrument(intent.instrument)
+    if intent.reduce_only or intent.side is Side.BUY:
+        return most
     account: AccountSnapshot = desk.broker.account()
     free = free_cover(account, desk.recorder.book, option.product.settlement_currency, {intent.label})
     each = net_cover_per_coin(option, intent.limit_price)
-    return Decimal(0) if each is None else roll_open_amount(free, intent.amount, option.product, each)
+    return Decimal(0) if each is None else roll_open_amount(free, most, option.product, each)

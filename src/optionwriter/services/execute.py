@@ -1,8 +1,9 @@
 """Execute: from approved items to orders at the venue, each step durably in the ledger before it is taken.
 
-The decision commits with its first intents in one transaction; then they are sent, one after the other. A roll's
-second step is prepared only when the first one's fill is seen, and only for the cover that it freed. The kill switch is
-read at the last moment before every send; what it holds back is booked as never sent.
+The decision commits with its first intents in one transaction; then they are sent, one after the other. A chain's
+later step (a roll's sale, a spread's sale beside its wing) is prepared only when the fill before it is seen, and only
+for what that fill and the cover seen allow. The kill switch is read at the last moment before every send; what it
+holds back is booked as never sent.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from optionwriter.core.books.facts import (
     OrderUnknown,
 )
 from optionwriter.core.books.ledger import OrderStatus
-from optionwriter.core.decide.execution import lowered
+from optionwriter.core.decide.execution import later_step, lowered
 from optionwriter.ports import Broker, KillSwitch
 from optionwriter.services.catch_up import close_order
 from optionwriter.services.kill import words
@@ -32,7 +33,7 @@ Lower = Callable[[Intent, Decimal], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One approved item's intents, in order, with the ids that place their facts."""
+    """One approved item's intents for one chain, in order, with the ids that place their facts."""
 
     strategy_id: str
     decision_id: str
@@ -80,9 +81,9 @@ def commit(recorder: Recorder, decisions: Sequence[Decision]) -> None:
 def carry_out(
     recorder: Recorder, broker: Broker, kill: KillSwitch, decisions: Sequence[Decision], lower: Lower
 ) -> list[Execution]:
-    """Sends what was committed. `lower(intent, freed)` is the amount that a later step may still have.
+    """Sends what was committed. `lower(intent, most)` is what cover leaves of `most` of a later step.
 
-    A later step goes out only when the one before it is done, for no more than what that one filled frees.
+    A later step goes out only when the one before it is done, for no more than what those before it filled allow.
     """
     done: list[Execution] = []
     for decision in decisions:
@@ -103,11 +104,12 @@ def _carry_out_plan(
                 reason = f"the step before it is {before.outcome}"
                 done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
                 continue
-            sized = lowered(intent, lower(intent, before.filled))
+            chain = recorder.book.chains.get(plan.chain_id)
+            most = later_step(plan.intents, step, [one.filled for one in done], chain)
+            sized = lowered(intent, lower(intent, most))
             if sized is None:
-                done.append(
-                    Execution(plan.strategy_id, intent, Decimal(0), "not sent", "no cover was freed for it")
-                )
+                reason = "no cover was freed for it" if most else "what stands beside it has not filled"
+                done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
                 continue
             recorder.record([Entry(IntentPrepared(sized), *plan.ids)])
         done.append(_send(recorder, broker, kill, plan, sized if sized is not None else intent))

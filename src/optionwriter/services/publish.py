@@ -168,7 +168,7 @@ class Publisher:
             return None
 
     def _views(self, desk: Desk, report: CycleReport) -> dict[str, object]:
-        state = report.state
+        state = report.after
         book, held = state.book, open_positions(state)
         seen = observe({one: self._drawdowns[one] for one in book.open_ids if one in self._drawdowns}, state)
         self._ended |= {one: fall.worst for one, fall in self._drawdowns.items() if one not in seen}
@@ -224,13 +224,13 @@ class Publisher:
         self, recorder: Recorder, report: CycleReport, held: tuple[OpenPosition, ...]
     ) -> dict[str, object]:
         """The own view of each open position."""
-        chains = {chain.chain_id: chain for chain in open_chains(report.state.book)}
+        chains = {chain.chain_id: chain for chain in open_chains(report.after.book)}
         before, self._opened = self._opened, {}
         views: dict[str, object] = {}
         for one in held:
             name = one.position_id
             found = opened(chains[name], recorder.fills_of(name), before.get(name))
-            self._opened[name] = with_payoff(found, report.state)
+            self._opened[name] = with_payoff(found, report.after)
             views[DETAIL + name] = detail(position(one), self._opened[name])
         return views
 

@@ -153,9 +153,11 @@ class Status(Fresh):
 
 
 class Leg(Growing):
-    """One leg; `quantity` is signed, negative is short."""
+    """One leg; `quantity` is signed, negative is short; `side` is how it was opened."""
 
     instrument: str
+    side: str
+    currency: str
     strike: Amount
     expiry: str
     expiry_ms: int
@@ -169,6 +171,8 @@ class Leg(Growing):
     closed_at: str | None
     closed_ms: int | None
     label: str
+    pnl_abs: Maybe
+    pnl_abs_usd: Maybe
 
 
 class Total(BaseModel):
@@ -264,6 +268,7 @@ class OrderLeg(BaseModel):
     limit_price: Amount
     start_price: Amount
     reduce_only: bool
+    chain_id: str = Field("", description="The chain it belongs to, where it is not the item's own.")
 
 
 class Metrics(Growing):

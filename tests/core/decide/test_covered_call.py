@@ -97,7 +97,7 @@ def test_items_are_whole_coins_at_the_bid_best_first() -> None:
 def test_the_best_item_goes_through_to_an_order() -> None:
     state = empty()
     menu = menu_of(state)
-    chosen = choose_best([menu], ChoiceParams(0.0))
+    chosen = choose_best([menu], ChoiceParams(0.0)).keys
     assert chosen == (menu.items[0].key,)
     result = review(state, Limits(), proposals([menu], chosen))
     assert result.refused == ()
@@ -107,7 +107,7 @@ def test_the_best_item_goes_through_to_an_order() -> None:
 
 def test_below_the_minimum_score_nothing_is_chosen() -> None:
     menu = menu_of(empty())
-    assert choose_best([menu], ChoiceParams(menu.items[0].score + 1e-9)) == ()
+    assert choose_best([menu], ChoiceParams(menu.items[0].score + 1e-9)).keys == ()
 
 
 def test_off_the_menu_is_no_trade() -> None:
@@ -162,10 +162,11 @@ def test_share_cap_and_sizes() -> None:
     capped = menu_of(empty(cash="2"), replace(CONFIG, size_cap=D("0.35")))
     assert capped.items[0].legs[0].amount == D("0.3")
     sizes = menu_of(empty(), replace(CONFIG, sizes=tuple(Size), max_items=1))
+    # the largest that leaves a fifth of the coins free comes first: all of them uses call capacity up
     assert [(one.size, one.legs[0].amount) for one in sizes.items] == [
-        (Size.FULL, 1),
         (Size.HALF, D("0.5")),
         (Size.MINIMUM, D("0.1")),
+        (Size.FULL, 1),
     ]
     assert len({one.key for one in sizes.items}) == 3
     small = menu_of(empty(cash="0.1"), replace(CONFIG, sizes=tuple(Size), max_items=1))
@@ -213,12 +214,19 @@ def test_profit_is_taken_by_closing_or_by_a_better_roll() -> None:
     assert (item.action, item.reason, item.mandatory) == (Action.CLOSE_CALL, "profit_captured", False)
     assert item.legs[0].reduce_only
     assert item.legs[0].limit_price == D("0.0012")
-    assert choose_best([closing], ChoiceParams(0.5)) == (item.key,)
+    assert choose_best([closing], ChoiceParams(0.5)).keys == (item.key,)
     rolling = menu_of(state)
     (roll,) = rolling.items
     assert (roll.action, roll.reason) == (Action.ROLL_CALL, "profit_captured")
     assert sum(value for _, value in roll.parts) == roll.score > 1
     assert review(state, Limits(), proposals([rolling], [roll.key])).refused == ()
+
+
+def test_a_profit_is_taken_where_nobody_bids_any_more() -> None:
+    """One tick asked, no bid: on the wire that is an absent number, and the way out is still there."""
+    last = with_column(with_column(CHAIN, "ask", SOLD, 0.0001), "bid", SOLD, float("nan"))
+    (close,) = menu_of(holding(last), replace(CONFIG, roll=RollParams(take_profit_rolls=False))).items
+    assert (close.action, close.legs[0].limit_price) == (Action.CLOSE_CALL, D("0.0001"))
 
 
 def rising(spot: float) -> tuple[Any, Menu]:
@@ -241,7 +249,7 @@ def test_a_threatened_strike_is_rolled_up_and_out_whether_the_chooser_likes_it_o
     assert chain.table.strike[row] >= 102_000
     assert chain.table.expiry_ms[row] >= CHAIN.table.expiry_ms[old] + 86_400_000
     assert not new.reduce_only
-    assert choose_best([menu], ChoiceParams(0.0)) == ()
+    assert choose_best([menu], ChoiceParams(0.0)).keys == ()
     result = review(state, Limits(), proposals([menu], ()))
     assert result.refused == ()
     steps = plan_orders(result.approved[0], "d1", "CCBOT_", NOW, 5_000)
@@ -324,7 +332,7 @@ def test_both_coins_get_a_menu_and_each_its_best() -> None:
     both = replace(CONFIG, underlyings=("BTC", "ETH"))
     state = state_of(CHAIN, ether, account=account(currency("BTC", "1"), currency("ETH", "7.5")))
     menus = strategy("covered_call").propose(state, both, capacity_of(state, Limits()))
-    chosen = choose_best(menus, ChoiceParams(0.0))
+    chosen = choose_best(menus, ChoiceParams(0.0)).keys
     result = review(state, Limits(), proposals(menus, chosen))
     assert sorted(one.proposal.underlying for one in result.approved) == ["BTC", "ETH"]
     amounts = {one.proposal.underlying: one.item.legs[0].amount for one in result.approved}
@@ -352,7 +360,7 @@ def test_nonsense_in_the_configuration_is_named(change: dict[str, Any], message:
 def test_unknown_kinds_are_named() -> None:
     with pytest.raises(ConfigError, match="covered_call"):
         strategy("martingale")
-    with pytest.raises(ConfigError, match="writes covered_call"):
+    with pytest.raises(ConfigError, match="writes covered_call and nothing else"):
         menu_of(empty(), replace(CONFIG, writes=("cash_secured_put",)))
 
 

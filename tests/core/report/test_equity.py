@@ -72,6 +72,17 @@ def test_the_worst_fall_survives_all_thinning(seed: int, drift: float, jumps: fl
     assert any(one.equity_usd is None for one in curve[:-NEWEST]) is bool(gaps), "a gap stays a gap"
 
 
+def test_a_fall_between_two_rises_of_one_stretch_is_kept() -> None:
+    """Neither end of it is the highest or lowest of its stretch: a steep rise, a fall of 7, a steep rise again."""
+    curve: list[Point] = []
+    for number in range(5 * MOST_POINTS):
+        dip = 7.0 + 1.0 if number == 1_501 else 0.0
+        curve = with_point(curve, point(number * 1_000, number * 1.0 - dip))
+    assert worst_fall(curve) == 7.0
+    before, after = (one for one in curve if one.at_ms in (1_500_000, 1_501_000))
+    assert (before.equity_usd, after.equity_usd) == (1_500.0, 1_493.0)
+
+
 def test_a_short_curve_is_kept_whole() -> None:
     curve: list[Point] = []
     for number in range(MOST_POINTS):

@@ -13,16 +13,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
+from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS
 
 HOURS_PER_YEAR = 365 * 24
 _OLDEST_PRICE_MS = 6 * MS_PER_HOUR
 _LEAST_SHARE = 0.8  # of a window's hours or days that must be there
+_LOOKBACKS = np.array([0, 1, 7, 30], dtype=np.int64)  # days: the spot, and what the returns start from
 _RANK_DAYS = 365
 _LEAST_RANK_DAYS = 300
 
@@ -41,10 +45,14 @@ class MarketContext:
     """One underlying at one instant. Returns, volatilities, distances and the rank are fractions; NaN is missing.
 
     `spot` USD. `return_*`: spot / the price that long before, less 1. `realised_*`: close to close, hourly, a year's
-    (365 d); at least 80 % of the window's hours. `range_volatility_7d`: Garman-Klass on hourly candles, likewise.
+    (365 d); at least 80 % of the window's hours. `range_volatility_*`: Garman-Klass on hourly candles, likewise.
     `distance_50d`, `distance_200d`: spot / the mean of the last 50 and 200 daily closes (00:00 UTC), less 1; at least
     80 % of them. `volatility_index`: percent points, not older than 36 h. `volatility_rank_1y`: where it lies
     between the lowest (0) and highest (1) of the last 365 days, of which at least 300 must be known.
+    From the chain (core/market/term_structure): `atm_iv_*`, `term_slope_30_7` (the longer over the shorter),
+    `risk_reversal_*`, `butterfly_*`. Of pump and crash (core/market/event_risk): probability, `base` rate, the Brier
+    `skill` of the leading predictor and its standard `error`; the curves lie over HORIZON_DAYS (core/market/touch).
+    Formulas, sources and charts: docs/market-context.md.
     """
 
     underlying: str
@@ -61,13 +69,76 @@ class MarketContext:
     regime: Regime = Regime.UNKNOWN
     volatility_index: float = math.nan
     volatility_rank_1y: float = math.nan
+    range_volatility_30d: float = math.nan
+    atm_iv_7d: float = math.nan
+    atm_iv_30d: float = math.nan
+    atm_iv_90d: float = math.nan
+    term_slope_30_7: float = math.nan
+    term_slope_90_30: float = math.nan
+    risk_reversal_7d: float = math.nan
+    risk_reversal_30d: float = math.nan
+    butterfly_7d: float = math.nan
+    butterfly_30d: float = math.nan
+    event_share: float = EVENT_SHARE
+    pump_7d: float = math.nan
+    pump_30d: float = math.nan
+    pump_base_7d: float = math.nan
+    pump_base_30d: float = math.nan
+    pump_skill_7d: float = math.nan
+    pump_skill_30d: float = math.nan
+    pump_skill_error_7d: float = math.nan
+    pump_skill_error_30d: float = math.nan
+    crash_7d: float = math.nan
+    crash_30d: float = math.nan
+    crash_base_7d: float = math.nan
+    crash_base_30d: float = math.nan
+    crash_skill_7d: float = math.nan
+    crash_skill_30d: float = math.nan
+    crash_skill_error_7d: float = math.nan
+    crash_skill_error_30d: float = math.nan
+    pump_curve: tuple[float, ...] = ()
+    crash_curve: tuple[float, ...] = ()
+    pump_base_curve: tuple[float, ...] = ()
+    crash_base_curve: tuple[float, ...] = ()
+
+    def pump_risk(self, days: float) -> float:
+        """Probability that within `days` the high reaches spot x (1 + event_share); NaN where it isn't known."""
+        return _on(self.pump_curve, days)
+
+    def crash_risk(self, days: float) -> float:
+        """Probability that within `days` the low reaches spot x (1 - event_share); NaN where it isn't known."""
+        return _on(self.crash_curve, days)
+
+    def pump_base(self, days: float) -> float:
+        """How often that has happened in windows of `days`; NaN where the history is too short."""
+        return _on(self.pump_base_curve, days)
+
+    def crash_base(self, days: float) -> float:
+        """Likewise of the crash."""
+        return _on(self.crash_base_curve, days)
+
+
+def _on(curve: tuple[float, ...], days: float) -> float:
+    """The curve over HORIZON_DAYS at `days`: linear in their root from 0 at 0; after the last its last (a floor)."""
+    if not curve or not days >= 0.0:
+        return math.nan
+    root = math.sqrt(min(days, HORIZON_DAYS[-1]))
+    before, low = 0.0, 0.0
+    for horizon, value in zip(HORIZON_DAYS, curve, strict=True):
+        after = math.sqrt(horizon)
+        if root <= after:
+            return low + (value - low) * (root - before) / (after - before)
+        before, low = after, value
+    return low
 
 
 def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
     """The context at `at_ms` from what had happened by then, even where `history` knows more."""
     candles = _closed(history.candles, at_ms)
-    spot = _price_at(candles, at_ms)
-    daily = _daily_closes(candles, at_ms, 200)
+    midnights = MS_PER_DAY * (at_ms // MS_PER_DAY - np.arange(200, dtype=np.int64))
+    prices = _prices_at(candles, np.concatenate([at_ms - MS_PER_DAY * _LOOKBACKS, midnights]))
+    spot, day, week, month = (float(one) for one in prices[: len(_LOOKBACKS)])
+    daily = prices[len(_LOOKBACKS) :]  # the latest first
     average_50, average_200 = _average(daily[:50]), _average(daily)
     level, rank = _volatility(history.volatility_index, at_ms)
     return MarketContext(
@@ -76,16 +147,30 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
         realised_7d=_realised(candles, at_ms, 7),
         realised_30d=_realised(candles, at_ms, 30),
         spot=spot,
-        return_1d=spot / _price_at(candles, at_ms - MS_PER_DAY) - 1.0,
-        return_7d=spot / _price_at(candles, at_ms - 7 * MS_PER_DAY) - 1.0,
-        return_30d=spot / _price_at(candles, at_ms - 30 * MS_PER_DAY) - 1.0,
+        return_1d=spot / day - 1.0,
+        return_7d=spot / week - 1.0,
+        return_30d=spot / month - 1.0,
         range_volatility_7d=_garman_klass(candles, at_ms, 7),
         distance_50d=spot / average_50 - 1.0,
         distance_200d=spot / average_200 - 1.0,
         regime=regime_of(spot, average_50, average_200),
         volatility_index=level,
         volatility_rank_1y=rank,
+        range_volatility_30d=_garman_klass(candles, at_ms, 30),
+        **_event_fields(Past(candles, history.volatility_index, at_ms)),
     )
+
+
+def _event_fields(past: Past) -> dict[str, Any]:
+    """The fields of pump and crash."""
+    found: dict[str, Any] = {}
+    for name, risk in zip(("pump", "crash"), event_risks(past), strict=True):
+        found[f"{name}_curve"], found[f"{name}_base_curve"] = risk.curve, risk.base
+        for days in (7, 30):
+            row, best = HORIZON_DAYS.index(days), risk.best(days)
+            found[f"{name}_{days}d"], found[f"{name}_base_{days}d"] = risk.curve[row], risk.base[row]
+            found[f"{name}_skill_{days}d"], found[f"{name}_skill_error_{days}d"] = best.score, best.error
+    return found
 
 
 def regime_of(spot: float, average_50d: float, average_200d: float) -> Regime:
@@ -120,10 +205,6 @@ def _prices_at(candles: Candles, instants: I64) -> F64:
     return np.where((rows >= 0) & (age <= _OLDEST_PRICE_MS), candles.close[found], np.nan)
 
 
-def _price_at(candles: Candles, at_ms: int) -> float:
-    return float(_prices_at(candles, np.array([at_ms], dtype=np.int64))[0])
-
-
 def _window(candles: Candles, at_ms: int, days: int) -> int:
     """The first row of the candles that closed in (at - days, at]."""
     return int(np.searchsorted(candles.open_ms, at_ms - days * MS_PER_DAY - MS_PER_HOUR, side="right"))
@@ -153,12 +234,6 @@ def _garman_klass(candles: Candles, at_ms: int, days: int) -> float:
     body = np.log(candles.close[first:] / candles.open[first:])
     variance = 0.5 * span * span - (2.0 * math.log(2.0) - 1.0) * body * body
     return math.sqrt(max(float(variance.mean()), 0.0) * HOURS_PER_YEAR)
-
-
-def _daily_closes(candles: Candles, at_ms: int, days: int) -> F64:
-    """The prices at the last `days` midnights (UTC) by then, the latest first."""
-    last = at_ms // MS_PER_DAY
-    return _prices_at(candles, MS_PER_DAY * (last - np.arange(days, dtype=np.int64)))
 
 
 def _average(daily: F64) -> float:

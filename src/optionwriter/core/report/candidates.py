@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from optionwriter.core.decide.choosing import Choice
 from optionwriter.core.decide.menu import GATES, Menu, Rejected
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, OptionChain
 from optionwriter.core.market.instruments import MS_PER_DAY, parse_instrument
 
 Column = Sequence[object] | NDArray[np.generic]
@@ -20,12 +21,13 @@ _NAN = float("nan")
 
 
 def candidate_columns(
-    state: AgentState, menus: Sequence[Menu], chosen: Collection[str]
+    state: AgentState, menus: Sequence[Menu], chosen: Collection[str], choice: Choice | None = None
 ) -> Mapping[str, Column]:
     """Columns of equal length over all menus: items first, then rejected.
 
     `gate` is "" for what was on the menu; `key` and `score` are empty and NaN for what was not; `iv` is a fraction,
-    prices are in the settlement currency, `distance` is negative by how far the gate was missed.
+    prices are in the settlement currency, `distance` is negative by how far the gate was missed. `propensity` is how
+    likely the chooser was to take that row: 0 for what was not on the menu, NaN where nobody says.
     """
     rows: dict[str, list[object]] = {name: [] for name in _NAMES}
     for menu in menus:
@@ -34,7 +36,7 @@ def candidate_columns(
             option = parse_instrument(leg.instrument)
             chain = state.chain(option.product.code)
             row = chain.table.row_of.get(leg.instrument) if chain else None
-            quotes = _quotes(chain, row) if chain is not None and row is not None else (_NAN,) * 5
+            quotes = _quotes(chain, row) if chain is not None and row is not None else (_NAN,) * len(_QUOTED)
             dte = option.days_to_expiry(state.at_ms)
             _add(
                 rows,
@@ -49,6 +51,7 @@ def candidate_columns(
                     _NAN,
                     item.score,
                     dte,
+                    _NAN if choice is None else choice.chance(menu.underlying, item.key),
                 ),
                 quotes,
             )
@@ -59,8 +62,18 @@ def candidate_columns(
 
 _NAMES = (
     "underlying", "instrument", "key", "chosen", "gate", "value", "threshold", "distance", "score", "dte",
-    "bid", "ask", "mark", "iv", "forward",
+    "propensity", "bid", "ask", "mark", "iv", "forward", "bid_size", "open_interest",
 )  # fmt: skip
+
+
+_QUOTED = _NAMES[-7:]
+
+
+def _quoted(chain: OptionChain) -> tuple[F64, ...]:
+    """The columns of _QUOTED."""
+    return (
+        chain.bid, chain.ask, chain.mark, chain.mark_iv, chain.forward, chain.bid_size, chain.open_interest,
+    )  # fmt: skip
 
 
 def _add(rows: dict[str, list[object]], head: tuple[object, ...], quotes: tuple[float, ...]) -> None:
@@ -69,8 +82,7 @@ def _add(rows: dict[str, list[object]], head: tuple[object, ...], quotes: tuple[
 
 
 def _quotes(chain: OptionChain, row: int) -> tuple[float, ...]:
-    columns = (chain.bid, chain.ask, chain.mark, chain.mark_iv, chain.forward)
-    return tuple(float(column[row]) for column in columns)
+    return tuple(float(column[row]) for column in _quoted(chain))
 
 
 def _add_rejected(rows: dict[str, list[object]], menu: Menu, part: Rejected, state: AgentState) -> None:
@@ -86,10 +98,7 @@ def _add_rejected(rows: dict[str, list[object]], menu: Menu, part: Rejected, sta
         rows[name] += column.tolist()
     rows["score"] += [_NAN] * count
     rows["dte"] += ((part.table.expiry_ms[where] - state.at_ms) / MS_PER_DAY).tolist()
+    rows["propensity"] += [0.0] * count
     shown = chain if chain is not None and chain.table.names == part.table.names else None
-    for name, values in zip(
-        ("bid", "ask", "mark", "iv", "forward"),
-        (shown.bid, shown.ask, shown.mark, shown.mark_iv, shown.forward) if shown else (None,) * 5,
-        strict=True,
-    ):
+    for name, values in zip(_QUOTED, _quoted(shown) if shown else (None,) * len(_QUOTED), strict=True):
         rows[name] += values[where].tolist() if values is not None else [_NAN] * count

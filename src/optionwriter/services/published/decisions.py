@@ -62,7 +62,7 @@ def realized(closed: Iterable[ClosedPosition]) -> dict[str, Realized]:
 
 def strategies(report: CycleReport, over: Mapping[str, Realized]) -> Row:
     """Each instance at the desk: its rules in force, what it decided last, what it holds and has brought."""
-    held = open_positions(report.state)
+    held = open_positions(report.after)
     return {
         "strategies": [
             _strategy(report, each, decision, held, over.get(each.seat.config.id, Realized()))

@@ -15,7 +15,7 @@ from optionwriter.services.published.rows import Row, row_of, short, timed, when
 
 def status(desk: Desk, report: CycleReport, commands_pending: int) -> Row:
     """What the agent is, may do, sees and has."""
-    state = report.state
+    state = report.after
     shown = row_of(status_view(state, desk.limits))
     account = row_of(account_view(state))
     return {
@@ -74,7 +74,7 @@ def _cure(book: Book) -> str:
 
 def _underlying(report: CycleReport, name: str) -> Row:
     """The whole context, and what the quotes add."""
-    found = report.state.underlyings[name]
+    found = report.after.underlyings[name]
     oldest = min((chain.at_ms for chain in found.chains.values()), default=None)
     return {
         **row_of(found.context),

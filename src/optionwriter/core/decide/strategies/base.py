@@ -6,6 +6,7 @@ name. Adding one takes a file here, a line in the registry, a table in the confi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -13,9 +14,11 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from optionwriter.core.books.facts import Action
+from optionwriter.core.decide.limits import Bounds
 from optionwriter.core.decide.managing import ManageParams
 from optionwriter.core.decide.menu import Menu, Size
 from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rolling import RollParams
 from optionwriter.core.decide.rules import GateParams
 from optionwriter.core.decide.scoring import ScoreParams
 from optionwriter.core.decide.state import AgentState
@@ -41,6 +44,9 @@ class Style(StrEnum):
     WORK = "work"  # begin in the middle, step to the other side
 
 
+CHOOSERS = ("rules",)  # llm and learned are to come
+
+
 class Writes(NamedTuple):
     """A kind of option that strategies write, and what its actions are called."""
 
@@ -58,18 +64,33 @@ WRITES: Mapping[str, Writes] = {
     "cash_secured_put": Writes(
         Family.LINEAR, OptionType.PUT, Action.OPEN_CASH_SECURED_PUT, Action.ROLL_PUT, Action.CLOSE_PUT
     ),
+    "call_spread": Writes(
+        Family.INVERSE,
+        OptionType.CALL,
+        Action.OPEN_CALL_SPREAD,
+        Action.ROLL_CALL_SPREAD,
+        Action.CLOSE_CALL_SPREAD,
+    ),
+    "put_spread": Writes(
+        Family.LINEAR, OptionType.PUT, Action.OPEN_PUT_SPREAD, Action.ROLL_PUT_SPREAD, Action.CLOSE_PUT_SPREAD
+    ),
 }
 
 
-class RollParams(NamedTuple):
-    """Which rolls are acceptable. Costs are shares of the collateral (a coin for a call, the strike for a put)."""
+class BundleParams(NamedTuple):
+    """What strategies of more than one leg need beside the rest. Shares are fractions."""
 
-    max_debit: float = 0.01
-    min_extra_days: float = 1.0
-    credit_weight: float = 0.2
-    credit_scale: float = 0.01
-    take_profit_rolls: bool = True
-    close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
+    wing_width: float = 0.05  # from the sold strike to the bought one, a share of the sold
+    wing_delta: float = 0.0  # above 0: the wing is sought at this delta instead
+    min_credit_usd: float = 5.0  # a coin, after the wing and both fees
+    basis_floor: bool = True  # wheel: no call below the cost basis
+
+
+class DownsideParams(NamedTuple):
+    """How much the short puts may lose. The coins' own fall is not in it: that is the owner's, with or without puts."""
+
+    max_drawdown: float = 0.20  # share of equity, over all short puts of the account
+    stress: float = 0.30  # every index falls by this share
 
 
 _GATES = GateParams()
@@ -79,11 +100,18 @@ _ROLL_GATES = GateParams(
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()
+_BUNDLE = BundleParams()
+_DOWNSIDE = DownsideParams()
+_OTHERS = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyConfig:
-    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover."""
+    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover.
+
+    `target_allocation`: by coin ("*" for all others), the share of equity that the coin may have if its puts are
+    assigned. What passes it, or `downside`, is penalised and not refused: limits are risk's.
+    """
 
     id: str
     kind: str = "covered_call"
@@ -94,6 +122,11 @@ class StrategyConfig:
     score: ScoreParams = _SCORE
     manage: ManageParams = _MANAGE
     roll: RollParams = _ROLL
+    bundle: BundleParams = _BUNDLE
+    downside: DownsideParams = _DOWNSIDE
+    target_allocation: Mapping[str, float] = field(
+        default_factory=lambda: {"BTC": 0.70, "ETH": 0.50, _OTHERS: 0.40}
+    )
     min_score: float = 0.0
     size_share: Decimal = Decimal(1)
     size_cap: Decimal | None = None  # coins a chain
@@ -102,6 +135,9 @@ class StrategyConfig:
     max_chains: int = 1  # of each type on each underlying; risk's own limit stands beside it
     style: Style = Style.CROSS
     enabled: bool = True
+    profile: str = ""  # a name to show; what it means is in the numbers
+    chooser: str = "rules"
+    limits: Bounds = field(default_factory=Bounds)  # the instance's own, beside the account's
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -110,18 +146,54 @@ class StrategyConfig:
         unknown = [name for name in self.writes if name not in WRITES]
         if unknown or not self.writes:
             raise ConfigError(f"{self.id}: writes {unknown or 'nothing'}: choose from {', '.join(WRITES)}")
+        if self.chooser not in CHOOSERS:
+            raise ConfigError(
+                f"{self.id}: chooser {self.chooser!r} is not there (llm and learned are still to come): "
+                f"use {' or '.join(CHOOSERS)}"
+            )
         if not Decimal(0) < self.size_share <= 1:
             raise ConfigError(f"{self.id}: size_share {self.size_share} must be above 0 and at most 1")
         if self.size_cap is not None and not self.size_cap > 0:
             raise ConfigError(f"{self.id}: size_cap {self.size_cap} must be above 0, or absent")
         if self.max_items < 1 or self.max_chains < 1 or not self.sizes:
             raise ConfigError(f"{self.id}: max_items, max_chains and sizes need at least one")
-        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll):
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for params in (
+            self.gates,
+            self.roll_gates,
+            self.score,
+            self.manage,
+            self.roll,
+            self.downside,
+            self.bundle,
+        ):
             for name, value in zip(params._fields, params, strict=True):
-                if value != value:
-                    raise ConfigError(f"{self.id}: {name} is no number")
-        if min(self.score[:7]) < 0:
-            raise ConfigError(f"{self.id}: score weights can't be negative")
+                if not math.isfinite(value):
+                    raise ConfigError(f"{self.id}: {name} is no finite number")
+        for name, value in self.score._asdict().items():
+            if name.endswith("_weight") and value < 0:
+                raise ConfigError(f"{self.id}: score weights can't be negative, as {name} is")
+        roll = self.roll
+        if not (0 < roll.cover_cap <= 1 and roll.cooldown_hours >= 0 and roll.max_dte > 0):
+            raise ConfigError(
+                f"{self.id}: roll.cover_cap is a share above 0 and at most 1, cooldown_hours at least 0, "
+                "max_dte above 0"
+            )
+        if not (0 <= self.downside.stress <= 1 and self.downside.max_drawdown >= 0):
+            raise ConfigError(f"{self.id}: stress is a share from 0 to 1, max_drawdown a share of equity")
+        if not 0 < self.bundle.wing_width < 1 or not 0 <= self.bundle.wing_delta < 1:
+            raise ConfigError(
+                f"{self.id}: bundle.wing_width must lie between 0 and 1, wing_delta from 0 on below 1"
+            )
+        for coin, share in self.target_allocation.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{self.id}: target_allocation of {coin} is {share}: a share from 0 to 1")
+
+    def target(self, coin: str) -> float:
+        """The share of equity that the coin may have if its puts are assigned; NaN where none is named."""
+        return self.target_allocation.get(coin, self.target_allocation.get(_OTHERS, math.nan))
 
 
 def product_of(writes: Writes, underlying: str) -> Product:
@@ -133,8 +205,14 @@ def product_of(writes: Writes, underlying: str) -> Product:
     raise ConfigError(f"no {writes.family} options on {underlying!r}: known are {', '.join(known)}")
 
 
+def products_written(config: StrategyConfig) -> tuple[str, ...]:
+    """Codes of the products that the instance sells, each once, in its own order. Errors: ConfigError."""
+    found = (product_of(WRITES[name], one).code for one in config.underlyings for name in config.writes)
+    return tuple(dict.fromkeys(found))
+
+
 def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
-    """A sane covered-call writer for the mode: wide in research, strict in production."""
+    """A sane writer for the mode: wide in research, strict in production (docs/modes.md)."""
     wide = StrategyConfig(strategy_id)
     if mode is Mode.RESEARCH:
         return wide
@@ -163,13 +241,17 @@ def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
             spread_max=0.25,
             open_interest_min=10.0,
         ),
-        roll=RollParams(max_debit=0.0),
+        roll=RollParams(max_debit=0.0, max_spread=0.30, cooldown_hours=24.0),
+        downside=DownsideParams(max_drawdown=0.10),
+        target_allocation={"BTC": 0.60, "ETH": 0.40, _OTHERS: 0.30},
         min_score=0.15,
     )
 
 
 class Strategy(Protocol):
-    """A kind of strategy."""
+    """A kind of strategy. `writes`: what an instance of it writes when its table doesn't say."""
+
+    writes: tuple[str, ...]
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         """One menu for each underlying of the configuration, in its order. Pure; sizes within `capacity`."""
