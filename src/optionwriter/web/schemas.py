@@ -80,13 +80,15 @@ class Currency(BaseModel):
 
 
 class Limit(Growing):
-    """How much of a limit is used."""
+    """How much of a limit is used; `strategy_id` is "" for the account's, `external` what is not ours uses of it."""
 
     name: str
     subject: str
     used: Maybe
     limit: Maybe
     used_pct: Maybe
+    external: Maybe
+    strategy_id: str
 
 
 class External(BaseModel):

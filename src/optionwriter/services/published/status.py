@@ -114,4 +114,6 @@ def _limit(one: Row) -> Row:
         "used": short(used),
         "limit": limit,
         "used_pct": short(share),
+        "external": short(one["external"]),
+        "strategy_id": one["strategy_id"],
     }
