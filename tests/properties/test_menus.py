@@ -95,7 +95,7 @@ def told(config: StrategyConfig) -> tuple[Any, ...]:
     def bare(item: MenuItem) -> MenuItem:
         return replace(item, key=item.key.removeprefix(config.id + "/"))
 
-    chosen = choose_best([menu], ChoiceParams(0.0))
+    chosen = choose_best([menu], ChoiceParams(0.0)).keys
     reviewed = review(state, limits, proposals([menu], chosen))
     rejected = [
         (part.names, part.gate.tolist(), part.value.tolist(), part.distance.tolist()) for part in menu.rejected

@@ -250,7 +250,7 @@ def test_near_its_expiry_an_option_rolls_where_asked_to_and_else_expires() -> No
     state, menu = menu_of(near, plain(soon), chain, soon)
     (roll,) = menu.items
     assert (roll.action, roll.reason, roll.mandatory) == (Action.ROLL_CALL, "near_expiry", False)
-    assert choose_best([menu], ChoiceParams(0.0)) == (roll.key,)
+    assert choose_best([menu], ChoiceParams(0.0)).keys == (roll.key,)
     assert review(state, Limits(), proposals([menu], [roll.key])).refused == ()
     unable = replace(near, roll=FREE._replace(min_credit=0.5))
     _, none = menu_of(unable, plain(soon), chain, soon)
