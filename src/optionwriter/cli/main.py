@@ -12,6 +12,7 @@ import typer
 
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
+from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
 from optionwriter.cli.run import run
@@ -27,6 +28,7 @@ app.command()(exchange)
 app.command()(explain)
 app.command()(up)
 app.command()(web)
+app.command()(doctor)
 
 
 @app.callback()

@@ -23,6 +23,7 @@ from optionwriter.core.books.pnl import (
     collateral,
 )
 from optionwriter.core.market.instruments import MS_PER_DAY, parse_instrument
+from optionwriter.core.report.detail import flow_sums
 
 if TYPE_CHECKING:  # views makes the single rows, this file joins them
     from optionwriter.core.report.views import ClosedPosition, OpenPosition
@@ -66,6 +67,9 @@ def open_bundle(
     pnl = bundle_total(chains, prices)
     unrealised = None if pnl is None else pnl.unrealised.usd
     realised = None if pnl is None else pnl.realised.usd
+    sums = [flow_sums(chain) for chain in chains if chain.legs]
+    fees = sum((one.fees.usd for one in sums), _ZERO)
+    premium = sum((one.net_premium.usd for one in sums), _ZERO)
     bound = bound_usd(chain for chain in chains if chain.open_legs)
     pct = None if unrealised is None or not bound else unrealised / bound * 100
     return replace(
@@ -84,6 +88,10 @@ def open_bundle(
         realized_pnl_abs=realised,
         realized_pnl_abs_usd=realised,
         currency=USD,
+        fees=fees,
+        fees_usd=fees,
+        net_premium=premium,
+        net_premium_usd=premium,
         created_at=min(chain.created_ms for chain in chains),
         number_of_rolls=sum(chain.rolls for chain in chains),
     )
@@ -112,6 +120,7 @@ def closed_bundle(
         realized_pnl_pct=pct,
         realized_pnl_pct_usd=pct,
         fees=pnl.fees.usd,
+        fees_usd=pnl.fees.usd,
         number_of_rolls=sum(one.number_of_rolls for one in sides),
         days_in_trade=(ended - begun) / MS_PER_DAY,
         max_drawdown=seen.after(realised).worst,

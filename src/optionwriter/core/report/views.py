@@ -30,9 +30,10 @@ from optionwriter.core.books.pnl import (
     percent,
 )
 from optionwriter.core.decide.crossing import exact
-from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.state import AgentState, HeldOption
 from optionwriter.core.market.instruments import MS_PER_DAY, Instrument, parse_instrument
 from optionwriter.core.report.bundled import bundle_total, closed_bundle, grouped, open_bundle
+from optionwriter.core.report.detail import flow_sums
 
 _ZERO = Decimal(0)
 
@@ -61,8 +62,10 @@ class LegView:
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """An open chain; strike, expiry, entry and mark are those of its first open short leg. A strangle's two chains are
-    one row in USD (bundled.py)."""
+    """An open chain; strike, expiry, entry and mark are those of its first open short leg. Fees are negative.
+
+    A strangle's two chains are one row in USD (bundled.py).
+    """
 
     position_id: str
     underlying: str
@@ -82,11 +85,30 @@ class OpenPosition:
     unrealized_pnl_pct_usd: Decimal | None
     realized_pnl_abs: Decimal | None
     realized_pnl_abs_usd: Decimal | None
+    fees: Decimal
+    fees_usd: Decimal
+    net_premium: Decimal
+    net_premium_usd: Decimal
     currency: str
     execution_mode: str
     created_at: int
     number_of_rolls: int
     legs: tuple[LegView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPosition:
+    """An option of the account, or the part of it, that is not ours. `worth` is at its mark, negative when owed."""
+
+    instrument: str
+    amount: Decimal
+    option_type: str
+    strike: Decimal
+    expiry_ms: int
+    mark: Decimal | None
+    worth: Decimal | None
+    worth_usd: Decimal | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +131,7 @@ class ClosedPosition:
     realized_pnl_pct: Decimal
     realized_pnl_pct_usd: Decimal
     fees: Decimal
+    fees_usd: Decimal
     number_of_rolls: int
     days_in_trade: float
     max_drawdown: Decimal
@@ -174,6 +197,29 @@ def open_positions(state: AgentState) -> tuple[OpenPosition, ...]:
     return tuple(rows)
 
 
+def external_positions(state: AgentState) -> tuple[ExternalPosition, ...]:
+    """The options on the account that are not ours, by name; what no product is known of is `state.foreign`."""
+    return tuple(_external(one, state) for one in state.held if one.external)
+
+
+def _external(one: HeldOption, state: AgentState) -> ExternalPosition:
+    currency = one.option.product.settlement_currency
+    mark = exact(one.mark) if math.isfinite(one.mark) else None
+    price = state.price_usd(currency)
+    worth = None if mark is None else one.external * mark
+    return ExternalPosition(
+        instrument=one.option.name,
+        amount=one.external,
+        option_type=str(one.option.option_type),
+        strike=one.option.strike,
+        expiry_ms=one.option.expiry_ms,
+        mark=mark,
+        worth=worth,
+        worth_usd=None if worth is None or price is None else worth * price,
+        currency=currency,
+    )
+
+
 def closed_positions(
     book: Book, drawdowns: Mapping[str, Drawdown] | None = None
 ) -> tuple[ClosedPosition, ...]:
@@ -183,7 +229,7 @@ def closed_positions(
         if any(chain.is_open for chain in chains):
             continue
         seen = (drawdowns or {}).get(name)
-        sides = [_closed_position(chain, book, seen) for chain in chains]
+        sides = [closed_position(chain, book.mode, seen) for chain in chains]
         bundled = bool(chains[0].bundle)
         rows += [closed_bundle(name, sides, chains, seen or Drawdown())] if bundled else sides
     return tuple(sorted(rows, key=lambda one: (-one.closed_at, one.position_id)))
@@ -252,7 +298,7 @@ def account_view(state: AgentState) -> AccountView:
 def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosition:
     leg = next((one for one in chain.open_legs if one.position < 0), chain.open_legs[0])
     option = parse_instrument(leg.instrument)
-    pnl = _pnl(chain, prices)
+    pnl, sums = _pnl(chain, prices), flow_sums(chain)
     share = None if pnl is None else percent(pnl.unrealised, collateral(chain))
     return OpenPosition(
         position_id=chain.chain_id,
@@ -273,6 +319,10 @@ def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosit
         unrealized_pnl_pct_usd=None if share is None else share.usd,
         realized_pnl_abs=None if pnl is None else pnl.realised.coin,
         realized_pnl_abs_usd=None if pnl is None else pnl.realised.usd,
+        fees=sums.fees.coin,
+        fees_usd=sums.fees.usd,
+        net_premium=sums.net_premium.coin,
+        net_premium_usd=sums.net_premium.usd,
         currency=option.product.settlement_currency,
         execution_mode=state.book.mode,
         created_at=chain.created_ms,
@@ -281,7 +331,8 @@ def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosit
     )
 
 
-def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedPosition:
+def closed_position(chain: Chain, mode: str, seen: Drawdown | None) -> ClosedPosition:
+    """A chain that is over and had a leg; `mode` is the book's."""
     pnl = chain_pnl(chain, Prices({}, {}))  # nothing is open, so no price is asked
     share = percent(pnl.realised, collateral(chain))
     option = parse_instrument(next((leg for leg in chain.legs if leg.sold), chain.legs[0]).instrument)
@@ -293,7 +344,7 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         strategy_type=chain.strategy_type,
         strategy_id=chain.strategy_id,
         currency=option.product.settlement_currency,
-        execution_mode=book.mode,
+        execution_mode=mode,
         created_at=chain.created_ms,
         closed_at=closed,
         net_premium=pnl.net_premium.coin,
@@ -303,6 +354,7 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         realized_pnl_pct=share.coin,
         realized_pnl_pct_usd=share.usd,
         fees=pnl.fees.coin,
+        fees_usd=pnl.fees.usd,
         number_of_rolls=chain.rolls,
         days_in_trade=(closed - chain.created_ms) / MS_PER_DAY,
         max_drawdown=(seen or Drawdown()).after(pnl.realised.coin).worst,
