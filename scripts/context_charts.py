@@ -245,6 +245,8 @@ def table(pasts: dict[str, PriceHistory]) -> str:
 
 
 def _signed(skill: Skill) -> str:
+    if max(abs(skill.score), skill.error) < 0.0005:
+        return "= base rate"
     cell = f"{100 * skill.score:+.1f} ± {100 * skill.error:.1f}".replace("-", "−")
     return f"**{cell}**" if skill.score > skill.error else cell
 

@@ -97,7 +97,7 @@ def _find(folder: Path, decision_id: str | None, strategy_id: str | None) -> Rec
 
 def _facts(settings: Settings) -> tuple[Fact, ...]:
     path = settings.data_dir / LEDGER_FILE
-    return tuple(read_ledger(path)) if path.exists() else ()
+    return read_ledger(path) if path.exists() else ()
 
 
 def _delivered(settings: Settings, folder: Path, facts: tuple[Fact, ...]) -> Delivered:

@@ -15,6 +15,7 @@ from optionwriter.cli import config, ledger
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -28,6 +29,9 @@ app.command()(exchange)
 app.command()(explain)
 app.command()(up)
 app.command()(web)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 app.command()(doctor)
 
 

@@ -13,6 +13,7 @@ from optionwriter.core.books.account import Side
 from optionwriter.core.books.chains import bundled_chain_id
 from optionwriter.core.books.facts import Action
 from optionwriter.core.decide.choosing import Proposal
+from optionwriter.core.decide.execution import later_step
 from optionwriter.core.decide.limits import Cap, Code, Limits
 from optionwriter.core.decide.menu import MenuItem, OrderLeg
 from optionwriter.core.decide.orders import chain_id_of, plan_orders, plans_of
@@ -304,3 +305,38 @@ def test_a_strangles_orders_are_two_chains_of_one_bundle() -> None:
     assert {intent.plan for intent in intents} == {intents[0].plan} and intents[0].label != intents[1].label
     assert call.removesuffix(".call") == put.removesuffix(".put")
     assert plans_of(one, "d2", intents)[0][0] != call, "another decision is another bundle"
+
+
+# -- how much of a later step -----------------------------------------------------------------------------------------
+
+
+def steps(*legs: OrderLeg, action: Action = Action.ROLL_CALL_SPREAD) -> tuple[Any, ...]:
+    """The intents of such a plan, in their order."""
+    one = of(action, *legs, chain_id="c1")
+    return plan_orders(approved(one, ledger=half_open("1", "1"), BTC="2"), "d1", "CCBOT_", NOW, 5_000)
+
+
+def test_a_roll_opens_in_the_proportion_in_which_it_closed() -> None:
+    """Else it would sell on cover that something else of the same cycle was given."""
+    roll = steps(buy_back(SOLD, "1", "0.006"), sell(LATER, "0.8", "0.008"), action=Action.ROLL_CALL)
+    chain = half_open("1", "1").book.chains["c1"]
+    assert later_step(roll, 1, [D(1)], chain) == D("0.8")
+    assert later_step(roll, 1, [D("0.5")], chain) == D("0.4")
+    assert later_step(roll, 1, [D("0.1")], chain) == 0  # 0.08 is no lot
+    assert later_step(roll, 1, [D(0)], chain) == 0
+
+
+def test_a_sale_waits_for_its_wing_and_a_wing_for_its_sale() -> None:
+    roll = steps(
+        buy_back(SOLD, "1", "0.006"), sell_out(WING, "1", "0.002"), buy(LATER_WING, "1", "0.004"),
+        sell(LATER, "1", "0.008"),
+    )  # fmt: skip
+    held = half_open("1", "1").book.chains["c1"]
+    assert later_step(roll, 1, [D(0)], held) == 0, "all of the wing is needed still"
+    partly = half_open("1", "0.6").book.chains["c1"]
+    assert later_step(roll, 1, [D("0.4")], partly) == D("0.4")
+    assert later_step(roll, 2, [D("0.4"), D("0.4")], partly) == D("0.4")
+    assert later_step(roll, 3, [D("0.4"), D("0.4"), D("0.4")], partly) == 0, "no later wing is held yet"
+    opening = plan_orders(approved(SPREAD, BTC="2"), "d1", "CCBOT_", NOW, 5_000)
+    assert later_step(opening, 1, [D("0.3")], half_open("0.3").book.chains["c1"]) == D("0.3")
+    assert later_step(opening, 1, [D(0)], None) == 0

@@ -180,7 +180,10 @@ def _parkinson(bars: DailyBars) -> F64:
 
 def _sums(values: F64) -> F64:
     """Sums of the first 0, 1, ... n values."""
-    return np.concatenate([[0.0], np.cumsum(values)])
+    found = np.empty(len(values) + 1)
+    found[0] = 0.0
+    np.cumsum(values, out=found[1:])
+    return found
 
 
 def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> EventRisk:
@@ -239,9 +242,9 @@ def _calibrated(raw: F64, events: F64, days: int) -> F64:
     x, y = np.where(known, x, 0.0), np.where(known, events, 0.0)
     windows = _sums(known.astype(np.float64))[over]
     count = np.maximum(windows, 1.0)
-    mean_x, mean_y = _sums(x)[over] / count, _sums(y)[over] / count
-    spread = np.maximum(_sums(x * x)[over] / count - mean_x * mean_x, 0.0)
-    slope = (_sums(x * y)[over] / count - mean_x * mean_y) / (spread + _PULL * days / count)
+    mean_x, mean_y, mean_xx, mean_xy = (_sums(one)[over] / count for one in (x, y, x * x, x * y))
+    spread = np.maximum(mean_xx - mean_x * mean_x, 0.0)
+    slope = (mean_xy - mean_x * mean_y) / (spread + _PULL * days / count)
     line = mean_y + np.clip(slope, 0.0, _STEEPEST) * (raw - mean_x)
     return np.where(windows >= LEAST_WINDOWS * days, np.clip(line, 0.0, 1.0), np.nan)
 
