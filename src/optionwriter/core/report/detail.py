@@ -15,6 +15,7 @@ from optionwriter.core.books.facts import Fact, Filled
 from optionwriter.core.books.pnl import Both, Prices, chain_pnl, collateral
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.market.money import EXACT
+from optionwriter.core.report.upside import upside_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class FlowSums:
 
 @dataclass(frozen=True, slots=True)
 class PositionDetail:
-    """What opening a position shows beside its row."""
+    """What opening a position shows beside its row; what was given up and kept is the upside ledger's (upside)."""
 
     flows: tuple[FlowView, ...]
     fills: tuple[FillView, ...]
@@ -63,6 +64,10 @@ class PositionDetail:
     net_premium_usd: Decimal
     collateral: Decimal
     collateral_usd: Decimal
+    upside_given_up: Decimal
+    upside_given_up_usd: Decimal
+    premium_kept: Decimal
+    premium_kept_usd: Decimal
     currency: str
 
 
@@ -85,6 +90,7 @@ def flow_sums(chain: Chain) -> FlowSums:
 def position_detail(chain: Chain, fills: Sequence[FillView]) -> PositionDetail:
     """The detail of a chain with at least one leg; `fills` are its trades, oldest first."""
     sums, bound = flow_sums(chain), collateral(chain)
+    given_up, kept = upside_of(chain, fills)
     return PositionDetail(
         flows=tuple(
             FlowView(
@@ -104,5 +110,9 @@ def position_detail(chain: Chain, fills: Sequence[FillView]) -> PositionDetail:
         net_premium_usd=sums.net_premium.usd,
         collateral=bound.coin,
         collateral_usd=bound.usd,
+        upside_given_up=given_up.coin,
+        upside_given_up_usd=given_up.usd,
+        premium_kept=kept.coin,
+        premium_kept_usd=kept.usd,
         currency=parse_instrument(chain.legs[0].instrument).product.settlement_currency,
     )
