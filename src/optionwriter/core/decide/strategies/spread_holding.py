@@ -35,6 +35,7 @@ from optionwriter.core.decide.strategies.holding import (
     NO_ROLL,
     ORDER_OPEN,
     Tended,
+    bounds_of,
     close_leg,
     holding_of,
     restrict,
@@ -167,7 +168,7 @@ def _best_roll(view: View, case: _Case, back: OrderLeg, tended: Tended) -> MenuI
     screened = view.screened(config.roll_gates)
     wings = pair(view, screened)
     credit = _credit(view, screened, wings, ended)
-    restrict(view, case.option, screened, credit)
+    restrict(view, case.option, screened, credit, bounds_of(view, case.chain, case.option, case.order.reason))
     scale = max(config.roll.credit_scale, 1e-9)
     bonus = np.array([config.roll.credit_weight * clamp(one / scale, -1.0, 1.0) for one in credit.tolist()])
     best: MenuItem | None = None
