@@ -1,4 +1,4 @@
-"""Metrics against another library's, against worked examples, and their errors against what resampling the truth gives."""
+"""Metrics against another library's and worked examples; their errors against what more samples of the truth show."""
 
 import math
 import warnings

@@ -1,8 +1,8 @@
 """Metrics: how a run went, as numbers, and beside every ratio how sure one can be of it.
 
-Owns the definitions. A year has 365 days, because this market never closes. Ratios are made of daily returns (the value at
-00:00 UTC; deposits and withdrawals taken out), extremes of the curve as fine as it was kept. Keeps: what can't be known
-(too few days, no loss to divide by) is NaN, never a guess; chance comes from a passed generator alone.
+Owns the definitions. A year has 365 days, because this market never closes. Ratios are made of daily returns (the
+value at 00:00 UTC; deposits and withdrawals taken out), extremes of the curve as fine as it was kept. Keeps: what
+can't be known (too few days, no loss to divide by) is NaN, never a guess; chance comes from a passed generator alone.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class CurveMetrics:
     """A curve of equity in one unit (a coin, or USD).
 
     `net_profit` is the end less the start less what was deposited meanwhile; `total_return` compounds the returns with
-    deposits taken out. `annual_return` and `volatility` are shares a year. Sharpe: mean over standard deviation of the daily
-    returns, × √365, against no riskless rate. Sortino: mean over the root mean square of the returns below 0, × √365.
-    Calmar: annual return over the deepest daily fall.
+    deposits taken out. `annual_return` and `volatility` are shares a year. Sharpe: mean over standard deviation of the
+    daily returns, × √365, against no riskless rate. Sortino: mean over the root mean square of the returns below 0,
+    × √365. Calmar: annual return over the deepest daily fall.
     """
 
     days: float
@@ -74,9 +74,9 @@ class TradeMetrics:
 
 
 def curve_metrics(at_ms: I64, equity: F64, flows: F64, rng: np.random.Generator) -> CurveMetrics:
-    """Metrics of a curve: instants (rising), equity there, and what was deposited (+) or withdrawn since the point before.
+    """Metrics of a curve: instants (rising), equity there, and what was deposited (+) or withdrawn since then.
 
-    `flows[0]` is not looked at. Errors: ValueError for columns of different lengths, or instants that don't rise.
+    `flows[i]` came after point i - 1 and is in point i; `flows[0]` is not looked at. Errors: ValueError for columns of different lengths, or instants that don't rise.
     """
     if not len(at_ms) == len(equity) == len(flows):
         raise ValueError("a curve needs as many instants as values and flows")
