@@ -76,7 +76,8 @@ class TradeMetrics:
 def curve_metrics(at_ms: I64, equity: F64, flows: F64, rng: np.random.Generator) -> CurveMetrics:
     """Metrics of a curve: instants (rising), equity there, and what was deposited (+) or withdrawn since then.
 
-    `flows[i]` came after point i - 1 and is in point i; `flows[0]` is not looked at. Errors: ValueError for columns of different lengths, or instants that don't rise.
+    `flows[i]` came after point i - 1 and is in point i; `flows[0]` is not looked at. Errors: ValueError for columns of
+    different lengths, or instants that don't rise.
     """
     if not len(at_ms) == len(equity) == len(flows):
         raise ValueError("a curve needs as many instants as values and flows")
