@@ -108,7 +108,7 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
         store = open_ledger(settings, folder, LOCAL_ACCOUNT, stack)
         seat = _paper if settings.dry_run else _engine
         clock, market, broker, transport = seat(_Stage(settings, feed, folder, interval_ms, store, stack))
-        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
+        desk = desk_of(settings, stack, clock, market, broker, Recorder(store, clock, LOCAL_ACCOUNT), None)
         where = (
             "paper fills on the recorded market"
             if mode == "paper"
@@ -160,7 +160,7 @@ def seat_exchange(
             else _paper_from_ledger(settings, WireQuotes(session.client, clock), clock, store, account)
         )
         nap_ms = int(1_000 * (settings.local_speed if env == "local" else 1))
-        desk = _desk(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
+        desk = desk_of(settings, stack, clock, market, broker, Recorder(store, clock, account), nap_ms)
         where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
         end_ms = sample_feed(settings).end_ms if env == "local" else None
         pace = settings.local_speed if env == "local" else 1.0
@@ -209,7 +209,7 @@ def _credentials(settings: Settings) -> Credentials:
     return Credentials(settings.deribit_client_id, Secret(secret))
 
 
-def _desk(
+def desk_of(
     settings: Settings,
     stack: ExitStack,
     clock: Clock,

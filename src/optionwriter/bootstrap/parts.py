@@ -16,7 +16,7 @@ from pathlib import Path
 
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.limits import Cap, Limits
-from optionwriter.core.decide.strategies.base import ConfigError, Mode
+from optionwriter.core.decide.strategies.base import ConfigError, Mode, products_written
 from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
@@ -95,11 +95,13 @@ def seats_of(settings: Settings) -> tuple[Seat, ...]:
 
 
 def products_of(settings: Settings) -> tuple[str, ...]:
-    """The products that are read: the inverse book of each underlying, for covered calls."""
+    """The products that are read: each coin's inverse book (its index comes from there), and what an enabled
+    instance sells besides. Errors: BootError."""
+    written = {code for seat in seats_of(settings) for code in products_written(seat.config)}
     return tuple(
         one.code
         for one in PRODUCTS.values()
-        if one.underlying in settings.underlyings and one.family is Family.INVERSE
+        if one.underlying in settings.underlyings and (one.family is Family.INVERSE or one.code in written)
     )
 
 

@@ -26,6 +26,7 @@ from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.core.market.term_structure import with_chains
 from optionwriter.ports import Broker, Clock, DecisionSink, Market
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
@@ -103,7 +104,10 @@ def observe(desk: Desk) -> AgentState:
     chains = {code: desk.market.chain(code) for code in desk.products}
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
     now = desk.clock.now_ms()
-    contexts = {name: build_context(desk.market.history(name), now) for name in underlyings}
+    contexts = {
+        name: with_chains(build_context(desk.market.history(name), now), chains.values())
+        for name in underlyings
+    }
     return build_state(now, desk.broker.account(), desk.recorder.book, chains, contexts)
 
 

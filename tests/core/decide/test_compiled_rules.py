@@ -37,6 +37,12 @@ def inputs() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
             rng.uniform(0, 20, n),  # bid size
             rng.uniform(0, 500, n),  # open interest
             np.round(rng.uniform(0.0005, 0.03, n), 4),  # entry price
+            rng.uniform(0, 1, n),  # risk
+            rng.uniform(0.5, 1.1, n),  # covered
+            rng.uniform(0, 0.3, n),  # drawdown
+            rng.uniform(0, 0.3, n),  # its maximum
+            rng.uniform(0, 1, n),  # allocation
+            rng.uniform(0, 1, n),  # its target
         ]
     )
     linear = columns[:, 1] == 0
@@ -45,6 +51,8 @@ def inputs() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     places = rng.integers(2, 14, n)
     bad = np.array([math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, 1e-300, -0.0])
     columns[np.flatnonzero(broken), places[broken]] = bad[rng.integers(0, len(bad), int(broken.sum()))]
+    odd = np.flatnonzero(rng.random(n) < 0.2)
+    columns[odd, rng.integers(14, 20, len(odd))] = bad[rng.integers(0, len(bad), len(odd))]
     return columns
 
 
@@ -52,7 +60,7 @@ def answers(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> list[lis
     """What the rules say of every row."""
     from optionwriter.core.decide.managing import Holding, ManageParams, manage
     from optionwriter.core.decide.rules import Candidate, GateParams, gate
-    from optionwriter.core.decide.scoring import ScoreParams, score
+    from optionwriter.core.decide.scoring import ScoreParams, Tilt, score, total
 
     gates = GateParams(delta_min=0.02, delta_max=0.9, otm_min=-0.3, spread_max=0.8, linear_spread_max=0.7)
     weights, management = ScoreParams(), ManageParams()
@@ -61,7 +69,8 @@ def answers(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> list[lis
         call, inverse = bool(row[0]), bool(row[1])
         candidate = Candidate(call, inverse, *row[2:13])
         holding = Holding(call, inverse, row[2], row[4], row[5], row[6], row[7], row[8], row[13], row[10])
-        found.append([*gate(candidate, gates), *score(candidate, weights), *manage(holding, management)])
+        parts = score(candidate, Tilt(*row[14:20]), weights)
+        found.append([*gate(candidate, gates), *manage(holding, management), *parts, total(parts)])
     return found
 
 
@@ -89,10 +98,13 @@ def test_plain_and_compiled_agree() -> None:
     ours = answers(inputs())
     assert len(plain) == len(ours) == COUNT
     gates = {row[0] for row in ours}
-    verdicts = {row[11] for row in ours}
+    verdicts = {row[4] for row in ours}
     assert gates == set(range(10)) and verdicts == set(range(4)), (
         "the inputs must reach every gate and verdict"
     )
+    for penalty in range(15, 20):
+        parts = [row[penalty] for row in ours]
+        assert min(parts) < 0 and parts.count(0.0) > 100, "and each penalty, at work and idle"
     for mine, theirs in zip(ours, plain, strict=True):
-        assert mine[0] == theirs[0] and mine[11:13] == theirs[11:13]
+        assert mine[0] == theirs[0] and mine[4:6] == theirs[4:6]
         assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-12)

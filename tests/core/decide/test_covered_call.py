@@ -162,10 +162,11 @@ def test_share_cap_and_sizes() -> None:
     capped = menu_of(empty(cash="2"), replace(CONFIG, size_cap=D("0.35")))
     assert capped.items[0].legs[0].amount == D("0.3")
     sizes = menu_of(empty(), replace(CONFIG, sizes=tuple(Size), max_items=1))
+    # the largest that leaves a fifth of the coins free comes first: all of them uses call capacity up
     assert [(one.size, one.legs[0].amount) for one in sizes.items] == [
-        (Size.FULL, 1),
         (Size.HALF, D("0.5")),
         (Size.MINIMUM, D("0.1")),
+        (Size.FULL, 1),
     ]
     assert len({one.key for one in sizes.items}) == 3
     small = menu_of(empty(cash="0.1"), replace(CONFIG, sizes=tuple(Size), max_items=1))
@@ -352,7 +353,7 @@ def test_nonsense_in_the_configuration_is_named(change: dict[str, Any], message:
 def test_unknown_kinds_are_named() -> None:
     with pytest.raises(ConfigError, match="covered_call"):
         strategy("martingale")
-    with pytest.raises(ConfigError, match="writes covered_call"):
+    with pytest.raises(ConfigError, match="writes covered_call and nothing else"):
         menu_of(empty(), replace(CONFIG, writes=("cash_secured_put",)))
 
 

@@ -9,9 +9,16 @@ from pathlib import Path
 import pytest
 
 from optionwriter.core.decide.menu import Size
-from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
+from optionwriter.core.decide.strategies.base import (
+    ConfigError,
+    Mode,
+    StrategyConfig,
+    Style,
+    defaults,
+    products_written,
+)
 from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
-from optionwriter.core.decide.strategies.registry import strategy
+from optionwriter.core.decide.strategies.registry import STRATEGIES, strategy
 
 SHIPPED = Path(__file__).resolve().parents[3] / "config" / "strategies.toml"
 
@@ -57,7 +64,7 @@ def test_the_order_of_the_file_is_kept() -> None:
         ("[mine]\nsize_shar = 1\n", r"mine.size_shar is unknown: did you mean size_share\?"),
         ("[mine.gates]\nzzz = 1\n", "mine.gates.zzz is unknown: known are"),
         ('[mine.gates]\ndte_min = "2"\n', "mine.gates.dte_min: '2' is no number"),
-        ("[mine.gates]\ndte_min = nan\n", "dte_min is no number"),
+        ("[mine.gates]\ndte_min = nan\n", "dte_min is no finite number"),
         ("[mine]\ngates = 3\n", "mine.gates: must be a table"),
         ("[mine.roll]\ntake_profit_rolls = 1\n", "neither true nor false"),
         ("[mine]\nenabled = 1\n", "mine.enabled: 1 is neither true nor false"),
@@ -67,6 +74,10 @@ def test_the_order_of_the_file_is_kept() -> None:
         ("[mine]\nmax_items = 1.5\n", "no whole number"),
         ('[mine]\nwrites = "covered_call"\n', "must be a list of texts"),
         ('[mine]\nwrites = ["naked_put"]\n', "naked_put"),
+        ('[mine]\nkind = "martingale"\n', "unknown strategy kind 'martingale'"),
+        ("[mine]\nkind = 3\n", "mine.kind: 3 is no text"),
+        ('[mine]\nchooser = "llm"\n', r"chooser 'llm' is not there \(llm and learned are still to come\)"),
+        ('[mine]\nchooser = "learned"\n', "chooser 'learned' is not there"),
         ('[mine]\nsizes = ["huge"]\n', "'huge' is not one of full, half, minimum"),
         ('[mine]\nstyle = "yolo"\n', "'yolo' is not one of"),
     ],
@@ -80,3 +91,18 @@ def test_the_shipped_file_is_good_and_only_income_starts() -> None:
     configs = read(SHIPPED.read_text())
     assert [one.id for one in configs if one.enabled] == ["income"]
     assert all(strategy(one.kind) for one in configs)
+    named = ["income", "covered_call_conservative", "covered_call_aggressive", "puts_experimental"]
+    assert [one.id for one in configs] == named
+    assert all(one.profile and one.chooser == "rules" for one in configs)
+
+
+@pytest.mark.parametrize("kind", list(STRATEGIES))
+def test_a_kind_knows_what_it_writes(kind: str) -> None:
+    (mine,) = read(f'[mine]\nkind = "{kind}"\n')
+    assert mine.writes == strategy(kind).writes
+
+
+def test_puts_are_written_in_usdc_and_calls_in_coin() -> None:
+    both, puts = read('[a]\nkind = "income"\n[b]\nkind = "cash_secured_put"\nunderlyings = ["ETH"]\n')
+    assert products_written(both) == ("BTC", "BTC_USDC", "ETH", "ETH_USDC")
+    assert products_written(puts) == ("ETH_USDC",)

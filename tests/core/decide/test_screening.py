@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from optionwriter.core.compiled import plain
 from optionwriter.core.decide.rules import Candidate, GateParams, gate
-from optionwriter.core.decide.scoring import ScoreParams, score, total
+from optionwriter.core.decide.scoring import ScoreParams, market_tilt, score, total
 from optionwriter.core.decide.screening import screen
 from optionwriter.core.market.instruments import MS_PER_DAY
 from tests.core.decide.test_scoring import black76
@@ -49,7 +51,7 @@ def test_every_row_as_the_rules_say(code: str, is_call: bool) -> None:
         assert tuple(found.verdict[row]) == pytest.approx(tuple(verdict)[1:])
         gates.add(verdict.gate)
         if verdict.gate == 0:
-            parts = score(one, WEIGHTS)
+            parts = score(one, market_tilt(math.nan), WEIGHTS)
             assert tuple(found.parts[row]) == pytest.approx(tuple(parts))
             assert found.score[row] == total(parts)
         else:

@@ -22,7 +22,7 @@ from optionwriter.core.decide.rules import (
     sane,
     spread_share,
 )
-from optionwriter.core.decide.scoring import PART_NAMES, ScoreParams, score, total
+from optionwriter.core.decide.scoring import PART_NAMES, ScoreParams, market_tilt, score, total
 from optionwriter.core.market.black76 import price_delta_one
 from optionwriter.core.market.chain import F64, I64, Bools, OptionChain
 from optionwriter.core.market.instruments import MS_PER_DAY, Family
@@ -54,10 +54,13 @@ def screen(
     gates: GateParams,
     weights: ScoreParams,
     at_ms: int | None = None,
+    risk: F64 | None = None,
 ) -> Screen:
     """Gates and scores every option of one type; `realised` is the forecast volatility, a fraction a year.
 
-    `at_ms` is the instant of the decision (the chain's own by default).
+    `at_ms` is the instant of the decision (the chain's own by default). `risk` (n,): the probability, within each
+    one's life, of the event that hurts this side; NaN or None where it isn't known. What depends on the amount sold
+    is not in these scores: opening.py adds it, item by item.
     """
     size = len(chain.table)
     answer = Screen(
@@ -70,7 +73,8 @@ def screen(
     )
     table = chain.table
     columns = (chain.forward, chain.mark_iv, chain.bid, chain.ask, chain.bid_size, chain.open_interest)
-    if any(len(column) != size for column in columns):
+    risk = np.full(size, np.nan) if risk is None else risk
+    if any(len(column) != size for column in (*columns, risk)):
         return answer  # state flags it; no row of it is a candidate
     _screen_rows(
         table.is_call,
@@ -82,6 +86,7 @@ def screen(
         chain.product.family is Family.INVERSE,
         is_call,
         realised,
+        risk,
         gates,
         weights,
         answer.gate,
@@ -109,6 +114,7 @@ def _screen_rows(
     is_inverse: bool,
     is_call: bool,
     realised: float,
+    risk: F64,
     gates: GateParams,
     weights: ScoreParams,
     out_gate: I8,
@@ -145,15 +151,10 @@ def _screen_rows(
         out_verdict[row, 2] = verdict.distance
         _measure(one, out_metrics[row])
         if verdict.gate == PASSED:
-            parts = score(one, weights)
+            parts = score(one, market_tilt(risk[row]), weights)
             out_score[row] = total(parts)
-            out_parts[row, 0] = parts.edge
-            out_parts[row, 1] = parts.ivrv
-            out_parts[row, 2] = parts.delta
-            out_parts[row, 3] = parts.tenor
-            out_parts[row, 4] = parts.otm
-            out_parts[row, 5] = parts.spread
-            out_parts[row, 6] = parts.liquidity
+            for place in range(_PARTS):
+                out_parts[row, place] = parts[place]
 
 
 @compiled

@@ -13,12 +13,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
+from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS
 
 HOURS_PER_YEAR = 365 * 24
 _OLDEST_PRICE_MS = 6 * MS_PER_HOUR
@@ -61,6 +64,67 @@ class MarketContext:
     regime: Regime = Regime.UNKNOWN
     volatility_index: float = math.nan
     volatility_rank_1y: float = math.nan
+    range_volatility_30d: float = math.nan
+    atm_iv_7d: float = math.nan
+    atm_iv_30d: float = math.nan
+    atm_iv_90d: float = math.nan
+    term_slope_30_7: float = math.nan
+    term_slope_90_30: float = math.nan
+    risk_reversal_7d: float = math.nan
+    risk_reversal_30d: float = math.nan
+    butterfly_7d: float = math.nan
+    butterfly_30d: float = math.nan
+    event_share: float = EVENT_SHARE
+    pump_7d: float = math.nan
+    pump_30d: float = math.nan
+    pump_base_7d: float = math.nan
+    pump_base_30d: float = math.nan
+    pump_skill_7d: float = math.nan
+    pump_skill_30d: float = math.nan
+    pump_skill_error_7d: float = math.nan
+    pump_skill_error_30d: float = math.nan
+    crash_7d: float = math.nan
+    crash_30d: float = math.nan
+    crash_base_7d: float = math.nan
+    crash_base_30d: float = math.nan
+    crash_skill_7d: float = math.nan
+    crash_skill_30d: float = math.nan
+    crash_skill_error_7d: float = math.nan
+    crash_skill_error_30d: float = math.nan
+    pump_curve: tuple[float, ...] = ()
+    crash_curve: tuple[float, ...] = ()
+    pump_base_curve: tuple[float, ...] = ()
+    crash_base_curve: tuple[float, ...] = ()
+
+    def pump_risk(self, days: float) -> float:
+        """Probability that within `days` the high reaches spot x (1 + event_share); NaN where it isn't known."""
+        return _on(self.pump_curve, days)
+
+    def crash_risk(self, days: float) -> float:
+        """Probability that within `days` the low reaches spot x (1 - event_share); NaN where it isn't known."""
+        return _on(self.crash_curve, days)
+
+    def pump_base(self, days: float) -> float:
+        """How often that has happened in windows of `days`; NaN where the history is too short."""
+        return _on(self.pump_base_curve, days)
+
+    def crash_base(self, days: float) -> float:
+        """Likewise of the crash."""
+        return _on(self.crash_base_curve, days)
+
+
+def _on(curve: tuple[float, ...], days: float) -> float:
+    """The curve over HORIZON_DAYS at `days`: linear in their root from 0 at 0; after the last its last (a floor)."""
+    if not curve or not days >= 0.0:
+        return math.nan
+    root = math.sqrt(min(days, HORIZON_DAYS[-1]))
+    before, low = 0.0, 0.0
+    for horizon, value in zip(HORIZON_DAYS, curve, strict=True):
+        after = math.sqrt(horizon)
+        if root <= after:
+            return low + (value - low) * (root - before) / (after - before)
+        before, low = after, value
+    return low
 
 
 def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
@@ -85,7 +149,21 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
         regime=regime_of(spot, average_50, average_200),
         volatility_index=level,
         volatility_rank_1y=rank,
+        range_volatility_30d=_garman_klass(candles, at_ms, 30),
+        **_event_fields(Past(candles, history.volatility_index, at_ms)),
     )
+
+
+def _event_fields(past: Past) -> dict[str, Any]:
+    """The fields of pump and crash."""
+    found: dict[str, Any] = {}
+    for name, risk in zip(("pump", "crash"), event_risks(past), strict=True):
+        found[f"{name}_curve"], found[f"{name}_base_curve"] = risk.curve, risk.base
+        for days in (7, 30):
+            row, best = HORIZON_DAYS.index(days), risk.best(days)
+            found[f"{name}_{days}d"], found[f"{name}_base_{days}d"] = risk.curve[row], risk.base[row]
+            found[f"{name}_skill_{days}d"], found[f"{name}_skill_error_{days}d"] = best.score, best.error
+    return found
 
 
 def regime_of(spot: float, average_50d: float, average_200d: float) -> Regime:

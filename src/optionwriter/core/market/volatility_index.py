@@ -14,7 +14,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_YEAR
 from optionwriter.core.market.surface import Surface, years_to
 
 HORIZON_DAYS = 30
-_SHORTEST_DAYS = 6.0  # dailies are not part of the strip (assumed)
+SHORTEST_DAYS = 6.0  # dailies are not part of the strip (assumed)
 _REACH = 2.0  # deviations of the strip to either side: with two the level meets the recorded index (measured)
 _POINTS = 121
 
@@ -25,9 +25,9 @@ def volatility_index(surface: Surface) -> float:
     Errors: ValueError when no expiry is six days away or more.
     """
     days = (surface.expiry_ms - surface.at_ms) / MS_PER_DAY
-    rows = np.flatnonzero(days >= _SHORTEST_DAYS)
+    rows = np.flatnonzero(days >= SHORTEST_DAYS)
     if not rows.size:
-        raise ValueError(f"no expiry is {_SHORTEST_DAYS:g} days after {surface.at_ms}: the index needs one")
+        raise ValueError(f"no expiry is {SHORTEST_DAYS:g} days after {surface.at_ms}: the index needs one")
     after = rows[np.searchsorted(days[rows], HORIZON_DAYS)] if days[rows[-1]] > HORIZON_DAYS else rows[-1]
     before = rows[max(int(np.searchsorted(rows, after)) - 1, 0)]
     horizon = HORIZON_DAYS * MS_PER_DAY / MS_PER_YEAR

@@ -6,6 +6,7 @@ name. Adding one takes a file here, a line in the registry, a table in the confi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -41,6 +42,9 @@ class Style(StrEnum):
     WORK = "work"  # begin in the middle, step to the other side
 
 
+CHOOSERS = ("rules",)  # llm and learned are to come
+
+
 class Writes(NamedTuple):
     """A kind of option that strategies write, and what its actions are called."""
 
@@ -72,6 +76,13 @@ class RollParams(NamedTuple):
     close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
 
 
+class DownsideParams(NamedTuple):
+    """How much the short puts may lose. The coins' own fall is not in it: that is the owner's, with or without puts."""
+
+    max_drawdown: float = 0.20  # share of equity, over all short puts of the account
+    stress: float = 0.30  # every index falls by this share
+
+
 _GATES = GateParams()
 _ROLL_GATES = GateParams(
     delta_max=0.45, dte_max=45.0, ivrv_min=0.0
@@ -79,11 +90,17 @@ _ROLL_GATES = GateParams(
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()
+_DOWNSIDE = DownsideParams()
+_OTHERS = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyConfig:
-    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover."""
+    """One strategy instance. `size_share` is the share of the currency's cash that it may bind as cover.
+
+    `target_allocation`: by coin ("*" for all others), the share of equity that the coin may have if its puts are
+    assigned. What passes it, or `downside`, is penalised and not refused: limits are risk's.
+    """
 
     id: str
     kind: str = "covered_call"
@@ -94,6 +111,10 @@ class StrategyConfig:
     score: ScoreParams = _SCORE
     manage: ManageParams = _MANAGE
     roll: RollParams = _ROLL
+    downside: DownsideParams = _DOWNSIDE
+    target_allocation: Mapping[str, float] = field(
+        default_factory=lambda: {"BTC": 0.70, "ETH": 0.50, _OTHERS: 0.40}
+    )
     min_score: float = 0.0
     size_share: Decimal = Decimal(1)
     size_cap: Decimal | None = None  # coins a chain
@@ -102,6 +123,8 @@ class StrategyConfig:
     max_chains: int = 1  # of each type on each underlying; risk's own limit stands beside it
     style: Style = Style.CROSS
     enabled: bool = True
+    profile: str = ""  # a name to show; what it means is in the numbers
+    chooser: str = "rules"
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -110,18 +133,36 @@ class StrategyConfig:
         unknown = [name for name in self.writes if name not in WRITES]
         if unknown or not self.writes:
             raise ConfigError(f"{self.id}: writes {unknown or 'nothing'}: choose from {', '.join(WRITES)}")
+        if self.chooser not in CHOOSERS:
+            raise ConfigError(
+                f"{self.id}: chooser {self.chooser!r} is not there (llm and learned are still to come): "
+                f"use {' or '.join(CHOOSERS)}"
+            )
         if not Decimal(0) < self.size_share <= 1:
             raise ConfigError(f"{self.id}: size_share {self.size_share} must be above 0 and at most 1")
         if self.size_cap is not None and not self.size_cap > 0:
             raise ConfigError(f"{self.id}: size_cap {self.size_cap} must be above 0, or absent")
         if self.max_items < 1 or self.max_chains < 1 or not self.sizes:
             raise ConfigError(f"{self.id}: max_items, max_chains and sizes need at least one")
-        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll):
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll, self.downside):
             for name, value in zip(params._fields, params, strict=True):
-                if value != value:
-                    raise ConfigError(f"{self.id}: {name} is no number")
-        if min(self.score[:7]) < 0:
-            raise ConfigError(f"{self.id}: score weights can't be negative")
+                if not math.isfinite(value):
+                    raise ConfigError(f"{self.id}: {name} is no finite number")
+        for name, value in self.score._asdict().items():
+            if name.endswith("_weight") and value < 0:
+                raise ConfigError(f"{self.id}: score weights can't be negative, as {name} is")
+        if not (0 <= self.downside.stress <= 1 and self.downside.max_drawdown >= 0):
+            raise ConfigError(f"{self.id}: stress is a share from 0 to 1, max_drawdown a share of equity")
+        for coin, share in self.target_allocation.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{self.id}: target_allocation of {coin} is {share}: a share from 0 to 1")
+
+    def target(self, coin: str) -> float:
+        """The share of equity that the coin may have if its puts are assigned; NaN where none is named."""
+        return self.target_allocation.get(coin, self.target_allocation.get(_OTHERS, math.nan))
 
 
 def product_of(writes: Writes, underlying: str) -> Product:
@@ -133,8 +174,14 @@ def product_of(writes: Writes, underlying: str) -> Product:
     raise ConfigError(f"no {writes.family} options on {underlying!r}: known are {', '.join(known)}")
 
 
+def products_written(config: StrategyConfig) -> tuple[str, ...]:
+    """Codes of the products that the instance sells, each once, in its own order. Errors: ConfigError."""
+    found = (product_of(WRITES[name], one).code for one in config.underlyings for name in config.writes)
+    return tuple(dict.fromkeys(found))
+
+
 def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
-    """A sane covered-call writer for the mode: wide in research, strict in production."""
+    """A sane writer for the mode: wide in research, strict in production (docs/modes.md)."""
     wide = StrategyConfig(strategy_id)
     if mode is Mode.RESEARCH:
         return wide
@@ -164,12 +211,16 @@ def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
             open_interest_min=10.0,
         ),
         roll=RollParams(max_debit=0.0),
+        downside=DownsideParams(max_drawdown=0.10),
+        target_allocation={"BTC": 0.60, "ETH": 0.40, _OTHERS: 0.30},
         min_score=0.15,
     )
 
 
 class Strategy(Protocol):
-    """A kind of strategy."""
+    """A kind of strategy. `writes`: what an instance of it writes when its table doesn't say."""
+
+    writes: tuple[str, ...]
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         """One menu for each underlying of the configuration, in its order. Pure; sizes within `capacity`."""

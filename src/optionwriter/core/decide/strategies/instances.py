@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 from optionwriter.core.decide.menu import Size
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
+from optionwriter.core.decide.strategies.registry import strategy
 
-_PARAMS = ("gates", "roll_gates", "score", "manage", "roll")
+_PARAMS = ("gates", "roll_gates", "score", "manage", "roll", "downside")
+_SHARES = "target_allocation"
 _PLAIN = ("kind", "underlyings", "writes", "min_score", "size_share", "size_cap", "sizes", "max_items", "max_chains",
-          "style", "enabled", "notes")  # fmt: skip
+          "style", "enabled", "profile", "chooser", "notes")  # fmt: skip
 
 
 class GateOverrides(NamedTuple):
@@ -61,15 +63,21 @@ def read_instances(
 
 
 def _instance(name: str, table: Mapping[str, object], mode: Mode) -> StrategyConfig:
-    config = defaults(mode, name)
+    start = defaults(mode, name)
+    kind = table.get("kind", start.kind)
+    if not isinstance(kind, str):
+        raise ConfigError(f"{name}.kind: {kind!r} is no text")
+    config = replace(start, kind=kind, writes=strategy(kind).writes)
     changes: dict[str, Any] = {}
     for key, value in table.items():
         if key in _PARAMS:
             changes[key] = _params(f"{name}.{key}", getattr(config, key), value)
+        elif key == _SHARES:
+            changes[key] = {**config.target_allocation, **_shares(f"{name}.{key}", value)}
         elif key in _PLAIN:
             changes[key] = _plain(f"{name}.{key}", key, value)
         else:
-            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS)))
+            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS, _SHARES)))
     return replace(config, **changes)
 
 
@@ -90,8 +98,18 @@ def _params(where: str, start: Any, value: object) -> Any:
     return start._replace(**changes)
 
 
+def _shares(where: str, value: object) -> dict[str, float]:
+    """A table of coin to share of equity."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a table of shares, as BTC = 0.6")
+    for coin, share in value.items():
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise ConfigError(f"{where}.{coin}: {share!r} is no number")
+    return {coin: float(share) for coin, share in value.items()}
+
+
 def _plain(where: str, key: str, value: object) -> object:
-    if key in ("kind", "style"):
+    if key in ("kind", "style", "profile", "chooser"):
         if not isinstance(value, str):
             raise ConfigError(f"{where}: {value!r} is no text")
         return _choice(where, value, Style) if key == "style" else value

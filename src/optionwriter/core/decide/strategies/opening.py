@@ -1,7 +1,7 @@
 """Opening: which options a writer could sell now, and how much of each.
 
 Sizes come from free cover (own premium counted), the strategy's share and cap, and the limits on notional; risk judges
-again. Keeps: at most `max_items` candidates, best first; the others are rejected by name at `rank`.
+again. Keeps: at most `max_items` candidates, the best before size weighs in; the others are rejected by name at `rank`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from decimal import Decimal
 import numpy as np
 
 from optionwriter.core.books.account import Side
-from optionwriter.core.decide.cover import coverable
+from optionwriter.core.decide.cover import (
+    Cover,
+    cover_per_coin,
+    coverable,
+    net_cover_per_coin,
+    pending_orders,
+)
 from optionwriter.core.decide.crossing import exact, lots
 from optionwriter.core.decide.menu import GATE_CODE, ROWS, MenuItem, OrderLeg, Rejected, Size
 from optionwriter.core.decide.rules import PASSED
-from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
+from optionwriter.core.decide.strategies.base import product_of
+from optionwriter.core.decide.strategies.tilting import Carried, carried, sale_score
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.instruments import parse_instrument
 
@@ -40,19 +47,20 @@ def offer(view: View, chains_open: int) -> Offer:
     slots = min(view.capacity.slots.get(kind, 0), view.config.max_chains - chains_open)
     best = ranked(screened, screened.score)
     items: list[MenuItem] = []
-    chosen = 0
+    chosen, last = 0, 0.0
     for row in best.tolist():
         if slots <= 0:
             fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
         elif view.chain.table.names[row] in view.capacity.taken:
             fail(screened, row, "taken", 1.0, 0.0, -1.0)
         elif chosen >= view.config.max_items:
-            behind = float(screened.score[row]) - items[-1].score
-            fail(screened, row, "rank", float(screened.score[row]), items[-1].score, min(behind, 0.0))
+            worth = float(screened.score[row])
+            fail(screened, row, "rank", worth, last, min(worth - last, 0.0))
         else:
             found = open_items(view, screened, row)
             items.extend(found)
-            chosen += bool(found)
+            if found:
+                chosen, last = chosen + 1, float(screened.score[row])
     return Offer(tuple(items), rejections(screened))
 
 
@@ -64,28 +72,29 @@ def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:
         free = float(view.capacity.free(view.product.settlement_currency))
         fail(screened, row, "size", free, float(view.product.min_amount), -1.0)
         return []
-    amounts = dict.fromkeys(sized(view, most, size) for size in view.config.sizes)
-    names = {
-        amount: size for size in reversed(view.config.sizes) if (amount := sized(view, most, size)) in amounts
-    }
-    parts = tuple(zip(PART_NAMES, screened.parts[row].tolist(), strict=True))
+    before = carried(view)
     return [
-        MenuItem(
-            key=f"{view.config.id}/{view.product.underlying}/open/{leg.instrument}/{names[amount]}",
-            action=view.writes.opens,
-            reason="open",
-            legs=(OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False),),
-            size=names[amount],
-            score=float(screened.score[row]),
-            parts=parts,
-            mandatory=False,
-            metrics=metrics_of(screened, row),
-            value=float(screened.score[row]),
-            threshold=view.config.min_score,
-        )
-        for amount in amounts
-        if amount > 0
+        _open_item(view, screened, row, before, leg, amount, size) for amount, size in amounts_of(view, most)
     ]
+
+
+def _open_item(
+    view: View, screened: Screen, row: int, before: Carried, leg: OrderLeg, amount: Decimal, size: Size
+) -> MenuItem:
+    score, parts = sale_score(view, screened, row, before, parse_instrument(leg.instrument), amount)
+    return MenuItem(
+        key=f"{view.config.id}/{view.product.underlying}/open/{leg.instrument}/{size}",
+        action=view.writes.opens,
+        reason="open",
+        legs=(OrderLeg(leg.instrument, leg.side, amount, leg.limit_price, leg.start_price, False),),
+        size=size,
+        score=score,
+        parts=parts,
+        mandatory=False,
+        metrics=metrics_of(screened, row),
+        value=score,
+        threshold=view.config.min_score,
+    )
 
 
 def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
@@ -95,8 +104,8 @@ def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
     cover = view.capacity.cover.get(currency)
     if cover is None:
         return _ZERO
-    budget = cover.cash * view.config.size_share - cover.positions - cover.orders
-    most = coverable(option, leg.limit_price, min(budget, view.capacity.free(currency)))
+    budget = min(budget_of(view, cover), view.capacity.free(currency))
+    most = coverable(option, leg.limit_price, budget)
     if view.config.size_cap is not None:
         most = min(most, view.config.size_cap)
     each_usd = view.underlying.index if view.is_call else option.strike
@@ -104,6 +113,42 @@ def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
     room = view.capacity.room_usd(name, kind, option.expiry_ms) / each_usd
     by_delta = view.capacity.room_delta(name, kind) / max(exact(delta), _SMALLEST_DELTA)
     return lots(view.product, min(most, room, by_delta))
+
+
+def budget_of(view: View, cover: Cover) -> Decimal:
+    """What this product may still bind: the strategy's share of the currency, and of that its equal part.
+
+    Underlyings that are written in one currency (puts in USDC) share it equally, so that the first can't take it all.
+    """
+    share = cover.cash * view.config.size_share
+    left = share - cover.positions - cover.orders
+    sharing = sum(
+        product_of(view.writes, one).settlement_currency == cover.currency for one in view.config.underlyings
+    )
+    if sharing < 2:
+        return left
+    return min(left, share / sharing - bound_by(view))
+
+
+def bound_by(view: View) -> Decimal:
+    """What the shorts of this product claim already, positions and orders, settlement currency."""
+    total = _ZERO
+    for one in view.state.held:
+        if one.option.product.code == view.product.code:
+            total += max(_ZERO, -min(one.amount, one.ours)) * (cover_per_coin(one.option) or _ZERO)
+    for order in pending_orders(view.state.account, view.state.book):
+        if order.side is Side.SELL and not order.reduce_only and order.instrument in view.chain.table.row_of:
+            option = parse_instrument(order.instrument)
+            total += order.amount * (net_cover_per_coin(option, order.price) or _ZERO)
+    return total
+
+
+def amounts_of(view: View, most: Decimal) -> list[tuple[Decimal, Size]]:
+    """The different amounts that the configured sizes make of `most`, each under its first size, none of nothing."""
+    found: dict[Decimal, Size] = {}
+    for size in view.config.sizes:
+        found.setdefault(sized(view, most, size), size)
+    return [(amount, size) for amount, size in found.items() if amount > 0]
 
 
 def sized(view: View, most: Decimal, size: Size) -> Decimal:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from optionwriter.core.decide.strategies.base import ConfigError, Strategy
+from optionwriter.core.decide.strategies.cash_secured_put import CashSecuredPut
 from optionwriter.core.decide.strategies.covered_call import CoveredCall
+from optionwriter.core.decide.strategies.income import Income
 
 STRATEGIES: Mapping[str, Strategy] = {
     "covered_call": CoveredCall(),
+    "cash_secured_put": CashSecuredPut(),
+    "income": Income(),
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from optionwriter.core.books.account import Side
 from optionwriter.core.decide.crossing import exact, order_price
 from optionwriter.core.decide.menu import Metrics, OrderLeg
@@ -18,9 +20,9 @@ from optionwriter.core.decide.strategies.base import (
     Writes,
     product_of,
 )
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, OptionChain
 from optionwriter.core.market.context import MarketContext
-from optionwriter.core.market.instruments import Product
+from optionwriter.core.market.instruments import MS_PER_DAY, OptionType, Product
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,7 @@ class View:
     underlying: UnderlyingState
     chain: OptionChain
     realised: float  # forecast volatility, a fraction a year; NaN when the past doesn't give one
+    risk: F64  # (n,): the probability, within each option's life, of the event that hurts this side; NaN unknown
 
     @property
     def is_call(self) -> bool:
@@ -43,7 +46,8 @@ class View:
 
     def screened(self, gates: GateParams) -> Screen:
         """The whole chain through the rules."""
-        return screen(self.chain, self.is_call, self.realised, gates, self.config.score, self.state.at_ms)
+        weights, at_ms = self.config.score, self.state.at_ms
+        return screen(self.chain, self.is_call, self.realised, gates, weights, at_ms, self.risk)
 
 
 def view_of(
@@ -55,7 +59,15 @@ def view_of(
     chain = found.chains.get(product.code) if found is not None else None
     if found is None or chain is None:
         return None
-    return View(state, config, capacity, writes, product, found, chain, forecast_volatility(found.context))
+    realised, risk = forecast_volatility(found.context), risk_of(found.context, chain, writes, state.at_ms)
+    return View(state, config, capacity, writes, product, found, chain, realised, risk)
+
+
+def risk_of(context: MarketContext, chain: OptionChain, writes: Writes, at_ms: int) -> F64:
+    """Of every option of the chain the probability, within its life, of the pump (calls) or the crash (puts)."""
+    risk = context.pump_risk if writes.option_type is OptionType.CALL else context.crash_risk
+    expiries, rows = np.unique(chain.table.expiry_ms, return_inverse=True)
+    return np.array([risk((expiry - at_ms) / MS_PER_DAY) for expiry in expiries.tolist()])[rows]
 
 
 def forecast_volatility(context: MarketContext) -> float:

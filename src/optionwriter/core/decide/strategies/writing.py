@@ -6,6 +6,7 @@ of all that a strategy writes into one menu. Keeps: every candidate is an item o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from optionwriter.core.books.book import open_chains
@@ -15,6 +16,7 @@ from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.decide.strategies.base import (
     WRITES,
+    ConfigError,
     StrategyConfig,
     Writes,
     product_of,
@@ -30,6 +32,18 @@ class _Draft:
     rejected: list[Rejected] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def write_menus(
+    kinds: Sequence[str], state: AgentState, config: StrategyConfig, capacity: Capacity
+) -> list[Menu]:
+    """One menu for each underlying, of a strategy that writes `kinds` and nothing else. Errors: ConfigError."""
+    if sorted(config.writes) != sorted(kinds):
+        raise ConfigError(
+            f"{config.id}: a {config.kind} strategy writes {' and '.join(kinds)} and nothing else: "
+            "leave writes out, or take another kind"
+        )
+    return [write_menu(state, config, capacity, underlying) for underlying in config.underlyings]
 
 
 def write_menu(state: AgentState, config: StrategyConfig, capacity: Capacity, underlying: str) -> Menu:

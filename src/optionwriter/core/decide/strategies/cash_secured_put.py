@@ -1,0 +1,21 @@
+"""cash_secured_put: sell puts in USDC against the USDC held, strike × amount each, and manage them to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optionwriter.core.decide.menu import Menu
+from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.base import StrategyConfig
+from optionwriter.core.decide.strategies.writing import write_menus
+
+
+class CashSecuredPut:
+    """Writes puts only; what it writes is the linear product of each underlying (an inverse put has no bound)."""
+
+    writes: tuple[str, ...] = ("cash_secured_put",)
+
+    def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
+        """One menu for each underlying. Errors: ConfigError when the configuration asks it to write anything else."""
+        return write_menus(self.writes, state, config, capacity)
