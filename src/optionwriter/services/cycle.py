@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import structlog
 
-from optionwriter.core.books.account import AccountSnapshot
+from optionwriter.core.books.account import AccountSnapshot, Side
 from optionwriter.core.books.facts import Decided, Intent
 from optionwriter.core.books.reconcile import Difference
 from optionwriter.core.decide.choosing import proposals
@@ -20,7 +20,7 @@ from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
 from optionwriter.core.decide.fingerprint import fingerprint
 from optionwriter.core.decide.limits import Limits
-from optionwriter.core.decide.orders import chain_id_of, decision_id, plan_orders
+from optionwriter.core.decide.orders import decision_id, plan_orders, plans_of
 from optionwriter.core.decide.risk import Approved, Review, capacity_of, review
 from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
@@ -90,7 +90,7 @@ def run_cycle(desk: Desk) -> CycleReport:
     decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
     commit(desk.recorder, [one for one in decisions if one.fact.chosen])
     executions = carry_out(
-        desk.recorder, desk.broker, decisions, lambda intent, filled: _lowered(desk, intent)
+        desk.recorder, desk.broker, decisions, lambda intent, most: _lowered(desk, intent, most)
     )
     for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
@@ -145,18 +145,23 @@ def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review,
         fingerprint=market,
         summary="; ".join(f"{one.proposal.item.key}: {one.proposal.item.reason}" for one in mine),
     )
-    return Decision(strategy_id, ident, fact, tuple(_plan(desk, one, ident) for one in mine))
+    return Decision(
+        strategy_id, ident, fact, tuple(plan for one in mine for plan in _plans(desk, one, ident))
+    )
 
 
-def _plan(desk: Desk, approved: Approved, ident: str) -> Plan:
+def _plans(desk: Desk, approved: Approved, ident: str) -> list[Plan]:
     intents = plan_orders(approved, ident, desk.label_prefix, desk.clock.now_ms(), desk.order_validity_ms)
-    return Plan(approved.proposal.strategy_id, ident, chain_id_of(approved, ident), intents)
+    strategy_id = approved.proposal.strategy_id
+    return [Plan(strategy_id, ident, chain, mine) for chain, mine in plans_of(approved, ident, intents)]
 
 
-def _lowered(desk: Desk, intent: Intent) -> Decimal:
-    """What a roll's opening leg may still have: whole lots within the cover that is seen free now."""
+def _lowered(desk: Desk, intent: Intent, most: Decimal) -> Decimal:
+    """What a later sale may still have of `most`: whole lots within the cover that is seen free now."""
     option = parse_instrument(intent.instrument)
+    if intent.reduce_only or intent.side is Side.BUY:
+        return most
     account: AccountSnapshot = desk.broker.account()
     free = free_cover(account, desk.recorder.book, option.product.settlement_currency, {intent.label})
     each = net_cover_per_coin(option, intent.limit_price)
-    return Decimal(0) if each is None else roll_open_amount(free, intent.amount, option.product, each)
+    return Decimal(0) if each is None else roll_open_amount(free, most, option.product, each)

@@ -1,7 +1,8 @@
 """Execute: from approved items to orders at the venue, each step durably in the ledger before it is taken.
 
-The decision commits with its first intents in one transaction; then they are sent, one after the other. A roll's
-second step is prepared only when the first one's fill is seen, and only for the cover that it freed.
+The decision commits with its first intents in one transaction; then they are sent, one after the other. A chain's
+later step (a roll's sale, a spread's sale beside its wing) is prepared only when the fill before it is seen, and only
+for what that fill and the cover seen allow.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from decimal import Decimal
 from optionwriter.core.books.account import Acknowledged, Found, Rejected
 from optionwriter.core.books.facts import Decided, Intent, IntentPrepared, OrderRejected, OrderUnknown
 from optionwriter.core.books.ledger import OrderStatus
-from optionwriter.core.decide.execution import lowered
+from optionwriter.core.decide.execution import later_step, lowered
 from optionwriter.ports import Broker
 from optionwriter.services.catch_up import close_order
 from optionwriter.services.recorder import Entry, Recorder
@@ -23,7 +24,7 @@ Lower = Callable[[Intent, Decimal], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One approved item's intents, in order, with the ids that place their facts."""
+    """One approved item's intents for one chain, in order, with the ids that place their facts."""
 
     strategy_id: str
     decision_id: str
@@ -71,9 +72,9 @@ def commit(recorder: Recorder, decisions: Sequence[Decision]) -> None:
 def carry_out(
     recorder: Recorder, broker: Broker, decisions: Sequence[Decision], lower: Lower
 ) -> list[Execution]:
-    """Sends what was committed. `lower(intent, freed)` is the amount that a later step may still have.
+    """Sends what was committed. `lower(intent, most)` is what cover leaves of `most` of a later step.
 
-    A later step goes out only when the one before it is done, for no more than what that one filled frees.
+    A later step goes out only when the one before it is done, for no more than what those before it filled allow.
     """
     done: list[Execution] = []
     for decision in decisions:
@@ -92,11 +93,12 @@ def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower
                 reason = f"the step before it is {before.outcome}"
                 done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
                 continue
-            sized = lowered(intent, lower(intent, before.filled))
+            chain = recorder.book.chains.get(plan.chain_id)
+            most = later_step(plan.intents, step, [one.filled for one in done], chain)
+            sized = lowered(intent, lower(intent, most))
             if sized is None:
-                done.append(
-                    Execution(plan.strategy_id, intent, Decimal(0), "not sent", "no cover was freed for it")
-                )
+                reason = "no cover was freed for it" if most else "what stands beside it has not filled"
+                done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
                 continue
             recorder.record([Entry(IntentPrepared(sized), *plan.ids)])
         done.append(_send(recorder, broker, plan, sized if sized is not None else intent))

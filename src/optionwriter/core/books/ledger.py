@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from optionwriter.core.books import legs
+from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import (
     Book,
     OrderRecord,
@@ -70,7 +71,14 @@ __all__ = [
 ]
 
 _NONE = Decimal(0)
-_ROLLS = frozenset({Action.ROLL_CALL, Action.ROLL_PUT})
+_ROLLS = frozenset({
+    Action.ROLL_CALL, Action.ROLL_PUT, Action.ROLL_CALL_SPREAD, Action.ROLL_PUT_SPREAD, Action.ROLL_STRANGLE,
+})  # fmt: skip
+_TYPES = {
+    Action.OPEN_CALL_SPREAD: "call_spread",
+    Action.OPEN_PUT_SPREAD: "put_spread",
+    Action.OPEN_STRANGLE: "strangle",
+}
 
 
 class LedgerFault(Exception):  # noqa: N818 - the word of the field; ports has the store's LedgerError
@@ -245,8 +253,11 @@ def _filled(book: Book, fact: Fact, body: Filled) -> Book:
         raise _fault(fact, why)
     if fact.chain_id != order.chain_id:
         raise _fault(fact, f"{body.label!r} belongs to chain {order.chain_id}, not {fact.chain_id}")
-    chain = book.chains.get(fact.chain_id) or _new_chain(fact, order.strategy_id, body.instrument)
-    chain = legs.traded(chain, fact.at_ms, body, rolling=order.intent.action in _ROLLS)
+    chain = book.chains.get(fact.chain_id) or _new_chain(
+        fact, order.strategy_id, body.instrument, _TYPES.get(order.intent.action)
+    )
+    rolling = order.intent.action in _ROLLS and body.side is Side.SELL  # a spread's roll counts once, too
+    chain = legs.traded(chain, fact.at_ms, body, rolling)
     return _with_order(
         replace(after, chains=with_item(after.chains, chain.chain_id, chain)), _after_fill(order, body)
     )
@@ -266,9 +277,10 @@ def not_its_fill(order: OrderRecord, order_id: str, instrument: str, side: str, 
     return ""
 
 
-def _new_chain(fact: Fact, strategy_id: str, instrument: str) -> Chain:
+def _new_chain(fact: Fact, strategy_id: str, instrument: str, bundle_type: str | None = None) -> Chain:
+    """An empty chain; one that an order of a bundle begins is of the bundle's type."""
     option = parse_instrument(instrument)
-    strategy_type = "covered_call" if option.is_call else "cash_secured_put"
+    strategy_type = bundle_type or ("covered_call" if option.is_call else "cash_secured_put")
     return Chain(
         fact.chain_id, strategy_id, strategy_type, option.product.code, option.option_type, (), (), fact.at_ms, None, 0
     )  # fmt: skip

@@ -84,6 +84,7 @@ def _new_leg(
         closed_ms=None,
         label=label,
         status=LegStatus.OPEN,
+        sold=position < 0,
     )
 
 

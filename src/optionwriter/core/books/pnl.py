@@ -120,10 +120,10 @@ def leg_pnl(chain: Chain, instrument: str, prices: Prices) -> Both:
 
 
 def collateral(chain: Chain) -> Both:
-    """What the first leg tied up when it was opened: a coin each inverse option, strike x amount each linear one,
-    at the first flow's index. The base of a chain's percentages.
+    """What the first sold leg tied up when it was opened: a coin each inverse option, strike x amount each linear one,
+    at the first flow's index. The base of a chain's percentages; of a spread that never came to its sale, the wing's.
     """
-    first = chain.legs[0]
+    first = next((leg for leg in chain.legs if leg.sold), chain.legs[0])
     option = parse_instrument(first.instrument)
     each = Decimal(1) if option.product.family is Family.INVERSE else option.strike
     coin = EXACT.multiply(first.opened, each)

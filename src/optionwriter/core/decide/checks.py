@@ -9,7 +9,9 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 
+from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import open_chains
+from optionwriter.core.books.chains import bundle_of
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.crossing import exact
@@ -123,11 +125,11 @@ def collar(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 
 def ours_to_close(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """A reduce-only leg closes no more than its own chain holds, and the venue shows."""
-    book = desk.state.book
-    chain = book.chains.get(proposal.item.chain_id)
-    for leg in proposal.item.legs:
+    book, item = desk.state.book, proposal.item
+    for leg in item.legs:
         if not leg.reduce_only:
             continue
+        chain = book.chains.get(item.chain_of(leg))
         own = (
             sum((one.position for one in chain.open_legs if one.instrument == leg.instrument), _ZERO)
             if chain
@@ -137,15 +139,19 @@ def ours_to_close(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
         closable = max(_ZERO, min(-own * leg.side.sign, -seen * leg.side.sign))
         if leg.amount > closable:
             yield Finding(Code.NOT_OURS, f"closing {leg.instrument}", leg.amount, closable)
-    if chain is not None and chain.strategy_id != proposal.strategy_id:
-        yield Finding(Code.NOT_OURS, f"chain {chain.chain_id} belongs to {chain.strategy_id}")
+    for name in item.chains:
+        same = [book.chains[name]] if name in book.chains else []
+        same += [one for one in open_chains(book) if one.bundle and one.bundle == bundle_of(name)]
+        for chain in dict.fromkeys(one for one in same if one.strategy_id != proposal.strategy_id):
+            yield Finding(Code.NOT_OURS, f"chain {chain.chain_id} belongs to {chain.strategy_id}")
 
 
 def chain_busy(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """One working order a chain; an unresolved one blocks its chain until it is resolved."""
-    chain_id = proposal.item.chain_id
-    waiting = [one for one in desk.waiting if chain_id and one.chain_id == chain_id]
-    if waiting:
+    for chain_id in proposal.item.chains:
+        waiting = [one for one in desk.waiting if one.chain_id == chain_id]
+        if not waiting:
+            continue
         yield Finding(
             Code.CHAIN_BUSY, f"chain {chain_id} has {waiting[0].label or 'an order'} open or unresolved"
         )
@@ -153,13 +159,16 @@ def chain_busy(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 
 def taken(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """An instrument belongs to one chain of one strategy at a time; the venue nets positions and bars self-trades."""
-    chain_id, state = proposal.item.chain_id, desk.state
+    state = desk.state
     for leg in proposal.item.legs:
+        chain_id, sold = proposal.item.chain_of(leg), leg.side is Side.SELL
         owners = {
             f"{chain.strategy_id}/{chain.chain_id}"
             for chain in open_chains(state.book)
-            if not (leg.reduce_only and chain.chain_id == chain_id)
-            and any(one.instrument == leg.instrument for one in chain.open_legs)
+            for one in chain.open_legs
+            if one.instrument == leg.instrument
+            # its own chain may close it, or add to it
+            and not (chain.chain_id == chain_id and (leg.reduce_only or one.sold is sold))
         }
         owners |= {
             one.label or "an order that is not ours"

@@ -1,7 +1,7 @@
 """Desk: what the checks look at, and the arithmetic of a bundle that they share.
 
-A bundle's closing leg fills before its opening leg goes out, so inside a bundle, and only there, what the close frees
-counts towards what the open needs. Towards anything else it counts once it has filled.
+A chain's closing leg fills before its opening leg goes out, so inside one chain of an item, and only there, what the
+close frees counts towards what the open needs. Towards anything else it counts once it has filled.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def legs_pending(proposal: Proposal) -> tuple[Pending, ...]:
             leg.limit_price,
             leg.reduce_only,
             proposal.item.key,
-            proposal.item.chain_id,
+            proposal.item.chain_of(leg),
             proposal.strategy_id,
         )
         for leg in proposal.item.legs
@@ -80,31 +80,29 @@ def costs(orders: Iterable[Pending]) -> dict[str, Decimal]:
 def claims_of(proposal: Proposal) -> dict[str, Decimal]:
     """What the item claims of free cover, by currency, never below 0: the worse of closing alone and of all its legs.
 
+    Chains of one item don't wait for each other, so each claims for itself. A wing claims its cost and lowers nothing.
     Legs without a bound are left out: the family check refuses them by name.
     """
-    closing: dict[str, Decimal] = {}
-    opening: dict[str, Decimal] = {}
+    closing: dict[tuple[str, str], Decimal] = {}
+    opening: dict[tuple[str, str], Decimal] = {}
     for leg in proposal.item.legs:
         option = parse_instrument(leg.instrument)
-        currency = option.product.settlement_currency
+        place = (option.product.settlement_currency, proposal.item.chain_of(leg))
         if leg.reduce_only:
             if leg.side is Side.BUY:
                 freed = leg.amount * freed_per_coin(option, leg.limit_price)
-                closing[currency] = closing.get(currency, _ZERO) - freed
+                closing[place] = closing.get(place, _ZERO) - freed
             continue
         if leg.side is Side.BUY:
             each = leg.limit_price + fee_bound(option, leg.limit_price)
         else:
             each = net_cover_per_coin(option, leg.limit_price) or _ZERO
-        opening[currency] = opening.get(currency, _ZERO) + leg.amount * each
-    return {
-        currency: max(
-            _ZERO,
-            closing.get(currency, _ZERO),
-            closing.get(currency, _ZERO) + opening.get(currency, _ZERO),
-        )
-        for currency in sorted({*closing, *opening})
-    }
+        opening[place] = opening.get(place, _ZERO) + leg.amount * each
+    claims: dict[str, Decimal] = {}
+    for place in sorted({*closing, *opening}):
+        first, then = closing.get(place, _ZERO), opening.get(place, _ZERO)
+        claims[place[0]] = claims.get(place[0], _ZERO) + max(_ZERO, first, first + then)
+    return claims
 
 
 def shorts_after(proposal: Proposal) -> list[exposure.Short]:
@@ -117,6 +115,15 @@ def shorts_after(proposal: Proposal) -> list[exposure.Short]:
         elif leg.side is Side.BUY and leg.reduce_only:
             changes.append(exposure.Short(option, -leg.amount))
     return changes
+
+
+def longs_after(proposal: Proposal) -> list[exposure.Short]:
+    """The wings that the item buys, as negative amounts."""
+    return [
+        exposure.Short(parse_instrument(leg.instrument), -leg.amount)
+        for leg in proposal.item.legs
+        if leg.side is Side.BUY and not leg.reduce_only
+    ]
 
 
 def is_option(name: str) -> bool:

@@ -1,17 +1,21 @@
-"""Execution: the prices of a working order and the size of a roll's second leg, as pure functions.
+"""Execution: the prices of a working order and the sizes of a bundle's later legs, as pure functions.
 
-Keeps: a price never passes the leg's limit, and steps only towards it; an approved amount is only ever lowered.
+Keeps: a price never passes the leg's limit, and steps only towards it; an approved amount is only ever lowered. A
+spread never has more sold than is bought: its wing is filled before the sale goes out, and sold after the sale was
+bought back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from optionwriter.core.books.account import Side
+from optionwriter.core.books.chains import Chain
 from optionwriter.core.books.facts import Intent
 from optionwriter.core.decide.crossing import lots, order_price
-from optionwriter.core.market.instruments import Product
+from optionwriter.core.market.instruments import Instrument, Product, parse_instrument
 
 _ZERO = Decimal(0)
 
@@ -54,6 +58,36 @@ def roll_open_amount(
     if amount * cover_per_coin > freed_cover:  # the quotient was rounded up at its 28th digit
         amount = lots(product, amount - product.amount_step)
     return amount
+
+
+def later_step(
+    intents: Sequence[Intent], step: int, filled: Sequence[Decimal], chain: Chain | None
+) -> Decimal:
+    """How much of a later step of a chain's plan may go out, as far as its own legs say; the cover of a sale is apart.
+
+    `filled` is what the steps before it filled, `chain` as it stands after them (None: nothing filled yet).
+    """
+    intent = intents[step]
+    option = parse_instrument(intent.instrument)
+    if intent.reduce_only and intent.side is Side.BUY:
+        return intent.amount
+    if intent.reduce_only:  # a wing: only as far as what was sold no longer needs it
+        return min(intent.amount, _wings_left(chain, option))
+    before = list(zip(intents[:step], filled, strict=False))
+    if intent.side is Side.BUY:  # a roll's new wing: for what was bought back
+        closed = [amount for one, amount in before if one.reduce_only and one.side is Side.BUY]
+        return min([intent.amount, *closed])
+    if any(one.side is Side.BUY and not one.reduce_only for one, _ in before):
+        return min(intent.amount, _wings_left(chain, option))
+    return intent.amount
+
+
+def _wings_left(chain: Chain | None, option: Instrument) -> Decimal:
+    """Bought coins of the option's type and expiry that no sold ones stand against."""
+    if chain is None:
+        return _ZERO
+    kind, expiry_ms = option.option_type, option.expiry_ms
+    return max(_ZERO, chain.held(kind, expiry_ms, sold=False) - chain.held(kind, expiry_ms, sold=True))
 
 
 def lowered(intent: Intent, amount: Decimal) -> Intent | None:

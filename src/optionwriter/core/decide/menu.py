@@ -45,6 +45,8 @@ GATES = (
     "slot",
     "size",
     "rank",
+    "wing",  # the other leg of its bundle is missing
+    "basis",  # below the wheel's cost basis
 )
 GATE_CODE: Mapping[str, int] = {name: code for code, name in enumerate(GATES)}
 
@@ -61,7 +63,8 @@ class Size(StrEnum):
 class OrderLeg:
     """One order of a bundle. `limit_price` is the worst price accepted, `start_price` where working begins.
 
-    `reduce_only` legs close what we hold; in a roll they come first.
+    `reduce_only` legs close what we hold; in a roll they come first. `chain_id` where it is not the item's own: the two
+    sides of a strangle are two chains.
     """
 
     instrument: str
@@ -70,6 +73,7 @@ class OrderLeg:
     limit_price: Decimal
     start_price: Decimal
     reduce_only: bool
+    chain_id: str = ""
 
 
 class Metrics(NamedTuple):
@@ -107,6 +111,15 @@ class MenuItem:
     def opening_leg(self) -> OrderLeg | None:
         """The first leg that takes on new risk, None when the item only closes."""
         return next((leg for leg in self.legs if not leg.reduce_only), None)
+
+    def chain_of(self, leg: OrderLeg) -> str:
+        """The chain that the leg belongs to, "" when it opens one."""
+        return leg.chain_id or self.chain_id
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The chains that its legs name, each once."""
+        return tuple(dict.fromkeys(chain for leg in self.legs if (chain := self.chain_of(leg))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from optionwriter.core.books.book import OrderStatus, live_orders, open_chains
 from optionwriter.core.decide import exposure
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.cover import cover_of
-from optionwriter.core.decide.desk import Check, Desk, claims_of, shorts_after
+from optionwriter.core.decide.desk import Check, Desk, claims_of, longs_after, shorts_after
 from optionwriter.core.decide.limits import STANDARD_MARGIN, Code, Finding
 from optionwriter.core.market.instruments import (
     PRODUCTS,
@@ -70,9 +70,7 @@ def covered(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 
 def chain_slots(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """At most so many chains of a type on an underlying, over the whole account; rolls stay in their slot."""
-    if proposal.item.chain_id:
-        return
-    for kind in sorted(opened_types(proposal)):
+    for kind in slots_taken(desk, proposal):
         used = chains_used(desk, proposal.underlying, kind)
         most = desk.limits.chains(kind)
         if used + 1 > most:
@@ -99,7 +97,11 @@ def margin_used(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 def net_delta(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """The options' net delta on the underlying, absolute, coins."""
     before = abs(exposure.net_delta(desk.state, desk.shorts, proposal.underlying))
-    after = abs(exposure.net_delta(desk.state, (*desk.shorts, *shorts_after(proposal)), proposal.underlying))
+    sold, bought = shorts_after(proposal), longs_after(proposal)
+    after = max(  # a wing is no help while it may not fill, and counts where it alone would go further
+        abs(exposure.net_delta(desk.state, (*desk.shorts, *changes), proposal.underlying))
+        for changes in (sold, bought, [*sold, *bought])
+    )
     most = desk.limits.net_delta(proposal.underlying)
     if after > most and after > before:
         yield Finding(Code.NET_DELTA, f"options on {proposal.underlying}, coins", after, most)
@@ -141,17 +143,32 @@ NEW_RISK: tuple[Check, ...] = (
 )
 
 
-def opened_types(proposal: Proposal) -> set[OptionType]:
-    """The types of the options that the item sells to open: each takes a slot, bought legs take none."""
-    return {
-        parse_instrument(leg.instrument).option_type
-        for leg in proposal.item.legs
+def slots_taken(desk: Desk, proposal: Proposal) -> tuple[OptionType, ...]:
+    """The types of the options that the item sells to open: each takes a slot, bought legs take none.
+
+    A chain that has something sold, or an order to sell it, is in its slot already.
+    """
+    item = proposal.item
+    places = {
+        (parse_instrument(leg.instrument).option_type, item.chain_of(leg))
+        for leg in item.legs
         if leg.side is Side.SELL and not leg.reduce_only
     }
+    return tuple(
+        kind
+        for kind, chain in sorted(places)
+        if not chain or chain not in _selling_chains(desk, proposal.underlying, kind)
+    )
 
 
 def chains_used(desk: Desk, underlying: str, kind: OptionType) -> int:
     """Open chains of that type, and those that pending orders and approved items would open."""
+    opened = sum(1 for opened in desk.opened if opened == (underlying, kind))
+    return len(_selling_chains(desk, underlying, kind)) + opened
+
+
+def _selling_chains(desk: Desk, underlying: str, kind: OptionType) -> set[str]:
+    """Chains with an option of the type sold, or with an order that would sell one."""
     book = desk.state.book
     chains = {
         chain.chain_id
@@ -163,7 +180,7 @@ def chains_used(desk: Desk, underlying: str, kind: OptionType) -> int:
             option = parse_instrument(one.instrument)
             if option.product.underlying == underlying and option.option_type is kind:
                 chains.add(one.chain_id)
-    return len(chains) + sum(1 for opened in desk.opened if opened == (underlying, kind))
+    return chains
 
 
 def _is_short(name: str, position: Decimal, underlying: str, kind: OptionType) -> bool:

@@ -15,8 +15,11 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from optionwriter.core.books.account import Side
+from optionwriter.core.books.chains import bundled_chain_id
 from optionwriter.core.books.facts import Intent
 from optionwriter.core.decide.execution import step_price
+from optionwriter.core.decide.menu import OrderLeg
 from optionwriter.core.decide.risk import Approved
 from optionwriter.core.market.instruments import parse_instrument
 
@@ -49,10 +52,33 @@ def decision_id(account: str, strategy_id: str, at_ms: int, fingerprint: str, ch
     return "d" + digest("decision", account, strategy_id, at_ms, fingerprint, *chosen)[:20]
 
 
-def chain_id_of(approved: Approved, decision: str) -> str:
-    """The chain that an approved item belongs to: its own, or the one that it opens."""
+def chain_id_of(approved: Approved, decision: str, leg: OrderLeg | None = None) -> str:
+    """The chain that a leg (the first by default) of an approved item belongs to: its own, or the one that it opens.
+
+    Legs that open options of several types are two chains of one bundle, which their ids name.
+    """
     item = approved.item
-    return item.chain_id or "c" + digest("chain", decision, item.key)[:20]
+    leg = leg or item.legs[0]
+    named = item.chain_of(leg)
+    if named:
+        return named
+    opened = {parse_instrument(one.instrument).option_type for one in item.legs if not item.chain_of(one)}
+    if len(opened) == 1:
+        return "c" + digest("chain", decision, item.key)[:20]
+    bundle = "b" + digest("bundle", decision, item.key)[:20]
+    return bundled_chain_id(bundle, parse_instrument(leg.instrument).option_type)
+
+
+def plans_of(
+    approved: Approved, decision: str, intents: Sequence[Intent]
+) -> tuple[tuple[str, tuple[Intent, ...]], ...]:
+    """The intents of an approved item by the chain that they belong to, in their order.
+
+    Inside a chain each waits for the one before it; chains of one item don't wait for each other.
+    """
+    chains = {leg.instrument: chain_id_of(approved, decision, leg) for leg in approved.item.legs}
+    names = dict.fromkeys(chains[one.instrument] for one in intents)
+    return tuple((name, tuple(one for one in intents if chains[one.instrument] == name)) for name in names)
 
 
 def plan_orders(
@@ -64,14 +90,15 @@ def plan_orders(
     attempt: int = 0,
     attempts: int = 1,
 ) -> tuple[Intent, ...]:
-    """The intents of one approved item, in the order in which they go out (closing legs first).
+    """The intents of one approved item, in the order in which they go out: what was sold is bought back, what was
+    bought is sold, what protects is bought, and only then is anything sold.
 
     Attempt 0 of 1 asks the limit price; with more `attempts` the price steps from each leg's start to its limit.
     `valid_until_ms` is `at_ms` + `validity_ms`, exchange time. Errors: LabelError for a bad prefix.
     """
     item = approved.item
     plan = digest("plan", decision_id, item.key)[:_HASH]
-    legs = sorted(item.legs, key=lambda leg: not leg.reduce_only)
+    legs = sorted(item.legs, key=lambda leg: (not leg.reduce_only, (leg.side is Side.SELL)))
     return tuple(
         Intent(
             label=make_label(prefix, plan, step, attempt),

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.decide import exposure
+from optionwriter.core.decide.bundles import bundle_shape
 from optionwriter.core.decide.checks import ALWAYS, shape, trading_state
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.cover import Cover, cover_of, pending_orders
@@ -24,8 +25,8 @@ from optionwriter.core.decide.newrisk import (
     NEW_RISK,
     chains_used,
     margin_change,
-    opened_types,
     settles_in,
+    slots_taken,
 )
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.instruments import PRODUCTS, OptionType
@@ -140,7 +141,7 @@ def judge(desk: Desk, proposal: Proposal) -> tuple[Finding, ...]:
     findings = _ask(desk, proposal, (trading_state, shape))
     if any(finding.code in (Code.MALFORMED, Code.CHECK_FAILED) for finding in findings):
         return findings
-    findings += _ask(desk, proposal, ALWAYS)
+    findings += _ask(desk, proposal, (bundle_shape, *ALWAYS))
     if proposal.item.opening_leg is not None:
         findings += _ask(desk, proposal, NEW_RISK)
     return findings
@@ -153,7 +154,7 @@ def spend(desk: Desk, proposal: Proposal) -> Desk:
         claims[currency] = claims.get(currency, _ZERO) + claim
     for currency, margin in margin_change(desk, proposal).items():
         margins[currency] = margins.get(currency, _ZERO) + max(_ZERO, margin)
-    opened = () if proposal.item.chain_id else tuple(opened_types(proposal))
+    opened = slots_taken(desk, proposal)
     return replace(
         desk,
         approved=(*desk.approved, *legs_pending(proposal)),
