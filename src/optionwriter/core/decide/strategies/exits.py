@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from enum import StrEnum
 
 from optionwriter.core.decide.strategies.base import ConfigError, StrategyConfig
 
-_NEVER = math.inf
+_NEVER = 1e9  # no share, delta or ratio gets there
 TP_SHARE = 0.7  # of the premium: where tp_and_roll takes it and writes the next
 
 
