@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install run test check unit uncompiled simulation kills parity memory bench lock sample clean
+.PHONY: install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
 
 install: $(STAMP)
 
@@ -43,9 +43,16 @@ uncompiled: $(STAMP)
 	@echo "The rules once more, uncompiled, for coverage"
 	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q -n 2 tests/core/decide --cov=optionwriter.core.decide --cov-report=term
 
-test: check uncompiled
+browser: $(STAMP)
+	@$(BIN)/python scripts/browser.py
+
+browser-tests: browser
+	@echo "The page over the running demo, in the browser (NO_BROWSER=1 leaves it out)"
+	@$(PYTEST) -q tests/browser
+
+test: check uncompiled browser-tests
 	@echo "The long tests: simulation, parity, properties at full size"
-	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests
+	@$(PYTEST) -q -n 2 --dist loadfile -m slow --ignore tests/browser tests
 
 simulation: $(STAMP)
 	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"

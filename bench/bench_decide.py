@@ -75,17 +75,17 @@ def run() -> list[Row]:
     def chosen() -> object:
         state = world(chain)
         menus = seller.propose(state, config, capacity_of(state, limits))
-        return choose_best(menus, params)
+        return choose_best(menus, params).keys
 
     def reviewed() -> object:
         state = world(chain)
         menus = seller.propose(state, config, capacity_of(state, limits))
-        return review(state, limits, proposals(menus, choose_best(menus, params)))
+        return review(state, limits, proposals(menus, choose_best(menus, params).keys))
 
     def screened() -> object:
         return screen(chain, True, 0.40, config.gates, config.score)
 
-    assert choose_best(seller.propose(world(chain), config, capacity_of(world(chain), limits)), params)
+    assert choose_best(seller.propose(world(chain), config, capacity_of(world(chain), limits)), params).keys
     return [
         Row(f"rules over {len(chain)} instruments", best_seconds(screened, 200) * 1e6, "us"),
         Row(f"{len(chain)} instruments to chosen item", best_seconds(chosen, 200) * 1e3, "ms", 1.0),

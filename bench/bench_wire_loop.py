@@ -86,7 +86,7 @@ def _bytes_to_item() -> list[Row]:
 
             def choose() -> tuple[str, ...]:
                 state = build_state(now, account, Book(), {"BTC": market.chain("BTC")}, contexts)
-                return choose_best(seller.propose(state, config, capacity_of(state, limits)), params)
+                return choose_best(seller.propose(state, config, capacity_of(state, limits)), params).keys
 
             if not choose():
                 raise RuntimeError("nothing was chosen: the bench measures the wrong thing")

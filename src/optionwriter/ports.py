@@ -180,7 +180,9 @@ class ViewSink(Protocol):
     """The agent's side of what other processes see and ask. It trades on without it, so nothing here raises."""
 
     def publish(self, views: Mapping[str, object], entries: Sequence[FeedEntry] = ()) -> bool:
-        """Replaces the named views and appends the entries, all at once; False (and a log line) when it failed."""
+        """Replaces the named views and appends the entries, all at once; a view whose body is None is dropped.
+
+        False (and a log line) when it failed, or when what was published before is lost: then all must come again."""
         ...
 
     def last(self, name: str) -> object | None:
@@ -217,6 +219,31 @@ class ViewSource(Protocol):
 
     def command(self, kind: str, reason: str, at_ms: int) -> int:
         """Leaves a command for the agent, durably; its id. Raises ViewsError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KillOrder:
+    """A kill switch that is engaged: why, by whom, since when."""
+
+    reason: str
+    by: str
+    at_ms: int
+
+
+class KillSwitch(Protocol):
+    """The kill switch: while it is engaged, nothing new is sent."""
+
+    def read(self) -> KillOrder | None:
+        """The order in force, None when there is none."""
+        ...
+
+    def engage(self, reason: str, by: str, at_ms: int) -> None:
+        """Engages it, durably."""
+        ...
+
+    def clear(self) -> None:
+        """Lifts it."""
         ...
 
 

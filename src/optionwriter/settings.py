@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ NOT_YET = frozenset(
 )
 # Other programs use these, so in the environment they are no sign of our user's intent.
 OTHERS_TOO = frozenset({"OPENAI_API_KEY", "OPENAI_BASE_URL", "DATABASE_URL"})
+SECRETS = frozenset({"DERIBIT_CLIENT_SECRET", "WEB_TOKEN"})  # never said back
 SHORTEST_GUESS = 6  # a shorter name resembles too much that is not ours (MODEL, NODE)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -133,10 +135,16 @@ class Settings(BaseModel):
     )
 
     web_host: str = _in(
-        "web page", "Address that the page listens on; there is no login.", "127.0.0.1",
+        "web page", "Address that the page listens on.", "127.0.0.1",
         pattern=r"^[A-Za-z0-9.:\-]+$",
     )  # fmt: skip
     web_port: int = _in("web page", "Its port; 0 lets the system choose.", 8080, ge=0, le=65_535)
+
+    web_token: SecretStr = _in(
+        "web page",
+        "Signs in to the page and the API, 16 characters or more; default: made once, kept in DATA_DIR.",
+        SecretStr(""),
+    )
 
     local_port: int = _in("local exchange", "Port of the local exchange.", 8090, ge=0, le=65_535)
     local_speed: float = _in(
@@ -155,6 +163,14 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().upper() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("web_token")
+    @classmethod
+    def _long(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not re.fullmatch(r"[A-Za-z0-9_.~\-]{16,200}", text):
+            raise ValueError("give 16 to 200 letters, digits, - _ . or ~, or leave it out: one is then made")
         return value
 
     @field_validator("underlyings")
@@ -249,7 +265,7 @@ def _read_toml(path: Path, problems: list[str]) -> dict[str, object]:
 def _sentence(error: Any) -> str:
     name = ".".join(str(part) for part in error["loc"][:1]).upper()
     given = error.get("input")
-    shown = f" ({given!r} was given)" if name and "SECRET" not in name and not isinstance(given, dict) else ""
+    shown = f" ({given!r} was given)" if name and name not in SECRETS and not isinstance(given, dict) else ""
     text = error["msg"].removeprefix("Value error, ")
     if error["type"].startswith("bool"):
         text = "is neither true nor false"

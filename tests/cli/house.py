@@ -74,9 +74,10 @@ class House:
 
     def ask(self, path: str) -> Any:
         """What the page's API answers, None before it does."""
-        url = self.says(r"^  page +(http\S+)/$")[1]
+        url, token = self.says(r"^  page +(http\S+)/login\?token=(\S+)$").groups()
+        headers = {"Authorization": f"Bearer {token}"}
         try:
-            answer = httpx2.get(url + path, timeout=5, trust_env=False)
+            answer = httpx2.get(url + path, headers=headers, timeout=5, trust_env=False)
         except httpx2.HTTPError:
             return None
         return answer.json() if answer.status_code == 200 else None

@@ -81,12 +81,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         sink.close()
         positions = {
             one["instrument_name"]: Decimal(one["size"])
-            for currency in ("BTC", "ETH")
+            for currency in ("BTC", "ETH", "USDC")
             for one in asked(seated, "private/get_positions", currency=currency)
         }
         equities = {
             currency: Decimal(asked(seated, "private/get_account_summary", currency=currency)["equity"])
             for currency in ("BTC", "ETH")
         }
-        log = {code: transaction_log(seated.transport, code) for code in ("BTC", "ETH")}
+        log = {code: transaction_log(seated.transport, code) for code in ("BTC", "ETH", "USDC")}
         return World(folder, seated.desk, last[0], positions, equities, log)

@@ -17,19 +17,19 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.cli.main import app
-from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, WebError, listen, url_of
+from tests.web.browsing import BEARER, made
 from tests.web.conftest import World
 
 
 def test_it_serves_on_a_real_socket_and_ends_when_told(world: World, tmp_path: Path) -> None:
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)
-    running = RunningWeb(create_app(world.copy(tmp_path)), listener)
+    running = RunningWeb(made(world.copy(tmp_path)), listener)
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
-        with httpx2.Client(base_url=url) as client:
+        with httpx2.Client(base_url=url, headers=BEARER) as client:
             assert client.get("/status").json()["agent"]["state"] == "ACTIVE"
             assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
             assert "server" not in client.get("/").headers
@@ -70,11 +70,14 @@ def test_the_command_serves_before_any_agent_and_ends_in_order_on_sigterm(tmp_pa
     )
     assert web.stdout is not None
     try:
-        found = re.search(r"http://127\.0\.0\.1:\d+/", web.stdout.readline())
+        found = re.search(r"(http://127\.0\.0\.1:\d+/)login\?token=(\S+)", web.stdout.readline())
         assert found is not None
-        with httpx2.Client(base_url=found[0]) as client:
+        with httpx2.Client(base_url=found[1], follow_redirects=True) as client:
+            assert client.get("/status").status_code == 401
+            assert client.get(found[0]).url.path == "/"
             assert client.get("/status").json()["version"] == 0
-            (tmp_path / "data").mkdir()
+            kept = tmp_path / "data" / "web.token"
+            assert (kept.read_text().strip(), kept.stat().st_mode & 0o777) == (found[2], 0o600)
             store = ViewStore(tmp_path / "data" / "views.sqlite", lambda: 0)
             store.publish({})
             store.close()

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from optionwriter import __version__
-from optionwriter.adapters.clocks import SimulatedClock
-from optionwriter.adapters.files.nowhere import NoDecisionFiles
+from optionwriter.adapters.clocks import SimulatedClock, SystemClock
+from optionwriter.adapters.files.nowhere import NeverKilled, NoDecisionFiles
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.adapters.store.memory import MemoryLedger
 from optionwriter.adapters.store.runs.store import SqlRunStore
@@ -111,6 +111,7 @@ def desk_for(settings: Settings, config: BacktestConfig, source: Source, instanc
         broker=broker,
         recorder=Recorder(MemoryLedger(ACCOUNT), clock, ACCOUNT),
         sink=NoDecisionFiles(),
+        kill=NeverKilled(),
         seats=(
             Seat(
                 strategy(instance.kind),
@@ -129,6 +130,7 @@ def desk_for(settings: Settings, config: BacktestConfig, source: Source, instanc
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode="backtest",
+        stopwatch=SystemClock().monotonic,
     )
 
 

@@ -37,11 +37,11 @@ from optionwriter.bootstrap.parts import (
     seats_of,
 )
 from optionwriter.bootstrap.recorded import LOCAL_ACCOUNT, opening_cash, sample_feed, start_ms_of
-from optionwriter.bootstrap.stores import open_ledger, view_sink
+from optionwriter.bootstrap.stores import kill_switch, open_ledger, view_sink
 from optionwriter.core.books.account import Position, VenueOrder
 from optionwriter.core.books.book import OrderRecord, open_chains, working
 from optionwriter.core.books.ledger import replay
-from optionwriter.ports import Broker, Clock, Feed, Market, Transport
+from optionwriter.ports import Broker, Clock, Feed, Market, Transport, ViewSink
 from optionwriter.services.cycle import Desk
 from optionwriter.services.publish import Publisher
 from optionwriter.services.recorder import Recorder
@@ -63,6 +63,7 @@ class Desktop:
     at_the_end: Callable[[], bool]
     transport: Transport | None  # to an exchange in this process; else None
     publisher: Publisher
+    commands: ViewSink  # where people's commands come from
 
 
 def _check_key(settings: Settings, session: Session) -> None:
@@ -114,9 +115,10 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
             if mode == "paper"
             else "live orders to the exchange in-process"
         )
-        publisher = _publisher(settings, stack, None)
+        views = _views(settings, stack)
+        publisher = Publisher(views, None)
         yield Desktop(
-            desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport, publisher
+            desk, _banner(settings, where), lambda: clock.now_ms() >= feed.end_ms, transport, publisher, views
         )
 
 
@@ -134,7 +136,7 @@ def seat_exchange(
     if live and env == "mainnet":
         raise BootError(
             "live orders to mainnet are refused: the doors that must guard them (a second opt-in naming the account, "
-            "reconciliation, the kill switch) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
+            "reconciliation) are not all built; use DRY_RUN=true, or DERIBIT_ENV=testnet"
         )
     if fresh and env != "local":
         raise BootError(
@@ -147,7 +149,7 @@ def seat_exchange(
         store = open_ledger(settings, folder, account, stack)
         machine = SystemClock()
         url = local_url(settings.local_port) if env == "local" else None
-        key = _credentials(settings) if live else None
+        key = key_of(settings) if live else None
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
         clock = _exchange_clock(settings, session, machine, again)
@@ -164,20 +166,21 @@ def seat_exchange(
         where = f"{'LIVE orders to' if live else 'dry run on'} {env.upper()}"
         end_ms = sample_feed(settings).end_ms if env == "local" else None
         pace = settings.local_speed if env == "local" else 1.0
-        publisher = _publisher(settings, stack, settings.loop_interval_sec / pace)
+        views = _views(settings, stack)
+        publisher = Publisher(views, settings.loop_interval_sec / pace)  # real seconds between two cycles
 
         def at_the_end() -> bool:
             return end_ms is not None and clock.now_ms() >= end_ms
 
         banner = "\n".join((_banner(settings, where), *clock_warning(clock)))
-        yield Desktop(desk, banner, at_the_end, None, publisher)
+        yield Desktop(desk, banner, at_the_end, None, publisher, views)
 
 
-def _publisher(settings: Settings, stack: ExitStack, every_s: float | None) -> Publisher:
-    """Tells the page of each cycle; `every_s` real seconds lie between two."""
+def _views(settings: Settings, stack: ExitStack) -> ViewSink:
+    """What the agent shows, and what is asked of it."""
     store = view_sink(settings)
     stack.callback(store.close)
-    return Publisher(store, every_s)
+    return store
 
 
 def clock_warning(clock: Clock) -> tuple[str, ...]:
@@ -201,8 +204,8 @@ def account_name(settings: Settings) -> str:
     return settings.deribit_client_id or "paper"
 
 
-def _credentials(settings: Settings) -> Credentials:
-    """The key; the local exchange's demo key where none is set."""
+def key_of(settings: Settings) -> Credentials:
+    """The API key; the local exchange's demo key where none is set."""
     secret = settings.deribit_client_secret.get_secret_value()
     if settings.deribit_env == "local" and not settings.deribit_client_id:
         return Credentials(DEMO_KEY.client_id, Secret(DEMO_KEY.secret))
@@ -228,12 +231,14 @@ def desk_of(
         broker=broker,
         recorder=recorder,
         sink=sink,
+        kill=kill_switch(settings),
         seats=seats_of(settings),
         products=products_of(settings),
         limits=limits_of(settings),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode=mode_of(settings),
+        stopwatch=SystemClock().monotonic,
         nap_ms=nap_ms,
     )
 

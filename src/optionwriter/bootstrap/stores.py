@@ -1,15 +1,17 @@
-"""The files of a data folder, opened: ledger, run log, views."""
+"""The files of a data folder, opened: ledger, run log, views, kill switch."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from optionwriter.adapters.clocks import SystemClock
+from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.files.run_log import RunLog
-from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, verify_ledger
+from optionwriter.adapters.store.ledger import LedgerSummary, SqliteLedger, read_ledger, verify_ledger
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.bootstrap.parts import (
+    KILL_FILE,
     LEDGER_FILE,
     LOG_FOLDER,
     VIEWS_FILE,
@@ -17,7 +19,7 @@ from optionwriter.bootstrap.parts import (
 )
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.ledger import replay
-from optionwriter.ports import ViewSource
+from optionwriter.ports import KillSwitch, ViewSource
 from optionwriter.settings import Settings
 
 
@@ -40,8 +42,12 @@ def view_source(settings: Settings) -> ViewSource:
     return view_sink(settings)
 
 
+def kill_switch(settings: Settings) -> KillSwitch:
+    """The kill switch of a data folder, the same for agent, page and command line."""
+    return KillFile(settings.data_dir / KILL_FILE)
+
+
 def prove_ledger(path: Path) -> tuple[LedgerSummary, Book]:
-    """Reads a ledger whole, without writing, and adds it up. Errors: LedgerError names what is wrong."""
-    summary = verify_ledger(path)
-    with closing(SqliteLedger(path, summary.account, summary.environment, summary.mode)) as store:
-        return summary, replay(store.read())
+    """Reads a ledger whole, without writing, and adds it up; an agent may be running. Errors: LedgerError names what
+    is wrong."""
+    return verify_ledger(path), replay(read_ledger(path))

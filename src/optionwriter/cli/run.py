@@ -18,6 +18,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY, product
 from optionwriter.ports import LedgerError, MarketUnavailableError
 from optionwriter.services.agent import Ended, next_tick, run_agent, wait
 from optionwriter.services.cycle import CycleReport
+from optionwriter.services.watch import Watch
 from optionwriter.settings import SettingsError, load
 
 RETRY_SEC = 2.0
@@ -101,15 +102,21 @@ def _loop(
 ) -> tuple[Ended, CycleReport | None]:
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    publisher = seated.publisher
+
+    def notice(text: str) -> None:
+        publisher.watched(seated.desk)
+        err.print(text, markup=False, soft_wrap=True)
+
+    watch = Watch(seated.desk, seated.commands, notice)
     if seated.desk.recorder.book.seq:  # going on: the instant where the last run stopped has had its cycle
-        wait(seated.desk, next_tick(seated.desk.clock.now_ms(), interval_ms), stop, _complain)
+        wait(seated.desk, next_tick(seated.desk.clock.now_ms(), interval_ms), stop, _complain, watch.look)
     until = None if days is None else seated.desk.clock.now_ms() + int(days * MS_PER_DAY)
     if not quiet:
         out.print(seated.banner, markup=False)
         warm_up(seated)
 
     last: list[CycleReport] = []
-    publisher = seated.publisher
 
     def tell(report: CycleReport) -> None:
         last[:] = [report]
@@ -131,6 +138,8 @@ def _loop(
             tell=tell,
             complain=complain,
             stop=lambda: stop() or seated.at_the_end(),
+            look=watch.look,
+            timed=publisher.timed,
         )
         publisher.stopped(ended.reason, seated.desk.clock.now_ms())
         return ended, last[0] if last else None

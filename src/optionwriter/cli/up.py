@@ -19,6 +19,7 @@ from optionwriter.cli.presets import load_preset
 from optionwriter.cli.supervise import Program, SupervisionError, Supervisor, Verdict
 from optionwriter.settings import PRESET, Loaded, Settings, SettingsError, environment_with
 from optionwriter.venue.server import ServerError, listen
+from optionwriter.web.token import TokenError, login_link, web_token
 
 EXCHANGE, AGENT, WEB = "exchange", "agent", "web"
 COLOURS = {EXCHANGE: "cyan", AGENT: "green", WEB: "magenta"}
@@ -65,7 +66,7 @@ def up(
     web: Annotated[bool, typer.Option("--web/--no-web", help="With or without the page.")] = True,
 ) -> None:
     """The whole house: the local exchange (unless DERIBIT_ENV names another), the agent, and the status page."""
-    with told(SettingsError, BootError, SupervisionError):
+    with told(SettingsError, BootError, SupervisionError, TokenError):
         given = {"local_port": port, "web_port": web_port, "data_dir": data_dir}
         loaded, name = load_preset(preset, given)
         if fresh and loaded.settings.deribit_env != "local":
@@ -131,10 +132,9 @@ def _banner(plan: _Plan) -> None:
     lines = [f"optionwriter up · {what} · data in {settings.data_dir}"]
     if plan.web_port is not None:
         host = "127.0.0.1" if settings.web_host == "localhost" else settings.web_host
-        lines += [
-            f"  page      http://{host}:{plan.web_port}/",
-            f"  API       http://{host}:{plan.web_port}/docs",
-        ]
+        base = f"http://{host}:{plan.web_port}/"
+        token = web_token(settings.data_dir, settings.web_token.get_secret_value())
+        lines += [f"  page      {login_link(base, token)}", f"  API       {base}docs"]
     if local:
         lines.append(f"  exchange  {plan.exchange_url}")
         lines.append(f"  account   {demo_account(settings)}")

@@ -1,4 +1,4 @@
-"""optionwriter web: the status page and the API, for browsers and programs on this machine."""
+"""optionwriter web: the Live page and the API, for browsers and programs on this machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
 from optionwriter.web.guard import LOOPBACK_NAMES
 from optionwriter.web.server import WebError, serve
+from optionwriter.web.token import TokenError, login_link, web_token
 
 
 def web(
@@ -23,17 +24,22 @@ def web(
         int | None, typer.Option(min=0, max=65_535, help="Default WEB_PORT; 0: the system chooses.")
     ] = None,
 ) -> None:
-    """Serves the status page and the API until Ctrl-C; reads what the agent publishes, and never trades."""
-    with told(SettingsError, WebError):
+    """Serves the Live page and the API until Ctrl-C: shows what the agent publishes, passes on kill and resume."""
+    with told(SettingsError, TokenError, WebError):
         settings = load(overrides={"data_dir": data_dir, "web_port": port}).settings
         host = settings.web_host
         loopback = host in LOOPBACK_NAMES
         if not loopback:
             err.print(
-                f"warning: WEB_HOST={host}: whoever reaches this address can read the page, which asks for no "
-                "password; unset WEB_HOST to keep it to this machine",
+                f"warning: WEB_HOST={host}: token and figures cross the network unencrypted, and whoever reads "
+                "them can stop the agent; unset WEB_HOST to keep the page to this machine",
                 markup=False,
                 soft_wrap=True,
             )
-        app = create_app(view_source(settings), loopback_only=loopback)
-        serve(app, host, settings.web_port, lambda text: out.print(text, markup=False, soft_wrap=True))
+        token = web_token(settings.data_dir, settings.web_token.get_secret_value())
+        app = create_app(view_source(settings), kill=None, token=token, loopback_only=loopback)
+
+        def say(url: str) -> None:
+            out.print(f"Live page: {login_link(url, token)}", markup=False, soft_wrap=True)
+
+        serve(app, host, settings.web_port, say)

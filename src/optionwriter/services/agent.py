@@ -28,6 +28,15 @@ class Ended:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a cycle kept to the clock. `late_ms`: exchange time from when it was due to when it began, None for one
+    that nobody waited for; `took_ms`: milliseconds of the machine."""
+
+    late_ms: int | None
+    took_ms: float
+
+
 def next_tick(now_ms: int, interval_ms: int) -> int:
     """The next multiple of the interval after `now_ms`: loops keep to the clock, however long a cycle took.
 
@@ -38,12 +47,25 @@ def next_tick(now_ms: int, interval_ms: int) -> int:
     return max(tick, over) if tick >= over - SETTLEMENT_PAUSE_MS else tick
 
 
-def wait(desk: Desk, until_ms: int, stop: Callable[[], bool], complain: Callable[[str], None]) -> None:
+def wait(
+    desk: Desk,
+    until_ms: int,
+    stop: Callable[[], bool],
+    complain: Callable[[str], None],
+    look: Callable[[], bool] = lambda: False,
+) -> None:
     """Sleeps in naps, so that a wish to stop is heard within one; at a clock that jumps, in one go.
 
-    An exchange that keeps the time and does not answer is told of, and waited for.
+    `look` is asked before each nap; when it says yes the waiting is over, a millisecond after it began at the
+    earliest: two cycles never share an instant. An exchange that keeps the time and does not answer is told of, and
+    waited for.
     """
+    begun_ms = desk.clock.now_ms()
     while not stop() and (now := desk.clock.now_ms()) < until_ms:
+        if look():
+            until_ms = min(until_ms, begun_ms + 1)
+            if now >= until_ms:
+                return
         try:
             desk.clock.sleep_until(until_ms if desk.nap_ms is None else min(until_ms, now + desk.nap_ms))
         except MarketUnavailableError as error:
@@ -59,30 +81,50 @@ def run_agent(
     complain: Callable[[str], None],
     stop: Callable[[], bool],
     cycles: int | None = None,
+    look: Callable[[], bool] = lambda: False,
+    timed: Callable[[Timing], None] = lambda _: None,
 ) -> Ended:
     """Runs cycles until `until_ms`, `cycles` of them, or `stop()`; each starts on a multiple of `interval_ms`.
 
-    Errors: LedgerError ends the run and is raised to the caller.
+    `look` is asked before each cycle and each nap; when it says yes in between, a cycle follows at once. `timed` is
+    told how long a cycle took, before `tell` or `complain`. Errors: LedgerError ends the run and is raised.
     """
     clock = desk.clock
     done = failed = 0
+    due_ms: int | None = None
     while True:
         if stop():
             return Ended(done, failed, "told to stop")
         if until_ms is not None and clock.now_ms() > until_ms:
             return Ended(done, failed, "end of the period")
-        try:
-            tell(run_cycle(desk))
-            done += 1
-        except LedgerError:
-            raise
-        except (MarketUnavailableError, BrokerUnavailableError) as error:
-            failed += 1
-            complain(f"cycle skipped: {error}")
-        except Exception as error:  # a bad cycle must not end the agent; the traceback goes to the log
-            failed += 1
-            log.exception("cycle failed", error=str(error))
-            complain(f"cycle failed: {type(error).__name__}: {error}")
+        look()
+        begun_ms, begun = clock.now_ms(), desk.stopwatch()
+        late_ms = None if due_ms is None or begun_ms < due_ms else begun_ms - due_ms
+
+        def went_through(report: CycleReport, late_ms: int | None = late_ms, begun: float = begun) -> None:
+            timed(Timing(late_ms, (desk.stopwatch() - begun) * 1000))
+            tell(report)
+
+        complaint = _try_cycle(desk, went_through)
+        done, failed = (done, failed + 1) if complaint else (done + 1, failed)
+        if complaint:
+            timed(Timing(late_ms, (desk.stopwatch() - begun) * 1000))
+            complain(complaint)
         if cycles is not None and done + failed >= cycles:
             return Ended(done, failed, "as many cycles as asked")
-        wait(desk, next_tick(clock.now_ms(), interval_ms), stop, complain)
+        due_ms = next_tick(begun_ms, interval_ms)
+        wait(desk, next_tick(clock.now_ms(), interval_ms), stop, complain, look)
+
+
+def _try_cycle(desk: Desk, tell: Callable[[CycleReport], None]) -> str:
+    """One cycle, told; why it did not go through, else "". Errors: LedgerError."""
+    try:
+        tell(run_cycle(desk))
+    except LedgerError:
+        raise
+    except (MarketUnavailableError, BrokerUnavailableError) as error:
+        return f"cycle skipped: {error}"
+    except Exception as error:  # a bad cycle must not end the agent; the traceback goes to the log
+        log.exception("cycle failed", error=str(error))
+        return f"cycle failed: {type(error).__name__}: {error}"
+    return ""

@@ -19,7 +19,7 @@ from optionwriter.core.books.account import (
     LookupFailed,
     VenueEvent,
 )
-from optionwriter.core.books.book import OrderRecord, OrderStatus, unresolved, working
+from optionwriter.core.books.book import Book, OrderRecord, OrderStatus, unresolved, working
 from optionwriter.core.books.booking import shares_of
 from optionwriter.core.books.facts import (
     Deposited,
@@ -114,17 +114,28 @@ def settle_unresolved(recorder: Recorder, broker: Broker) -> tuple[str, ...]:
     return tuple(left)
 
 
-def cancel_working(recorder: Recorder, broker: Broker) -> tuple[str, ...]:
-    """Cancels what rests since the last cycle and books how it ended; returns what stays unclear."""
+def cancel_all(book: Book, broker: Broker) -> tuple[tuple[OrderRecord, Lookup], ...]:
+    """Asks for the end of everything that rests, and books nothing: each order with the venue's answer."""
+    return tuple(
+        (record, broker.cancel(record.intent.label, record.order_id, record.intent.instrument))
+        for record in working(book)
+    )
+
+
+def book_cancelled(recorder: Recorder, answers: Iterable[tuple[OrderRecord, Lookup]]) -> tuple[str, ...]:
+    """Books how cancelled orders ended; returns what stays unclear."""
     left: list[str] = []
-    for record in working(recorder.book):
-        intent = record.intent
-        answer: Lookup = broker.cancel(intent.label, record.order_id, intent.instrument)
+    for record, answer in answers:
         if isinstance(answer, Found):
             close_order(recorder, record, answer)
         elif isinstance(answer, LookupFailed):
-            left.append(f"{intent.label}: {answer.reason}")
+            left.append(f"{record.intent.label}: {answer.reason}")
     return tuple(left)
+
+
+def cancel_working(recorder: Recorder, broker: Broker) -> tuple[str, ...]:
+    """Cancels what rests since the last cycle and books how it ended; returns what stays unclear."""
+    return book_cancelled(recorder, cancel_all(recorder.book, broker))
 
 
 def catch_up(recorder: Recorder, broker: Broker) -> CaughtUp:

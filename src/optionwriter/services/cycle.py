@@ -2,12 +2,14 @@
 
 Who sits at the desk (which clock, market, broker, chooser) is decided in bootstrap and never asked here. Keeps: what
 happened is booked before anything is decided; one strategy's failure is told and never stops the others; nothing is
-sent that risk did not approve; the decision commits with its intents before the first order leaves.
+sent that risk did not approve; the decision commits with its intents before the first order leaves; an engaged kill
+switch is obeyed before anything else is done.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import structlog
@@ -15,7 +17,7 @@ import structlog
 from optionwriter.core.books.account import AccountSnapshot, Side
 from optionwriter.core.books.facts import Decided, Intent
 from optionwriter.core.books.reconcile import Difference
-from optionwriter.core.decide.choosing import proposals
+from optionwriter.core.decide.choosing import proposals, sift
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
 from optionwriter.core.decide.execution import roll_open_amount
 from optionwriter.core.decide.fingerprint import fingerprint
@@ -27,9 +29,18 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.market.term_structure import with_chains
-from optionwriter.ports import Broker, Clock, DecisionSink, Market
+from optionwriter.ports import (
+    Broker,
+    BrokerUnavailableError,
+    Clock,
+    DecisionSink,
+    KillOrder,
+    KillSwitch,
+    Market,
+)
 from optionwriter.services.catch_up import CaughtUp, catch_up, check_books, indices, open_ledger
 from optionwriter.services.execute import Decision, Execution, Plan, carry_out, commit
+from optionwriter.services.kill import obey_kill
 from optionwriter.services.proposed import Proposed, Seat
 from optionwriter.services.recorder import Recorder
 from optionwriter.services.records import decision_records
@@ -46,12 +57,14 @@ class Desk:
     broker: Broker
     recorder: Recorder
     sink: DecisionSink
+    kill: KillSwitch
     seats: tuple[Seat, ...]
     products: tuple[str, ...]
     limits: Limits
     label_prefix: str
     order_validity_ms: int
     mode: str
+    stopwatch: Callable[[], float]  # the machine's seconds: for how long things took, decides nothing
     nap_ms: int | None = None  # exchange time between looks at a wish to stop; None: sleep in one go
 
 
@@ -60,20 +73,24 @@ class CycleReport:
     """What one cycle saw and did; the console, the log and the page tell it each in their way."""
 
     at_ms: int
-    state: AgentState
+    state: AgentState  # what was decided on
+    after: AgentState  # the same market with account and books as the orders left them
     caught_up: CaughtUp
     proposed: tuple[Proposed, ...]
     review: Review
     executions: tuple[Execution, ...]
     differences: tuple[Difference, ...]
     decisions: tuple[Decision, ...]  # one for each of `proposed`, in its order
+    kill: KillOrder | None  # the switch as it stood at the end
 
 
 def run_cycle(desk: Desk) -> CycleReport:
     """One decision cycle. Errors: MarketUnavailableError, BrokerUnavailableError (nothing was risked), LedgerError."""
+    obey_kill(desk.recorder, desk.broker, desk.kill)
     account = desk.broker.account()
     if not desk.recorder.book.seq:
         open_ledger(desk.recorder, account, desk.mode, indices(desk.market, desk.products))
+        obey_kill(desk.recorder, desk.broker, desk.kill)
     caught = catch_up(desk.recorder, desk.broker)
     state = observe(desk)
     differences = check_books(desk.recorder, state.account, desk.label_prefix)
@@ -90,13 +107,33 @@ def run_cycle(desk: Desk) -> CycleReport:
     decisions = [_decide(desk, state, each, reviewed, market) for each in proposed]
     commit(desk.recorder, [one for one in decisions if one.fact.chosen])
     executions = carry_out(
-        desk.recorder, desk.broker, decisions, lambda intent, most: _lowered(desk, intent, most)
+        desk.recorder, desk.broker, desk.kill, decisions, lambda intent, most: _lowered(desk, intent, most)
     )
     for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
         desk.sink.write(*record)
     return CycleReport(
-        state.at_ms, state, caught, proposed, reviewed, tuple(executions), differences, tuple(decisions)
+        at_ms=state.at_ms,
+        state=state,
+        after=_after(desk, state, executions),
+        caught_up=caught,
+        proposed=proposed,
+        review=reviewed,
+        executions=tuple(executions),
+        differences=differences,
+        decisions=tuple(decisions),
+        kill=desk.kill.read(),
     )
+
+
+def _after(desk: Desk, state: AgentState, executions: Sequence[Execution]) -> AgentState:
+    """What the orders left; the state before them while the account can't be read."""
+    if not executions:
+        return state
+    try:
+        account = desk.broker.account()
+    except BrokerUnavailableError:
+        return state
+    return with_book(replace(state, account=account), desk)
 
 
 def observe(desk: Desk) -> AgentState:
@@ -125,11 +162,14 @@ def _chains(state: AgentState) -> list[OptionChain]:
 def _propose(seat: Seat, state: AgentState, limits: Limits) -> Proposed:
     """One strategy's menus and choice; its failure is its own."""
     try:
-        menus = tuple(seat.strategy.propose(state, seat.config, capacity_of(state, limits)))
-        return Proposed(seat, menus, seat.choose(menus, seat.choice))
+        offered = seat.strategy.propose(state, seat.config, capacity_of(state, limits, seat.config.id))
+        menus, dropped = sift(seat.config.id, offered)
+        for one in dropped:
+            log.warning("left off the menu", strategy=seat.config.id, why=one)
+        return Proposed(seat, menus, seat.choose(menus, seat.choice), dropped=dropped)
     except Exception as error:  # one bad strategy must not take the others down
         log.exception("strategy failed", strategy=seat.config.id)
-        return Proposed(seat, (), (), f"{type(error).__name__}: {error}")
+        return Proposed(seat, (), failure=f"{type(error).__name__}: {error}")
 
 
 def _decide(desk: Desk, state: AgentState, proposed: Proposed, reviewed: Review, market: str) -> Decision:

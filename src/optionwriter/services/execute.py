@@ -2,7 +2,8 @@
 
 The decision commits with its first intents in one transaction; then they are sent, one after the other. A chain's
 later step (a roll's sale, a spread's sale beside its wing) is prepared only when the fill before it is seen, and only
-for what that fill and the cover seen allow.
+for what that fill and the cover seen allow. The kill switch is read at the last moment before every send; what it
+holds back is booked as never sent.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optionwriter.core.books.account import Acknowledged, Found, Rejected
-from optionwriter.core.books.facts import Decided, Intent, IntentPrepared, OrderRejected, OrderUnknown
+from optionwriter.core.books.facts import (
+    Decided,
+    Intent,
+    IntentPrepared,
+    OrderProvenAbsent,
+    OrderRejected,
+    OrderUnknown,
+)
 from optionwriter.core.books.ledger import OrderStatus
 from optionwriter.core.decide.execution import later_step, lowered
-from optionwriter.ports import Broker
+from optionwriter.ports import Broker, KillSwitch
 from optionwriter.services.catch_up import close_order
+from optionwriter.services.kill import words
 from optionwriter.services.recorder import Entry, Recorder
 
 Lower = Callable[[Intent, Decimal], Decimal]
@@ -70,7 +79,7 @@ def commit(recorder: Recorder, decisions: Sequence[Decision]) -> None:
 
 
 def carry_out(
-    recorder: Recorder, broker: Broker, decisions: Sequence[Decision], lower: Lower
+    recorder: Recorder, broker: Broker, kill: KillSwitch, decisions: Sequence[Decision], lower: Lower
 ) -> list[Execution]:
     """Sends what was committed. `lower(intent, most)` is what cover leaves of `most` of a later step.
 
@@ -79,11 +88,13 @@ def carry_out(
     done: list[Execution] = []
     for decision in decisions:
         for plan in decision.plans:
-            done += _carry_out_plan(recorder, broker, plan, lower)
+            done += _carry_out_plan(recorder, broker, kill, plan, lower)
     return done
 
 
-def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower) -> list[Execution]:
+def _carry_out_plan(
+    recorder: Recorder, broker: Broker, kill: KillSwitch, plan: Plan, lower: Lower
+) -> list[Execution]:
     done: list[Execution] = []
     for step, intent in enumerate(plan.intents):
         sized: Intent | None = intent
@@ -101,12 +112,16 @@ def _carry_out_plan(recorder: Recorder, broker: Broker, plan: Plan, lower: Lower
                 done.append(Execution(plan.strategy_id, intent, Decimal(0), "not sent", reason))
                 continue
             recorder.record([Entry(IntentPrepared(sized), *plan.ids)])
-        done.append(_send(recorder, broker, plan, sized if sized is not None else intent))
+        done.append(_send(recorder, broker, kill, plan, sized if sized is not None else intent))
     return done
 
 
-def _send(recorder: Recorder, broker: Broker, plan: Plan, intent: Intent) -> Execution:
-    """Sends one prepared intent and books what is known of it."""
+def _send(recorder: Recorder, broker: Broker, kill: KillSwitch, plan: Plan, intent: Intent) -> Execution:
+    """Sends one prepared intent and books what is known of it; under a kill it is booked as never sent."""
+    order = kill.read()
+    if order is not None:
+        recorder.record([Entry(OrderProvenAbsent(intent.label), *plan.ids)])
+        return Execution(plan.strategy_id, intent, Decimal(0), "not sent", words(order))
     outcome = broker.send(intent)
     detail = ""
     if isinstance(outcome, Acknowledged):

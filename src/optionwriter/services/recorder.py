@@ -5,11 +5,12 @@ Keeps the order "commit first, then act": what is not durably in the ledger has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from optionwriter.core.books.facts import Body, Fact
 from optionwriter.core.books.ledger import Book, apply, replay
+from optionwriter.core.report.detail import FillView, fill_of
 from optionwriter.ports import Clock, LedgerStore
 
 
@@ -25,18 +26,23 @@ class Entry:
 
 
 class Recorder:
-    """Appends facts in one transaction and folds them into the book."""
+    """Appends facts in one transaction and folds them into the book, and trades into their chains."""
 
     def __init__(self, store: LedgerStore, clock: Clock, account: str) -> None:
         self._store = store
         self._clock = clock
         self._account = account
-        self._book = replay(store.read())
+        self._fills: dict[str, list[FillView]] = {}
+        self._book = replay(self._noted(store.read()))
 
     @property
     def book(self) -> Book:
         """The state after the last recorded fact."""
         return self._book
+
+    def fills_of(self, chain_id: str) -> tuple[FillView, ...]:
+        """The trades of a chain, in the order of their facts."""
+        return tuple(self._fills.get(chain_id, ()))
 
     def facts(self) -> Iterator[Fact]:
         """Everything recorded so far, in order. Errors: LedgerError."""
@@ -64,3 +70,13 @@ class Recorder:
             facts.append(fact)
         self._store.append(facts)
         self._book = book
+        for _ in self._noted(facts):
+            pass
+
+    def _noted(self, facts: Iterable[Fact]) -> Iterator[Fact]:
+        """The facts, with their trades noted as they pass."""
+        for fact in facts:
+            fill = fill_of(fact)
+            if fill is not None:
+                self._fills.setdefault(fact.chain_id, []).append(fill)
+            yield fact

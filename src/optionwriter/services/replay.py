@@ -15,7 +15,7 @@ from optionwriter.core.report.decisions import status_view
 from optionwriter.core.report.evidence import Look, Results, Round, able_scores, offered_scores
 from optionwriter.core.report.views import prices_of
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError
-from optionwriter.services.cycle import CycleReport, Desk, observe, run_cycle
+from optionwriter.services.cycle import CycleReport, Desk, run_cycle
 from optionwriter.services.execute import Execution
 
 
@@ -56,7 +56,7 @@ def replay(
 def _look(desk: Desk, report: CycleReport, results: Results) -> Look:
     """The books after the cycle's orders, and the limits before and after them."""
     before = status_view(report.state, desk.limits).limits
-    state = observe(desk) if report.executions else report.state
+    state = report.after
     return Look(
         at_ms=report.at_ms,
         results=results.at(state.book, prices_of(state)),

@@ -6,6 +6,7 @@ from typing import Any
 
 from optionwriter.ports import Snapshot
 from optionwriter.services.publish import HEARTBEAT
+from optionwriter.web.format import span
 
 UNKNOWN_PACE_S = 300.0  # a loop's default pace, where the agent named none
 LATE_AFTER = 3  # times the pace
@@ -31,11 +32,3 @@ def freshness(seen: Snapshot) -> dict[str, Any]:
     else:
         text = f"Last cycle {ago}."
     return {"version": seen.version, "age_s": age_s, "stale": late or outcome == "stopped", "message": text}
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it."""
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} s"

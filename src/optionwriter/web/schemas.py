@@ -8,7 +8,7 @@ percent of the collateral that the position's first leg bound. Instants are exch
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,7 +27,13 @@ class Fresh(BaseModel):
     message: str
 
 
-class Heartbeat(BaseModel):
+class Growing(BaseModel):
+    """A row to which the agent may add fields that are not named here yet; they are passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Heartbeat(Growing):
     """How the agent's loop goes, since its process began."""
 
     cycles: int
@@ -41,7 +47,7 @@ class Heartbeat(BaseModel):
     expected_within_s: float | None
 
 
-class Underlying(BaseModel):
+class Underlying(Growing):
     """The market as the last cycle saw it. Returns, volatilities and the rank are fractions."""
 
     underlying: str
@@ -73,7 +79,7 @@ class Currency(BaseModel):
     free_cover: Maybe
 
 
-class Limit(BaseModel):
+class Limit(Growing):
     """How much of a limit is used."""
 
     name: str
@@ -88,9 +94,25 @@ class External(BaseModel):
 
     instrument: str
     amount: Maybe
+    option_type: str | None = None
+    strike: Maybe = None
+    expiry: str | None = None
+    mark: Maybe = None
+    worth: Maybe = Field(None, description="At the mark, in `currency`; negative for what is owed.")
+    worth_usd: Maybe = None
+    currency: str | None = None
 
 
-class Agent(BaseModel):
+class Kill(Growing):
+    """A kill switch that the agent has seen engaged."""
+
+    reason: str
+    by: str
+    at: str
+    at_ms: int
+
+
+class Agent(Growing):
     """What the agent is, may do, sees and has, as of its last good cycle."""
 
     account: str
@@ -117,6 +139,10 @@ class Agent(BaseModel):
     foreign: list[str]
     contradictions: list[str]
     differences: list[str]
+    kill: Kill | None = Field(
+        None, description="The kill switch as the agent last saw it; null: not engaged."
+    )
+    commands_pending: int = Field(0, description="Commands that the agent has not obeyed yet.")
 
 
 class Status(Fresh):
@@ -126,10 +152,12 @@ class Status(Fresh):
     agent: Agent | None
 
 
-class Leg(BaseModel):
-    """One leg; `quantity` is signed, negative is short."""
+class Leg(Growing):
+    """One leg; `quantity` is signed, negative is short; `side` is how it was opened."""
 
     instrument: str
+    side: str
+    currency: str
     strike: Amount
     expiry: str
     expiry_ms: int
@@ -143,6 +171,8 @@ class Leg(BaseModel):
     closed_at: str | None
     closed_ms: int | None
     label: str
+    pnl_abs: Maybe
+    pnl_abs_usd: Maybe
 
 
 class Total(BaseModel):
@@ -153,7 +183,7 @@ class Total(BaseModel):
     pnl_abs_usd: Maybe
 
 
-class OpenRow(BaseModel):
+class OpenRow(Growing):
     """An open position of the bot; a bundle is one row with its legs inside."""
 
     position_id: str
@@ -175,6 +205,10 @@ class OpenRow(BaseModel):
     unrealized_pnl_pct_usd: Maybe
     realized_pnl_abs: Maybe
     realized_pnl_abs_usd: Maybe
+    fees: Maybe = Field(None, description="A flow: negative what was paid.")
+    fees_usd: Maybe = None
+    net_premium: Maybe = None
+    net_premium_usd: Maybe = None
     currency: str
     execution_mode: str
     created_at: str
@@ -183,7 +217,7 @@ class OpenRow(BaseModel):
     legs: list[Leg]
 
 
-class ClosedRow(BaseModel):
+class ClosedRow(Growing):
     """A position that is over."""
 
     position_id: str
@@ -204,6 +238,7 @@ class ClosedRow(BaseModel):
     realized_pnl_pct: Amount
     realized_pnl_pct_usd: Amount
     fees: Amount = Field(description="A flow: negative what was paid.")
+    fees_usd: Maybe = None
     number_of_rolls: int
     days_in_trade: float
     max_drawdown: Amount = Field(description="Worst fall of its result from its best, settlement currency.")
@@ -233,9 +268,10 @@ class OrderLeg(BaseModel):
     limit_price: Amount
     start_price: Amount
     reduce_only: bool
+    chain_id: str = Field("", description="The chain it belongs to, where it is not the item's own.")
 
 
-class Metrics(BaseModel):
+class Metrics(Growing):
     """What an item's option looks like."""
 
     delta: float | None
@@ -246,7 +282,7 @@ class Metrics(BaseModel):
     spread: float | None
 
 
-class Item(BaseModel):
+class Item(Growing):
     """One thing that could be done; its parts add up to its score."""
 
     key: str
@@ -263,7 +299,7 @@ class Item(BaseModel):
     threshold: float | None
 
 
-class Held(BaseModel):
+class Held(Growing):
     """What the rules say of a position."""
 
     chain_id: str
@@ -284,7 +320,7 @@ class Miss(BaseModel):
     distance: float | None
 
 
-class Menu(BaseModel):
+class Menu(Growing):
     """One underlying: what could be done, what is held and why, what nearly could be done."""
 
     underlying: str
@@ -304,7 +340,7 @@ class Refusal(BaseModel):
     reasons: list[str]
 
 
-class Order(BaseModel):
+class Order(Growing):
     """What became of an order of the decision."""
 
     label: str
@@ -317,7 +353,7 @@ class Order(BaseModel):
     detail: str
 
 
-class Decision(BaseModel):
+class Decision(Growing):
     """One strategy's decision in one cycle."""
 
     decision_id: str
@@ -341,7 +377,7 @@ class Decisions(Fresh):
     decisions: list[Decision]
 
 
-class StrategyRow(BaseModel):
+class StrategyRow(Growing):
     """One strategy instance: its rules in force, its last decision, what it holds and has brought."""
 
     strategy_id: str
@@ -357,6 +393,15 @@ class StrategyRow(BaseModel):
     last_reasoning: str
     failure: str
     rejected_by_gate: dict[str, int]
+    roll_gates: dict[str, Any] | None = None
+    score: dict[str, Any] | None = Field(None, description="The score's weights and scales.")
+    manage: dict[str, Any] | None = None
+    roll: dict[str, Any] | None = None
+    limits: list[Limit] | None = None
+    chooser: str | None = None
+    epsilon: float | None = None
+    profile: str | None = None
+    enabled: bool | None = None
     positions_open: int
     positions_closed: int
     unrealized: list[Total]
@@ -367,6 +412,97 @@ class Strategies(Fresh):
     """GET /api/strategy-status."""
 
     strategies: list[StrategyRow]
+
+
+class Flow(Growing):
+    """A cash flow of a position: what came in is positive. `index` is the index of its instant."""
+
+    at: str
+    at_ms: int
+    kind: str
+    instrument: str | None = None
+    amount: Maybe
+    amount_usd: Maybe = None
+    index: Maybe = None
+
+
+class Fill(Growing):
+    """A fill of one of a position's orders."""
+
+    at: str
+    at_ms: int
+    instrument: str
+    side: str
+    amount: Maybe
+    price: Maybe
+    fee: Maybe = None
+    index: Maybe = None
+    label: str | None = None
+
+
+class Payoff(Growing):
+    """A position's result at expiry over the underlying's price: columns of equal length."""
+
+    at_ms: int | None = None
+    expiry: str | None = None
+    underlying_price: list[float | None]
+    pnl: list[float | None] = Field(description="Settlement currency.")
+    pnl_usd: list[float | None]
+    breakevens: list[float]
+    strikes: list[float]
+    spot: float | None = None
+
+
+class PositionDetail(Fresh):
+    """GET /api/positions/bot/{position_id}."""
+
+    model_config = ConfigDict(extra="allow")
+
+    position: dict[str, Any] = Field(description="The row of the list it stands in, open or closed.")
+    flows: list[Flow]
+    fills: list[Fill]
+    fees: Maybe = None
+    fees_usd: Maybe = None
+    net_premium: Maybe = None
+    net_premium_usd: Maybe = None
+    collateral: Maybe = None
+    collateral_usd: Maybe = None
+    currency: str | None = None
+    payoff: Payoff | None = None
+
+
+class CurrencyCurve(Growing):
+    """One currency's equity and what merely holding would be, in that currency."""
+
+    equity: list[float | None]
+    holding: list[float | None]
+
+
+class Equity(Fresh):
+    """GET /api/equity: columns of equal length, oldest first; null is a gap."""
+
+    at_ms: list[int]
+    equity_usd: list[float | None]
+    holding_usd: list[float | None]
+    currencies: dict[str, CurrencyCurve]
+
+
+class CommandGiven(BaseModel):
+    """POST /api/commands."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    kind: Literal["kill", "resume"]
+    reason: str = Field(min_length=3, max_length=500, description="Why, in the words that the log will keep.")
+
+
+class CommandTaken(BaseModel):
+    """The command was left for the agent, which obeys it with its next cycle."""
+
+    id: int | None = Field(
+        description="null where no agent has run yet; the kill switch is engaged all the same."
+    )
+    kind: str
 
 
 class Problem(BaseModel):

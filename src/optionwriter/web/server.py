@@ -42,7 +42,13 @@ def url_of(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, whose signals end it and let the caller tidy up."""
+    """uvicorn's server, whose signals end it and let the caller tidy up; open streams end with it."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends the streams first: they would not end by themselves."""
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        app.state.versions.close()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -94,7 +100,7 @@ class RunningWeb:
 
 
 def serve(app: FastAPI, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; says once where. Errors: WebError when it can't listen."""
+    """Serves until SIGTERM or SIGINT; says once at which address. Errors: WebError when it can't listen."""
     listener = listen(host, port)
-    say(f"Status page: {url_of(listener)}")
+    say(url_of(listener))
     RunningWeb(app, listener).run()

@@ -160,10 +160,11 @@ def charts(first_ms: int, most: int = 5_000) -> Any:
 
 def volatility(page: int = 1_000) -> Any:
     def answer(params: Mapping[str, Any]) -> bytes:
-        start = -(-params["start_timestamp"] // HOUR) * HOUR
-        opened = list(range(start, params["end_timestamp"] + 1, HOUR))
+        step = {"3600": HOUR, "1D": DAY}[params["resolution"]]
+        start = -(-params["start_timestamp"] // step) * step
+        opened = list(range(start, params["end_timestamp"] + 1, step))
         shown = opened[-page:]
-        more = shown[0] - HOUR if len(opened) > page else None
+        more = shown[0] - step if len(opened) > page else None
         data = [[at, 40.0, 41.0, 39.0, 40.0 + (at // HOUR) % 13] for at in shown]
         return ok({"data": data, "continuation": more})
 
@@ -182,20 +183,25 @@ def past(first_ms: int, at_ms: int, **answers: Any) -> tuple[DeribitMarket, Scri
     return DeribitMarket(DeribitClient(wire, "testnet"), clock), wire, clock
 
 
-def test_four_hundred_days_are_read_in_pages_and_nothing_that_is_not_over_is_shown() -> None:
+def test_five_years_are_read_in_pages_and_nothing_that_is_not_over_is_shown() -> None:
     now = NOW + 17 * 60_000
     seat, wire, _ = past(0, now)
     read = seat.history("BTC")
-    assert read.candles.open_ms[0] == (now - 400 * DAY) // HOUR * HOUR
+    assert read.candles.open_ms[0] == (now - 1826 * DAY) // DAY * DAY
     assert np.all(np.diff(read.candles.open_ms) == HOUR)
     assert read.candles.open_ms[-1] == NOW - HOUR  # the candle of 08:00 is still open at 08:17
     assert read.candles.close[-1] == price(NOW - HOUR) + 1
     assert (read.candles.low < read.candles.open).all() and (read.candles.high > read.candles.close).all()
     index = read.volatility_index
-    assert index.at_ms[-1] == NOW and np.all(np.diff(index.at_ms) == HOUR)
-    assert index.value[-1] == 40.0 + ((NOW - HOUR) // HOUR) % 13
-    assert len(index.at_ms) >= 400 * 24 - 1
-    assert len(wire.asked("public/get_volatility_index_data")) == 10
+    fine_ms = (now - 400 * DAY) // DAY * DAY
+    by_the_hour = index.at_ms > fine_ms
+    assert index.at_ms[-1] == NOW and index.at_ms[0] == read.candles.open_ms[0]
+    assert np.all(np.diff(index.at_ms) == np.where(by_the_hour[1:], HOUR, DAY))
+    opened = index.at_ms - np.where(by_the_hour, HOUR, DAY)
+    assert np.array_equal(index.value, 40.0 + (opened // HOUR) % 13)
+    assert by_the_hour.sum() >= 400 * 24
+    assert len(wire.asked("public/get_volatility_index_data")) == 2 + 10
+    assert len(wire.asked("public/get_tradingview_chart_data")) == 22
 
 
 def test_later_only_what_has_closed_since_is_asked_for() -> None:

@@ -77,14 +77,14 @@ def test_the_side_that_pays_more_over_its_fair_value_is_chosen(dear: str, letter
     calls = chain_at(iv=0.60 if dear == "calls" else 0.45)
     puts = chain_at("BTC_USDC", iv=0.60 if dear == "puts" else 0.45)
     menus = menus_of(world(calls, puts), BOTH)
-    (key,) = choose_best(menus, ChoiceParams(0.0))
+    (key,) = choose_best(menus, ChoiceParams(0.0)).keys
     assert key.split("/")[3].endswith(letter)
 
 
 def test_nothing_is_chosen_when_neither_side_passes() -> None:
     menus = menus_of(world(), BOTH)
     best = max(item.score for item in menus[0].items)
-    assert choose_best(menus, ChoiceParams(best + 1e-9)) == ()
+    assert choose_best(menus, ChoiceParams(best + 1e-9)).keys == ()
 
 
 @pytest.mark.parametrize(("btc", "usdc", "letters"), [("0", "100000", "P"), ("1", "0", "C")])
@@ -105,7 +105,7 @@ def test_two_coins_share_the_usdc_so_that_both_puts_pass_risk() -> None:
     both = replace(ONLY_PUTS, underlyings=("BTC", "ETH"))
     state = world(CALLS, PUTS, ETHER, ETHER_PUTS, usdc="100000")
     menus = menus_of(state, both)
-    result = review(state, Limits(), proposals(menus, choose_best(menus, ChoiceParams(0.0))))
+    result = review(state, Limits(), proposals(menus, choose_best(menus, ChoiceParams(0.0)).keys))
     assert result.refused == ()
     bound = {
         one.proposal.underlying: one.item.legs[0].amount

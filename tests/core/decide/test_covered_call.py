@@ -97,7 +97,7 @@ def test_items_are_whole_coins_at_the_bid_best_first() -> None:
 def test_the_best_item_goes_through_to_an_order() -> None:
     state = empty()
     menu = menu_of(state)
-    chosen = choose_best([menu], ChoiceParams(0.0))
+    chosen = choose_best([menu], ChoiceParams(0.0)).keys
     assert chosen == (menu.items[0].key,)
     result = review(state, Limits(), proposals([menu], chosen))
     assert result.refused == ()
@@ -107,7 +107,7 @@ def test_the_best_item_goes_through_to_an_order() -> None:
 
 def test_below_the_minimum_score_nothing_is_chosen() -> None:
     menu = menu_of(empty())
-    assert choose_best([menu], ChoiceParams(menu.items[0].score + 1e-9)) == ()
+    assert choose_best([menu], ChoiceParams(menu.items[0].score + 1e-9)).keys == ()
 
 
 def test_off_the_menu_is_no_trade() -> None:
@@ -214,7 +214,7 @@ def test_profit_is_taken_by_closing_or_by_a_better_roll() -> None:
     assert (item.action, item.reason, item.mandatory) == (Action.CLOSE_CALL, "profit_captured", False)
     assert item.legs[0].reduce_only
     assert item.legs[0].limit_price == D("0.0012")
-    assert choose_best([closing], ChoiceParams(0.5)) == (item.key,)
+    assert choose_best([closing], ChoiceParams(0.5)).keys == (item.key,)
     rolling = menu_of(state)
     (roll,) = rolling.items
     assert (roll.action, roll.reason) == (Action.ROLL_CALL, "profit_captured")
@@ -242,7 +242,7 @@ def test_a_threatened_strike_is_rolled_up_and_out_whether_the_chooser_likes_it_o
     assert chain.table.strike[row] >= 102_000
     assert chain.table.expiry_ms[row] >= CHAIN.table.expiry_ms[old] + 86_400_000
     assert not new.reduce_only
-    assert choose_best([menu], ChoiceParams(0.0)) == ()
+    assert choose_best([menu], ChoiceParams(0.0)).keys == ()
     result = review(state, Limits(), proposals([menu], ()))
     assert result.refused == ()
     steps = plan_orders(result.approved[0], "d1", "CCBOT_", NOW, 5_000)
@@ -325,7 +325,7 @@ def test_both_coins_get_a_menu_and_each_its_best() -> None:
     both = replace(CONFIG, underlyings=("BTC", "ETH"))
     state = state_of(CHAIN, ether, account=account(currency("BTC", "1"), currency("ETH", "7.5")))
     menus = strategy("covered_call").propose(state, both, capacity_of(state, Limits()))
-    chosen = choose_best(menus, ChoiceParams(0.0))
+    chosen = choose_best(menus, ChoiceParams(0.0)).keys
     result = review(state, Limits(), proposals(menus, chosen))
     assert sorted(one.proposal.underlying for one in result.approved) == ["BTC", "ETH"]
     amounts = {one.proposal.underlying: one.item.legs[0].amount for one in result.approved}

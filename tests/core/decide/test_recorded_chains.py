@@ -79,7 +79,7 @@ def test_every_recorded_call_is_an_item_or_a_rejection_and_what_is_chosen_passes
         names = {item.legs[0].instrument for item in menu.items}
         rejected = [name for part in menu.rejected for name in part.names]
         assert len(names) + len(rejected) == int(chain.table.is_call.sum())
-        chosen = choose_best(menus, ChoiceParams(config.min_score))
+        chosen = choose_best(menus, ChoiceParams(config.min_score)).keys
         result = review(state, Limits(), proposals(menus, chosen))
         assert result.refused == ()
         for one in result.approved:

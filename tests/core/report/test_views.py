@@ -131,7 +131,7 @@ def decided(ledger: Ledger | None = None) -> tuple[Any, Any]:
     state = seen(ledger) if ledger else state_of(chain_at(), account=account())
     config = replace(defaults(Mode.RESEARCH, "cc"), underlyings=("BTC",))
     menus = strategy("covered_call").propose(state, config, capacity_of(state, Limits()))
-    chosen = choose_best(menus, ChoiceParams(config.min_score))
+    chosen = choose_best(menus, ChoiceParams(config.min_score)).keys
     return decision_view("cc", NOW, menus, chosen, review(state, Limits(), proposals(menus, chosen))), state
 
 
@@ -152,7 +152,7 @@ def test_refusals_are_in_words() -> None:
     state = state_of(chain_at(), account=replace(account(), margin_model="cross_pm"))
     config = replace(defaults(Mode.RESEARCH, "cc"), underlyings=("BTC",))
     menus = strategy("covered_call").propose(state, config, capacity_of(state, Limits()))
-    chosen = choose_best(menus, ChoiceParams(0.0))
+    chosen = choose_best(menus, ChoiceParams(0.0)).keys
     view = decision_view("cc", NOW, menus, chosen, review(state, Limits(), proposals(menus, chosen)))
     (refusal,) = view.refused
     assert refusal.codes == ("MARGIN_MODEL",)

@@ -1,5 +1,6 @@
 """The past of an underlying: hourly candles of its perpetual and its volatility index, read once and then added to.
 
+Five years of prices are 22 calls; of the index the last 400 days are read by the hour, what lies before by the day.
 Owns the paging. Only candles that have closed are given: a candle that opened at t is known at t + its length, and
 so is the volatility index's value (its candle's close).
 """
@@ -17,7 +18,8 @@ from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 
-HISTORY_MS = 400 * MS_PER_DAY  # a 200-day average and a one-year rank, with room
+HISTORY_MS = (5 * 365 + 1) * MS_PER_DAY  # pump and crash risk are calibrated on it (docs/market-context.md)
+_FINE_MS = 400 * MS_PER_DAY  # of the volatility index: a one-year rank, with room; before, days are enough
 _CANDLES_A_CALL = 2_000
 _MOST_PAGES = 100
 _RESOLUTION_MS = {"3600": MS_PER_HOUR, "1D": MS_PER_DAY}
@@ -29,7 +31,7 @@ class _Past:
 
     opened: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     prices: F64 = field(default_factory=lambda: np.empty((0, 4)))
-    volatility_opened: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    volatility_known: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))  # the candles' ends
     volatility: F64 = field(default_factory=lambda: np.empty(0))
 
 
@@ -44,17 +46,23 @@ class HistoryReader:
         self._pasts: dict[str, _Past] = {}
 
     def read(self, underlying: str, now_ms: int) -> PriceHistory:
-        """Everything known of `underlying` at `now_ms`, up to 400 days back. Raises VenueError."""
+        """Everything known of `underlying` at `now_ms`, up to five years back. Raises VenueError.
+
+        The past begins at a midnight, so that it is the same all day but for what is added.
+        """
         past = self._pasts.setdefault(underlying, _Past())
-        first_ms = (now_ms - HISTORY_MS) // MS_PER_HOUR * MS_PER_HOUR
+        first_ms = (now_ms - HISTORY_MS) // MS_PER_DAY * MS_PER_DAY
         self._add_candles(past, underlying, first_ms, now_ms)
-        self._add_volatility(past, underlying, first_ms, now_ms)
-        kept = past.opened >= first_ms
+        fine_ms = (now_ms - _FINE_MS) // MS_PER_DAY * MS_PER_DAY
+        if not len(past.volatility_known):
+            self._add_volatility(past, underlying, first_ms, fine_ms, "1D")
+        self._add_volatility(past, underlying, fine_ms, now_ms, self._resolution)
+        kept = slice(int(np.searchsorted(past.opened, first_ms)), None)
         candles = Candles(
             past.opened[kept], *(np.ascontiguousarray(column) for column in past.prices[kept].T)
         )
-        known = past.volatility_opened + _RESOLUTION_MS[self._resolution]
-        index = VolatilityIndex(known[known >= first_ms], past.volatility[known >= first_ms])
+        kept = slice(int(np.searchsorted(past.volatility_known, first_ms)), None)
+        index = VolatilityIndex(past.volatility_known[kept], past.volatility[kept])
         return PriceHistory(underlying, now_ms, candles, index)
 
     def _add_candles(self, past: _Past, underlying: str, first_ms: int, now_ms: int) -> None:
@@ -80,10 +88,17 @@ class HistoryReader:
             start_ms = end_ms + 1
         past.opened, past.prices = np.concatenate(opened), np.concatenate(prices)
 
-    def _add_volatility(self, past: _Past, underlying: str, first_ms: int, now_ms: int) -> None:
-        step = _RESOLUTION_MS[self._resolution]
-        start_ms, end_ms = _next(past.volatility_opened, step, first_ms - step), now_ms
-        if start_ms + step > now_ms:
+    def _add_volatility(
+        self, past: _Past, underlying: str, first_ms: int, until_ms: int, resolution: str
+    ) -> None:
+        """Adds what became known in [first, until] and after what is there."""
+        step = _RESOLUTION_MS[resolution]
+        known = past.volatility_known
+        start_ms = -(-(first_ms - step) // step) * step
+        if len(known):
+            start_ms = max(start_ms, int(known[-1]) // step * step)
+        end_ms = until_ms
+        if start_ms + step > until_ms:
             return
         read: dict[int, float] = {}
         for _ in range(_MOST_PAGES):
@@ -93,11 +108,11 @@ class HistoryReader:
                     "currency": underlying,
                     "start_timestamp": start_ms,
                     "end_timestamp": end_ms,
-                    "resolution": self._resolution,
+                    "resolution": resolution,
                 },
                 VolatilityPage,
             )
-            read.update((row[0], row[4]) for row in page.data if start_ms <= row[0] <= now_ms - step)
+            read.update((row[0], row[4]) for row in page.data if start_ms <= row[0] <= until_ms - step)
             if page.continuation is None or page.continuation < start_ms:
                 break
             if page.continuation >= end_ms:
@@ -106,7 +121,7 @@ class HistoryReader:
         else:
             raise MalformedReplyError(f"public/get_volatility_index_data: more than {_MOST_PAGES} pages")
         openings = sorted(read)
-        past.volatility_opened = np.concatenate([past.volatility_opened, np.array(openings, dtype=np.int64)])
+        past.volatility_known = np.concatenate([known, np.array(openings, dtype=np.int64) + step])
         past.volatility = np.concatenate([past.volatility, np.array([read[one] for one in openings])])
 
 

@@ -82,7 +82,7 @@ class DeribitMarket:
         return _columns(self._layout(item, listed), listed, float(index))
 
     def history(self, underlying: str) -> PriceHistory:
-        """Closed hourly candles of the perpetual and the volatility index, 400 days back.
+        """Closed hourly candles of the perpetual and the volatility index, five years back.
 
         Raises MarketUnavailableError with what failed.
         """

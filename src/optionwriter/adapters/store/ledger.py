@@ -139,6 +139,12 @@ def verify_ledger(path: Path) -> LedgerSummary:
         return _summary(db, path)
 
 
+def read_ledger(path: Path) -> Iterator[Fact]:
+    """A ledger's facts, each proven, without becoming its writer; an agent may be running. Raises LedgerError."""
+    with closing(_connect(path, read_only=True)) as db:
+        yield from _proven(path, *_view(db, path, 0), 0)
+
+
 class _Lock:
     """A file that the operating system holds for one process, and gives back when that process dies."""
 

@@ -50,15 +50,27 @@ class ViewStore:
         self._path = path
         self._wall_ms = wall_ms
         self._writer: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None  # what the writer has open, and has published into
+        self._lost = False
 
     # The writer
 
     def publish(self, views: Mapping[str, object], entries: Sequence[FeedEntry] = ()) -> bool:
-        """Replaces the named views and appends the entries, in one transaction. False, and a log line, on failure."""
+        """Replaces the named views and appends the entries, in one transaction. A view whose body is None is dropped.
+
+        False, and a log line, on failure, and once when the file was lost or replaced: it lacks what was published
+        before, which must all come again.
+        """
         try:
-            bodies = {name: _text(body) for name, body in views.items()}
+            bodies = {name: _text(body) for name, body in views.items() if body is not None}
+            gone = [(name,) for name, body in views.items() if body is None]
             rows = [(one.feed, one.subject, _text(one.body)) for one in entries]
-            with _writing(self._open()) as db:
+            db = self._open()
+            if self._lost:
+                self._lost = False
+                return False
+            with _writing(db):
+                db.executemany("DELETE FROM view WHERE name = ?", gone)
                 db.execute(
                     "UPDATE publication SET version = version + 1, published_ms = ?", (self._wall_ms(),)
                 )
@@ -117,9 +129,23 @@ class ViewStore:
             self._writer = None
 
     def _open(self) -> sqlite3.Connection:
+        """The writer's connection, to the file that stands there now."""
+        if self._writer is not None and self._standing() != self._file:
+            log.warning("view file gone or replaced", path=str(self._path))
+            self.close()
+            self._lost = True
         if self._writer is None:
             self._writer = _made(self._path)
+            self._file = self._standing()
         return self._writer
+
+    def _standing(self) -> tuple[int, int] | None:
+        """Which file the path leads to now."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _failed(self, what: str, error: Exception) -> None:
         log.error(what, path=str(self._path), error=f"{type(error).__name__}: {error}")

@@ -51,7 +51,7 @@ class Flow:
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One option held or owed. `position` is signed and open now; `opened` is the unsigned total ever opened. `sold`
-    says which way it was opened, and stays when the leg has ended.
+    says which way it was opened, and stays when the leg has ended; `settled` coins ended at `delivery_price`.
 
     `basis` (and `basis_usd`, at the flows' own indices) is the cash that the open part brought when it was opened,
     signed: what splits a P&L into realised and unrealised. Both are 0 when nothing is open.
@@ -69,6 +69,8 @@ class Leg:
     label: str
     status: LegStatus
     sold: bool = True
+    settled: Decimal = Decimal(0)
+    delivery_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

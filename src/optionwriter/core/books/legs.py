@@ -50,7 +50,12 @@ def traded(chain: Chain, at_ms: int, fill: Filled, rolling: bool) -> Chain:
 def settled(chain: Chain, at_ms: int, leg: Leg, end: Settled) -> Chain:
     """The chain after its `leg` ended at expiry."""
     worth = abs(end.payoff / end.position) if end.position else _NONE
-    ended = _shrunk(leg, abs(leg.position), worth, at_ms, LegStatus.SETTLED)
+    amount = abs(leg.position)
+    ended = replace(
+        _shrunk(leg, amount, worth, at_ms, LegStatus.SETTLED),
+        settled=amount,
+        delivery_price=end.delivery_price,
+    )
     flows = chain.flows
     if end.payoff:
         flows = (*flows, Flow(at_ms, FlowKind.PAYOFF, end.payoff, end.currency_index, end.instrument))

@@ -84,13 +84,17 @@ def net_cover_per_coin(option: Instrument, price: Decimal) -> Decimal | None:
     return None if cover is None else max(_ZERO, cover - price + fee_bound(option, price))
 
 
-def coverable(option: Instrument, price: Decimal, free: Decimal) -> Decimal:
-    """The largest tradable amount that `free` cash covers when sold at `price`; 0 when none, or without bound."""
+def coverable(option: Instrument, price: Decimal, free: Decimal, beside: Decimal = _ZERO) -> Decimal:
+    """The largest tradable amount that `free` cash covers when sold at `price`; 0 when none, or without bound.
+
+    `beside` is what each coin takes besides: the cost of a wing.
+    """
     each = net_cover_per_coin(option, price)
     if each is None or free <= 0:
         return _ZERO
     if each == 0:
         return _ZERO  # premium above its own worst case: no real market, so no size
+    each += beside
     amount = lots(option.product, free / each)
     return amount if amount * each <= free else lots(option.product, amount - option.product.amount_step)
 

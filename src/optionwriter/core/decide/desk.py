@@ -111,9 +111,10 @@ def shorts_after(proposal: Proposal) -> list[exposure.Short]:
     for leg in proposal.item.legs:
         option = parse_instrument(leg.instrument)
         if leg.side is Side.SELL and not leg.reduce_only:
-            changes.append(exposure.Short(option, leg.amount))
+            changes.append(exposure.short_order(option, leg.amount, leg.limit_price, proposal.strategy_id))
         elif leg.side is Side.BUY and leg.reduce_only:
-            changes.append(exposure.Short(option, -leg.amount))
+            freed = leg.amount * freed_per_coin(option, leg.limit_price)
+            changes.append(exposure.Short(option, -leg.amount, proposal.strategy_id, -freed))
     return changes
 
 

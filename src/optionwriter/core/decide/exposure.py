@@ -2,7 +2,7 @@
 
 Counts every short leg, ours or external, and every order that may still fill as if it had; what would reduce counts
 only once it has filled, except inside a bundle, whose closing leg fills before its opening leg goes out. Where a
-delta is unknown the worst one (1 a coin) stands in. Decimal throughout; a delta crosses from float by its spelling.
+delta or a volatility is unknown the worst one stands in. Decimal throughout; floats cross by their spelling.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from optionwriter.core.books.account import Side
+from optionwriter.core.books.book import open_chains
 from optionwriter.core.books.fees import coin_value
 from optionwriter.core.books.margin import initial_margin, maintenance_margin
-from optionwriter.core.decide.cover import Pending
+from optionwriter.core.decide.cover import Pending, cover_per_coin, net_cover_per_coin
 from optionwriter.core.decide.crossing import exact
 from optionwriter.core.decide.state import AgentState, price_of
-from optionwriter.core.market.instruments import Instrument, OptionType, parse_instrument
+from optionwriter.core.market.black76 import price_one, vega_one
+from optionwriter.core.market.instruments import MS_PER_YEAR, Instrument, OptionType, parse_instrument
 
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
@@ -26,10 +28,16 @@ _ONE = Decimal(1)
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """An amount of one option that is short, or would be; negative where a closing leg takes some away."""
+    """An amount of one option that is short, or would be; negative where a closing leg takes some away.
+
+    `strategy_id` is whose it is, "" for what is not ours; `claim` what it binds of its currency's cash, own premium
+    counted.
+    """
 
     option: Instrument
     amount: Decimal
+    strategy_id: str = ""
+    claim: Decimal = _ZERO
 
 
 class ExposureError(ValueError):
@@ -37,17 +45,40 @@ class ExposureError(ValueError):
 
 
 def shorts_of(state: AgentState, pending: Iterable[Pending]) -> list[Short]:
-    """All short options of the account, with the sells that may still fill."""
-    found = [
-        Short(one.option, max(_ZERO, -min(one.amount, one.ours)))
-        for one in state.held
-        if min(one.amount, one.ours) < 0
-    ]
+    """All short options of the account, with the sells that may still fill; ours by strategy, the rest under ""."""
+    ours = _ours(state)
+    found: list[Short] = []
+    for one in state.held:
+        whole = max(_ZERO, -min(one.amount, one.ours))
+        shares = ours.get(one.option.name, {})
+        rest = max(_ZERO, whole - sum(shares.values(), _ZERO))
+        each = cover_per_coin(one.option) or _ZERO
+        found += [
+            Short(one.option, amount, owner, amount * each)
+            for owner, amount in (*shares.items(), ("", rest))
+            if amount
+        ]
     found += [
-        Short(parse_instrument(order.instrument), order.amount)
+        short_order(parse_instrument(order.instrument), order.amount, order.price, order.strategy_id)
         for order in pending
         if order.side is Side.SELL and not order.reduce_only and _known(state, order.instrument)
     ]
+    return found
+
+
+def short_order(option: Instrument, amount: Decimal, price: Decimal, strategy_id: str) -> Short:
+    """What an order that sells to open makes short, its own premium counted."""
+    return Short(option, amount, strategy_id, amount * (net_cover_per_coin(option, price) or _ZERO))
+
+
+def _ours(state: AgentState) -> dict[str, dict[str, Decimal]]:
+    """What our chains are short of, by instrument and strategy, positive amounts."""
+    found: dict[str, dict[str, Decimal]] = {}
+    for chain in open_chains(state.book):
+        for leg in chain.open_legs:
+            if leg.position < 0:
+                shares = found.setdefault(leg.instrument, {})
+                shares[chain.strategy_id] = shares.get(chain.strategy_id, _ZERO) - leg.position
     return found
 
 
@@ -124,6 +155,56 @@ def margin_of(state: AgentState, option: Instrument, amount: Decimal) -> Decimal
     worth = coin_value(option.product, forward)
     keeping = maintenance_margin(mark, worth, option.is_call)
     return amount * initial_margin(option.strike, forward, mark, worth, option.is_call, keeping)
+
+
+def vega_of(state: AgentState, option: Instrument) -> Decimal:
+    """USD by which one coin's option moves with one point of volatility.
+
+    Where the chain gives no volatility the worst one stands in: index × 0.01 × √(years / 2π), the vega at the money.
+    Errors: ExposureError without an index.
+    """
+    forward, iv, years = _pricing(state, option)
+    if math.isfinite(iv):
+        return exact(vega_one(forward, float(option.strike), years, iv))
+    return exact(0.01 * forward * math.sqrt(years / (2 * math.pi)))
+
+
+def stress_loss_of(state: AgentState, option: Instrument, spot_move: float, vol_move: float) -> Decimal:
+    """USD that one coin short loses when the forward moves by `spot_move` and the volatility by `vol_move`, fractions.
+
+    Black-76 after the shock less Black-76 before it; negative is a gain. Where the chain gives no volatility the most
+    an option can be worth stands in (a call its forward, a put its strike), less its intrinsic value now.
+    Errors: ExposureError without an index.
+    """
+    forward, iv, years = _pricing(state, option)
+    strike, shocked = float(option.strike), forward * (1 + spot_move)
+    if math.isfinite(iv):
+        before = price_one(forward, strike, years, iv, option.is_call)
+        return exact(price_one(shocked, strike, years, iv + vol_move, option.is_call) - before)
+    most = shocked if option.is_call else strike
+    return exact(most - price_one(forward, strike, 0.0, 0.0, option.is_call))
+
+
+def volatility_known(state: AgentState, option: Instrument) -> bool:
+    """Whether the chain gives a volatility from which vega and stress follow."""
+    return math.isfinite(_pricing(state, option)[1])
+
+
+def _pricing(state: AgentState, option: Instrument) -> tuple[float, float, float]:
+    """(forward, volatility, years): the index where there is no forward, NaN where there is no volatility.
+
+    An option that has expired has no volatility left: 0.
+    """
+    years = max(0, option.expiry_ms - state.at_ms) / MS_PER_YEAR
+    forward, iv = float(index_of(state, option)), math.nan
+    chain = state.chain(option.product.code)
+    row = chain.table.row_of.get(option.name) if chain is not None else None
+    if chain is not None and row is not None:
+        seen, iv = float(chain.forward[row]), float(chain.mark_iv[row])
+        forward = seen if math.isfinite(seen) and seen > 0 else forward
+    if years <= 0:
+        return forward, 0.0, 0.0
+    return forward, iv if math.isfinite(iv) and iv > 0 else math.nan, years
 
 
 def index_of(state: AgentState, option: Instrument) -> Decimal:

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.decide import exposure
+from optionwriter.core.decide.budgets import Room, room_of
 from optionwriter.core.decide.bundles import bundle_shape
 from optionwriter.core.decide.checks import ALWAYS, shape, trading_state
 from optionwriter.core.decide.choosing import Proposal
@@ -29,7 +30,7 @@ from optionwriter.core.decide.newrisk import (
     slots_taken,
 )
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.market.instruments import PRODUCTS, OptionType
+from optionwriter.core.market.instruments import PRODUCTS, Instrument, OptionType
 
 _ZERO = Decimal(0)
 _SEAL = object()
@@ -93,6 +94,7 @@ class Capacity:
     busy: frozenset[str]
     closed_to_new: frozenset[str]
     broken: str = ""  # why nothing could be reckoned: then nothing is left either
+    room: Room | None = None  # of the sums over all short options, the strategy's own limits included
 
     def free(self, currency: str) -> Decimal:
         """Cover of the currency that nothing claims, never below 0."""
@@ -108,6 +110,19 @@ class Capacity:
         """Delta, coins, that selling options of the type may still move the net towards its bound."""
         cap, now = self.net_delta_cap.get(underlying, _ZERO), self.net_delta.get(underlying, _ZERO)
         return max(_ZERO, cap + now if kind is OptionType.CALL else cap - now)
+
+    def room_coins(self, option: Instrument, price: Decimal) -> Decimal:
+        """Coins of the option, sold at `price`, that the sums of account and strategy leave; 0 where unknown."""
+        if self.room is None:
+            return _ZERO
+        try:
+            return self.room.coins(option, price)
+        except exposure.ExposureError:
+            return _ZERO
+
+    def calls_left(self, underlying: str, expiry_ms: int) -> int:
+        """How many more calls may be opened on the underlying at the expiry."""
+        return 0 if self.room is None else self.room.calls_left(underlying, expiry_ms)
 
 
 def review(state: AgentState, limits: Limits, proposals: Iterable[Proposal]) -> Review:
@@ -165,18 +180,19 @@ def spend(desk: Desk, proposal: Proposal) -> Desk:
     )
 
 
-def capacity_of(state: AgentState, limits: Limits) -> Capacity:
-    """What is left before any proposal; nothing at all where it can't be reckoned."""
+def capacity_of(state: AgentState, limits: Limits, strategy_id: str = "") -> Capacity:
+    """What is left before any proposal, for that strategy; nothing at all where it can't be reckoned."""
     try:
-        return _capacity(state, limits)
+        return _capacity(state, limits, strategy_id)
     except Exception as error:
         nothing = frozenset[str]()
         why = f"what is left can't be reckoned: {type(error).__name__}: {error}"
         return Capacity(state.book.state, {}, {}, {}, _ZERO, {}, {}, {}, nothing, nothing, nothing, why)
 
 
-def _capacity(state: AgentState, limits: Limits) -> Capacity:
+def _capacity(state: AgentState, limits: Limits, strategy_id: str) -> Capacity:
     desk = open_desk(state, limits)
+    room = room_of(desk, strategy_id)
     currencies = sorted({product.settlement_currency for product in PRODUCTS.values()})
     cover = {one: cover_of(one, state.account, state.book, desk.pending) for one in currencies}
     closed = {one.currency for one in cover.values() if one.unbounded}
@@ -188,7 +204,7 @@ def _capacity(state: AgentState, limits: Limits) -> Capacity:
     for underlying in state.underlyings:
         for kind in OptionType:
             key = (underlying, kind)
-            slots[key] = max(0, limits.chains(kind) - chains_used(desk, underlying, kind))
+            slots[key] = max(0, min(room.chains, limits.chains(kind) - chains_used(desk, underlying, kind)))
             used = exposure.notional_of(state, desk.shorts, underlying, kind)
             notional[key] = max(_ZERO, limits.notional(kind).in_usd(equity) - used)
     taken = {one.option.name for one in state.held if one.amount or one.ours}
@@ -206,6 +222,7 @@ def _capacity(state: AgentState, limits: Limits) -> Capacity:
         taken=frozenset(taken),
         busy=frozenset(busy),
         closed_to_new=frozenset(closed),
+        room=room,
     )
 
 

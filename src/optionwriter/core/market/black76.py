@@ -121,6 +121,13 @@ def delta_one(forward: float, strike: float, years: float, sigma: float, is_call
 
 
 @compiled_array
+def vega_one(forward: float, strike: float, years: float, sigma: float) -> float:
+    """USD by which one option's price moves with one point (0.01) of volatility; callable from compiled rules."""
+    _, _, weight, _, root = _out_of_the_money(forward, strike, years, sigma)
+    return 0.01 * weight * root
+
+
+@compiled_array
 def fill_price_delta(
     forward: F64, strike: F64, years: F64, sigma: F64, is_call: Bools, price_usd: F64, delta: F64
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from optionwriter.core.decide.choosing import Choice
 from optionwriter.core.decide.menu import GATES, Menu, Rejected
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.chain import OptionChain
@@ -20,12 +21,13 @@ _NAN = float("nan")
 
 
 def candidate_columns(
-    state: AgentState, menus: Sequence[Menu], chosen: Collection[str]
+    state: AgentState, menus: Sequence[Menu], chosen: Collection[str], choice: Choice | None = None
 ) -> Mapping[str, Column]:
     """Columns of equal length over all menus: items first, then rejected.
 
     `gate` is "" for what was on the menu; `key` and `score` are empty and NaN for what was not; `iv` is a fraction,
-    prices are in the settlement currency, `distance` is negative by how far the gate was missed.
+    prices are in the settlement currency, `distance` is negative by how far the gate was missed. `propensity` is how
+    likely the chooser was to take that row: 0 for what was not on the menu, NaN where nobody says.
     """
     rows: dict[str, list[object]] = {name: [] for name in _NAMES}
     for menu in menus:
@@ -49,6 +51,7 @@ def candidate_columns(
                     _NAN,
                     item.score,
                     dte,
+                    _NAN if choice is None else choice.chance(menu.underlying, item.key),
                 ),
                 quotes,
             )
@@ -59,7 +62,7 @@ def candidate_columns(
 
 _NAMES = (
     "underlying", "instrument", "key", "chosen", "gate", "value", "threshold", "distance", "score", "dte",
-    "bid", "ask", "mark", "iv", "forward",
+    "propensity", "bid", "ask", "mark", "iv", "forward",
 )  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def _add_rejected(rows: dict[str, list[object]], menu: Menu, part: Rejected, sta
         rows[name] += column.tolist()
     rows["score"] += [_NAN] * count
     rows["dte"] += ((part.table.expiry_ms[where] - state.at_ms) / MS_PER_DAY).tolist()
+    rows["propensity"] += [0.0] * count
     shown = chain if chain is not None and chain.table.names == part.table.names else None
     for name, values in zip(
         ("bid", "ask", "mark", "iv", "forward"),

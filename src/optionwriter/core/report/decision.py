@@ -42,3 +42,6 @@ class DecisionRecord:
     execution: Row  # how it ended at the broker
     reasoning: str
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    choice: Row = field(
+        default_factory=dict
+    )  # how the answer came about: who chose, how likely it was, by chance or not

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import Book, open_chains
 from optionwriter.core.books.chains import Chain, Leg, LegStatus
 from optionwriter.core.books.pnl import (
@@ -25,20 +26,26 @@ from optionwriter.core.books.pnl import (
     account_pnl,
     chain_pnl,
     collateral,
+    leg_pnl,
     percent,
 )
 from optionwriter.core.decide.crossing import exact
-from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.state import AgentState, HeldOption
 from optionwriter.core.market.instruments import MS_PER_DAY, Instrument, parse_instrument
+from optionwriter.core.report.bundled import bundle_total, closed_bundle, grouped, open_bundle
+from optionwriter.core.report.detail import flow_sums
 
 _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class LegView:
-    """One leg of a position. `quantity` is signed: negative is short."""
+    """One leg of a position. `quantity` is signed: negative is short. `side` is how it was opened, `pnl_abs` what its
+    instrument brought the chain so far, in `currency`; None while a price is missing."""
 
     instrument: str
+    side: str
+    currency: str
     strike: Decimal
     expiry_ms: int
     quantity: Decimal
@@ -49,11 +56,16 @@ class LegView:
     opened_ms: int
     closed_ms: int | None
     label: str
+    pnl_abs: Decimal | None
+    pnl_abs_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenPosition:
-    """An open chain; strike, expiry, entry and mark are those of its first open short leg."""
+    """An open chain; strike, expiry, entry and mark are those of its first open short leg. Fees are negative.
+
+    A strangle's two chains are one row in USD (bundled.py).
+    """
 
     position_id: str
     underlying: str
@@ -73,11 +85,30 @@ class OpenPosition:
     unrealized_pnl_pct_usd: Decimal | None
     realized_pnl_abs: Decimal | None
     realized_pnl_abs_usd: Decimal | None
+    fees: Decimal
+    fees_usd: Decimal
+    net_premium: Decimal
+    net_premium_usd: Decimal
     currency: str
     execution_mode: str
     created_at: int
     number_of_rolls: int
     legs: tuple[LegView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPosition:
+    """An option of the account, or the part of it, that is not ours. `worth` is at its mark, negative when owed."""
+
+    instrument: str
+    amount: Decimal
+    option_type: str
+    strike: Decimal
+    expiry_ms: int
+    mark: Decimal | None
+    worth: Decimal | None
+    worth_usd: Decimal | None
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +131,7 @@ class ClosedPosition:
     realized_pnl_pct: Decimal
     realized_pnl_pct_usd: Decimal
     fees: Decimal
+    fees_usd: Decimal
     number_of_rolls: int
     days_in_trade: float
     max_drawdown: Decimal
@@ -153,16 +185,54 @@ def prices_of(state: AgentState) -> Prices:
 def open_positions(state: AgentState) -> tuple[OpenPosition, ...]:
     """Our open chains, oldest first; a chain that only waits for its first fill is not one yet."""
     prices = prices_of(state)
-    return tuple(_open_position(chain, state, prices) for chain in open_chains(state.book) if chain.open_legs)
+    rows: list[OpenPosition] = []
+    for name, chains in grouped(chain for chain in open_chains(state.book) if chain.open_legs).items():
+        sides = [_open_position(chain, state, prices) for chain in chains]
+        if not chains[0].bundle:
+            rows += sides
+            continue
+        whole = [one for one in state.book.chains.values() if one.bundle == name]
+        legs = tuple(_leg(chain, leg, prices) for chain in whole for leg in chain.legs)
+        rows.append(replace(open_bundle(name, whole, sides, prices), legs=legs))
+    return tuple(rows)
+
+
+def external_positions(state: AgentState) -> tuple[ExternalPosition, ...]:
+    """The options on the account that are not ours, by name; what no product is known of is `state.foreign`."""
+    return tuple(_external(one, state) for one in state.held if one.external)
+
+
+def _external(one: HeldOption, state: AgentState) -> ExternalPosition:
+    currency = one.option.product.settlement_currency
+    mark = exact(one.mark) if math.isfinite(one.mark) else None
+    price = state.price_usd(currency)
+    worth = None if mark is None else one.external * mark
+    return ExternalPosition(
+        instrument=one.option.name,
+        amount=one.external,
+        option_type=str(one.option.option_type),
+        strike=one.option.strike,
+        expiry_ms=one.option.expiry_ms,
+        mark=mark,
+        worth=worth,
+        worth_usd=None if worth is None or price is None else worth * price,
+        currency=currency,
+    )
 
 
 def closed_positions(
     book: Book, drawdowns: Mapping[str, Drawdown] | None = None
 ) -> tuple[ClosedPosition, ...]:
     """Chains that are over, latest first. `drawdowns` as observe() keeps them; else only flows are known."""
-    ended = [chain for chain in book.chains.values() if not chain.is_open and chain.legs]
-    ended.sort(key=lambda chain: (-(chain.closed_ms or 0), chain.chain_id))
-    return tuple(_closed_position(chain, book, (drawdowns or {}).get(chain.chain_id)) for chain in ended)
+    rows: list[ClosedPosition] = []
+    for name, chains in grouped(chain for chain in book.chains.values() if chain.legs).items():
+        if any(chain.is_open for chain in chains):
+            continue
+        seen = (drawdowns or {}).get(name)
+        sides = [closed_position(chain, book.mode, seen) for chain in chains]
+        bundled = bool(chains[0].bundle)
+        rows += [closed_bundle(name, sides, chains, seen or Drawdown())] if bundled else sides
+    return tuple(sorted(rows, key=lambda one: (-one.closed_at, one.position_id)))
 
 
 def observe(drawdowns: Mapping[str, Drawdown], state: AgentState) -> dict[str, Drawdown]:
@@ -173,6 +243,11 @@ def observe(drawdowns: Mapping[str, Drawdown], state: AgentState) -> dict[str, D
         pnl = _pnl(chain, prices)
         if pnl is not None and chain.legs:
             after[chain.chain_id] = after.get(chain.chain_id, Drawdown()).after(pnl.total.coin)
+    for bundle in {chain.bundle for chain in open_chains(state.book) if chain.bundle and chain.legs}:
+        whole = [one for one in state.book.chains.values() if one.bundle == bundle]
+        pnl = bundle_total(whole, prices)
+        if pnl is not None:
+            after[bundle] = after.get(bundle, Drawdown()).after(pnl.total.usd)
     return after
 
 
@@ -223,7 +298,7 @@ def account_view(state: AgentState) -> AccountView:
 def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosition:
     leg = next((one for one in chain.open_legs if one.position < 0), chain.open_legs[0])
     option = parse_instrument(leg.instrument)
-    pnl = _pnl(chain, prices)
+    pnl, sums = _pnl(chain, prices), flow_sums(chain)
     share = None if pnl is None else percent(pnl.unrealised, collateral(chain))
     return OpenPosition(
         position_id=chain.chain_id,
@@ -244,18 +319,23 @@ def _open_position(chain: Chain, state: AgentState, prices: Prices) -> OpenPosit
         unrealized_pnl_pct_usd=None if share is None else share.usd,
         realized_pnl_abs=None if pnl is None else pnl.realised.coin,
         realized_pnl_abs_usd=None if pnl is None else pnl.realised.usd,
+        fees=sums.fees.coin,
+        fees_usd=sums.fees.usd,
+        net_premium=sums.net_premium.coin,
+        net_premium_usd=sums.net_premium.usd,
         currency=option.product.settlement_currency,
         execution_mode=state.book.mode,
         created_at=chain.created_ms,
         number_of_rolls=chain.rolls,
-        legs=tuple(_leg(one, prices.marks) for one in chain.legs),
+        legs=tuple(_leg(chain, one, prices) for one in chain.legs),
     )
 
 
-def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedPosition:
+def closed_position(chain: Chain, mode: str, seen: Drawdown | None) -> ClosedPosition:
+    """A chain that is over and had a leg; `mode` is the book's."""
     pnl = chain_pnl(chain, Prices({}, {}))  # nothing is open, so no price is asked
     share = percent(pnl.realised, collateral(chain))
-    option = parse_instrument(chain.legs[0].instrument)
+    option = parse_instrument(next((leg for leg in chain.legs if leg.sold), chain.legs[0]).instrument)
     closed = chain.closed_ms or chain.created_ms
     return ClosedPosition(
         position_id=chain.chain_id,
@@ -264,7 +344,7 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         strategy_type=chain.strategy_type,
         strategy_id=chain.strategy_id,
         currency=option.product.settlement_currency,
-        execution_mode=book.mode,
+        execution_mode=mode,
         created_at=chain.created_ms,
         closed_at=closed,
         net_premium=pnl.net_premium.coin,
@@ -274,27 +354,36 @@ def _closed_position(chain: Chain, book: Book, seen: Drawdown | None) -> ClosedP
         realized_pnl_pct=share.coin,
         realized_pnl_pct_usd=share.usd,
         fees=pnl.fees.coin,
+        fees_usd=pnl.fees.usd,
         number_of_rolls=chain.rolls,
         days_in_trade=(closed - chain.created_ms) / MS_PER_DAY,
         max_drawdown=(seen or Drawdown()).after(pnl.realised.coin).worst,
-        legs=tuple(_leg(one, {}) for one in chain.legs),
+        legs=tuple(_leg(chain, one, Prices({}, {})) for one in chain.legs),
     )
 
 
-def _leg(leg: Leg, marks: Mapping[str, Decimal]) -> LegView:
+def _leg(chain: Chain, leg: Leg, prices: Prices) -> LegView:
     option: Instrument = parse_instrument(leg.instrument)
+    try:
+        pnl = leg_pnl(chain, leg.instrument, prices)
+    except PriceMissingError:
+        pnl = None
     return LegView(
         instrument=leg.instrument,
+        side=str(Side.SELL if leg.sold else Side.BUY),
+        currency=option.product.settlement_currency,
         strike=option.strike,
         expiry_ms=option.expiry_ms,
         quantity=leg.position,
         entry_price=leg.entry_price,
         exit_price=leg.exit_price,
-        current_mark=marks.get(leg.instrument) if leg.status is LegStatus.OPEN else None,
+        current_mark=prices.marks.get(leg.instrument) if leg.status is LegStatus.OPEN else None,
         status=str(leg.status),
         opened_ms=leg.opened_ms,
         closed_ms=leg.closed_ms,
         label=leg.label,
+        pnl_abs=None if pnl is None else pnl.coin,
+        pnl_abs_usd=None if pnl is None else pnl.usd,
     )
 
 

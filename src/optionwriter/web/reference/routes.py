@@ -26,7 +26,11 @@ def reference(app: FastAPI, pages: Pages) -> APIRouter:
             if one.get("type") == "object" and not name.endswith("ValidationError")
         ]
         return pages.render(
-            "reference/reference.html", info=document["info"], operations=_operations(document), schemas=shown
+            "reference/reference.html",
+            tab="api",
+            info=document["info"],
+            operations=_operations(document),
+            schemas=shown,
         )
 
     return routes
@@ -47,11 +51,21 @@ def _operations(document: Row) -> list[Row]:
                 }
                 for each in one.get("parameters", [])
             ],
-            "answer": type_of(one["responses"]["200"]["content"]["application/json"]["schema"]),
+            "link": method == "get" and "{" not in path,
+            "takes": _shape(one.get("requestBody")),
+            "status": good,
+            "answer": _shape(one["responses"][good]),
         }
         for path, methods in document["paths"].items()
         for method, one in methods.items()
+        for good in (min(one["responses"]),)
     ]
+
+
+def _shape(body: Row | None) -> str:
+    """The name of a JSON body's shape, "" where it has none."""
+    schema = (body or {}).get("content", {}).get("application/json", {}).get("schema")
+    return type_of(schema) if schema else ""
 
 
 def fields_of(schema: Row) -> list[Row]:

@@ -62,6 +62,16 @@ WRITES: Mapping[str, Writes] = {
     "cash_secured_put": Writes(
         Family.LINEAR, OptionType.PUT, Action.OPEN_CASH_SECURED_PUT, Action.ROLL_PUT, Action.CLOSE_PUT
     ),
+    "call_spread": Writes(
+        Family.INVERSE,
+        OptionType.CALL,
+        Action.OPEN_CALL_SPREAD,
+        Action.ROLL_CALL_SPREAD,
+        Action.CLOSE_CALL_SPREAD,
+    ),
+    "put_spread": Writes(
+        Family.LINEAR, OptionType.PUT, Action.OPEN_PUT_SPREAD, Action.ROLL_PUT_SPREAD, Action.CLOSE_PUT_SPREAD
+    ),
 }
 
 
@@ -74,6 +84,15 @@ class RollParams(NamedTuple):
     credit_scale: float = 0.01
     take_profit_rolls: bool = True
     close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
+
+
+class BundleParams(NamedTuple):
+    """What strategies of more than one leg need beside the rest. Shares are fractions."""
+
+    wing_width: float = 0.05  # from the sold strike to the bought one, a share of the sold
+    wing_delta: float = 0.0  # above 0: the wing is sought at this delta instead
+    min_credit_usd: float = 5.0  # a coin, after the wing and both fees
+    basis_floor: bool = True  # wheel: no call below the cost basis
 
 
 class DownsideParams(NamedTuple):
@@ -90,6 +109,7 @@ _ROLL_GATES = GateParams(
 _SCORE = ScoreParams()
 _MANAGE = ManageParams()
 _ROLL = RollParams()
+_BUNDLE = BundleParams()
 _DOWNSIDE = DownsideParams()
 _OTHERS = "*"
 
@@ -111,6 +131,7 @@ class StrategyConfig:
     score: ScoreParams = _SCORE
     manage: ManageParams = _MANAGE
     roll: RollParams = _ROLL
+    bundle: BundleParams = _BUNDLE
     downside: DownsideParams = _DOWNSIDE
     target_allocation: Mapping[str, float] = field(
         default_factory=lambda: {"BTC": 0.70, "ETH": 0.50, _OTHERS: 0.40}
@@ -147,7 +168,15 @@ class StrategyConfig:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        for params in (self.gates, self.roll_gates, self.score, self.manage, self.roll, self.downside):
+        for params in (
+            self.gates,
+            self.roll_gates,
+            self.score,
+            self.manage,
+            self.roll,
+            self.downside,
+            self.bundle,
+        ):
             for name, value in zip(params._fields, params, strict=True):
                 if not math.isfinite(value):
                     raise ConfigError(f"{self.id}: {name} is no finite number")
@@ -156,6 +185,10 @@ class StrategyConfig:
                 raise ConfigError(f"{self.id}: score weights can't be negative, as {name} is")
         if not (0 <= self.downside.stress <= 1 and self.downside.max_drawdown >= 0):
             raise ConfigError(f"{self.id}: stress is a share from 0 to 1, max_drawdown a share of equity")
+        if not 0 < self.bundle.wing_width < 1 or not 0 <= self.bundle.wing_delta < 1:
+            raise ConfigError(
+                f"{self.id}: bundle.wing_width must lie between 0 and 1, wing_delta from 0 on below 1"
+            )
         for coin, share in self.target_allocation.items():
             if not 0 <= share <= 1:
                 raise ConfigError(f"{self.id}: target_allocation of {coin} is {share}: a share from 0 to 1")

@@ -88,26 +88,28 @@ def tend(view: View, chain: Chain) -> Tended:
 
 def judge_leg(view: View, leg: Leg) -> Order:
     """What the rules say of one sold leg."""
+    return manage(holding_of(view, leg), view.config.manage)
+
+
+def holding_of(view: View, leg: Leg) -> Holding:
+    """One sold leg as the rules see it."""
     option = parse_instrument(leg.instrument)
     row = view.chain.table.row_of.get(leg.instrument)
     iv = delta = ask = _NAN
     if row is not None:
         _, iv, delta = price_of(view.chain, row, view.state.at_ms)
         ask = float(view.chain.ask[row])
-    return manage(
-        Holding(
-            is_call=option.is_call,
-            is_inverse=option.product.family is Family.INVERSE,
-            strike=float(option.strike),
-            index_price=float(view.underlying.index),
-            days_to_expiry=option.days_to_expiry(view.state.at_ms),
-            iv=iv,
-            realised=view.realised,
-            delta=abs(delta),
-            entry_price=float(leg.entry_price),
-            ask=ask,
-        ),
-        view.config.manage,
+    return Holding(
+        is_call=option.is_call,
+        is_inverse=option.product.family is Family.INVERSE,
+        strike=float(option.strike),
+        index_price=float(view.underlying.index),
+        days_to_expiry=option.days_to_expiry(view.state.at_ms),
+        iv=iv,
+        realised=view.realised,
+        delta=abs(delta),
+        entry_price=float(leg.entry_price),
+        ask=ask,
     )
 
 

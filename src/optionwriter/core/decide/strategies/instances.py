@@ -16,7 +16,7 @@ from optionwriter.core.decide.menu import Size
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 
-_PARAMS = ("gates", "roll_gates", "score", "manage", "roll", "downside")
+_PARAMS = ("gates", "roll_gates", "score", "manage", "roll", "downside", "bundle")
 _SHARES = "target_allocation"
 _PLAIN = ("kind", "underlyings", "writes", "min_score", "size_share", "size_cap", "sizes", "max_items", "max_chains",
           "style", "enabled", "profile", "chooser", "notes")  # fmt: skip

@@ -6,6 +6,7 @@ again. Keeps: at most `max_items` candidates, the best before size weighs in; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,6 +33,10 @@ _ZERO = Decimal(0)
 _SMALLEST_DELTA = Decimal("0.000001")
 
 
+Prepare = Callable[[Screen], object]
+Build = Callable[[View, Screen, int], list[MenuItem]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
     """What can be opened, and every other candidate with the gate that it failed."""
@@ -40,9 +45,14 @@ class Offer:
     rejected: Rejected
 
 
-def offer(view: View, chains_open: int) -> Offer:
-    """The opening items for a strategy that has `chains_open` chains of this kind here."""
+def offer(view: View, chains_open: int, prepare: Prepare | None = None, build: Build | None = None) -> Offer:
+    """The opening items for a strategy that has `chains_open` chains of this kind here.
+
+    `prepare` may fail or score anew what passed the rules; `build` makes a candidate's items (open_items).
+    """
     screened = view.screened(view.config.gates)
+    if prepare is not None:
+        prepare(screened)
     kind = (view.product.underlying, view.writes.option_type)
     slots = min(view.capacity.slots.get(kind, 0), view.config.max_chains - chains_open)
     best = ranked(screened, screened.score)
@@ -53,11 +63,13 @@ def offer(view: View, chains_open: int) -> Offer:
             fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
         elif view.chain.table.names[row] in view.capacity.taken:
             fail(screened, row, "taken", 1.0, 0.0, -1.0)
+        elif view.is_call and not view.capacity.calls_left(kind[0], int(view.chain.table.expiry_ms[row])):
+            fail(screened, row, "slot", 1.0, 0.0, -1.0)  # the expiry has all the calls that it may have
         elif chosen >= view.config.max_items:
             worth = float(screened.score[row])
             fail(screened, row, "rank", worth, last, min(worth - last, 0.0))
         else:
-            found = open_items(view, screened, row)
+            found = (build or open_items)(view, screened, row)
             items.extend(found)
             if found:
                 chosen, last = chosen + 1, float(screened.score[row])
@@ -97,22 +109,26 @@ def _open_item(
     )
 
 
-def largest(view: View, leg: OrderLeg, delta: float) -> Decimal:
-    """The most that cover, share, cap, notional and net delta allow of this option at this price, in tradable lots."""
+def largest(view: View, leg: OrderLeg, delta: float, beside: Decimal = _ZERO) -> Decimal:
+    """The most that cover, share, cap, notional and net delta allow of this option at this price, in tradable lots.
+
+    `beside` is what each coin takes of the cover besides (a wing).
+    """
     option = parse_instrument(leg.instrument)
     currency = view.product.settlement_currency
     cover = view.capacity.cover.get(currency)
     if cover is None:
         return _ZERO
     budget = min(budget_of(view, cover), view.capacity.free(currency))
-    most = coverable(option, leg.limit_price, budget)
+    most = coverable(option, leg.limit_price, budget, beside)
     if view.config.size_cap is not None:
         most = min(most, view.config.size_cap)
     each_usd = view.underlying.index if view.is_call else option.strike
     name, kind = view.product.underlying, view.writes.option_type
     room = view.capacity.room_usd(name, kind, option.expiry_ms) / each_usd
     by_delta = view.capacity.room_delta(name, kind) / max(exact(delta), _SMALLEST_DELTA)
-    return lots(view.product, min(most, room, by_delta))
+    in_all = view.capacity.room_coins(option, leg.limit_price)
+    return lots(view.product, min(most, room, by_delta, in_all))
 
 
 def budget_of(view: View, cover: Cover) -> Decimal:

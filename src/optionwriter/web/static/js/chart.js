@@ -1,0 +1,171 @@
+// Equity against holding, in USD or in one currency; the library is fetched after the page is there.
+import { amount } from "./format.js";
+
+const LEAST_MS = 1_500; // between two readings
+
+const state = { unit: sessionStorage.getItem("equity-unit") ?? "USD", data: null, chart: null, lines: null, units: "" };
+
+// A colour of the tokens, as the canvas can take it.
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.className = "unseen";
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function dress() {
+  const { chart, lines } = state;
+  chart.applyOptions({
+    layout: { background: { color: colour("--surface") }, textColor: colour("--quiet") },
+    grid: { vertLines: { visible: false }, horzLines: { color: colour("--chart-grid") } },
+    rightPriceScale: { borderVisible: false },
+    timeScale: { borderColor: colour("--line") },
+    crosshair: { vertLine: { color: colour("--edge"), labelBackgroundColor: colour("--live-ground") }, horzLine: { color: colour("--edge"), labelBackgroundColor: colour("--live-ground") } },
+  });
+  lines.holding.applyOptions({ color: colour("--chart-holding") });
+  lines.equity.applyOptions({ color: colour("--chart-equity") });
+}
+
+async function build(box) {
+  const { createChart, LineSeries, LineStyle } = await import("../vendor/lightweight-charts.mjs");
+  state.chart = createChart(box, {
+    autoSize: true,
+    layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily },
+    localization: { locale: "en-GB", priceFormatter: (value) => amount(value, state.unit).replace(/(\.\d\d)\d*$/, "$1") },
+    timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 1 },
+    rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.08 } },
+    handleScroll: { vertTouchDrag: false, mouseWheel: false },
+    handleScale: { mouseWheel: false },
+  });
+  const common = { lineWidth: 2, priceLineVisible: false, crosshairMarkerRadius: 3 };
+  state.lines = {
+    holding: state.chart.addSeries(LineSeries, { ...common, lineWidth: 1, lineStyle: LineStyle.Dashed, lastValueVisible: false }),
+    equity: state.chart.addSeries(LineSeries, common),
+  };
+  state.chart.subscribeCrosshairMove((move) => legend(move.time === undefined ? null : move.logical));
+  dress();
+}
+
+// The columns of the unit that is shown.
+function columns() {
+  const { data, unit } = state;
+  if (unit === "USD") return { equity: data.equity_usd, holding: data.holding_usd };
+  return data.currencies[unit] ?? { equity: [], holding: [] };
+}
+
+// Points in order of time, a gap where nothing is known; of several in one second the last.
+function series(values) {
+  const found = new Map();
+  state.data.at_ms.forEach((at, i) => {
+    const time = Math.floor(at / 1000), value = values[i];
+    found.set(time, value === null || value === undefined ? { time } : { time, value });
+  });
+  return [...found.values()].sort((a, b) => a.time - b.time);
+}
+
+function known(values, at) {
+  if (at !== null) return values[Math.min(Math.max(0, Math.round(at)), values.length - 1)];
+  return values.findLast((one) => one !== null && one !== undefined);
+}
+
+function legend(at) {
+  const box = document.getElementById("equity-legend");
+  const { equity, holding } = columns();
+  const parts = [["", "Equity", equity], [" holding", "Holding", holding]].map(([kind, name, values]) => {
+    const part = document.createElement("span"), key = document.createElement("i"), bold = document.createElement("b");
+    key.className = `key${kind}`;
+    bold.textContent = `${amount(known(values, at), state.unit)} ${state.unit}`;
+    part.append(key, `${name} `, bold);
+    return part;
+  });
+  box.replaceChildren(...parts);
+}
+
+function units() {
+  const wanted = ["USD", ...Object.keys(state.data.currencies)];
+  if (!wanted.includes(state.unit)) state.unit = "USD";
+  const box = document.getElementById("equity-switch");
+  const key = wanted.join();
+  if (key !== state.units) {
+    state.units = key;
+    box.replaceChildren(...wanted.map((unit) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("role", "radio");
+      button.textContent = unit;
+      button.dataset.unit = unit;
+      return button;
+    }));
+  }
+  for (const button of box.children) {
+    button.setAttribute("aria-checked", String(button.dataset.unit === state.unit));
+    button.tabIndex = button.dataset.unit === state.unit ? 0 : -1;
+  }
+}
+
+function choose(unit) {
+  if (!unit || unit === state.unit) return;
+  state.unit = unit;
+  sessionStorage.setItem("equity-unit", unit);
+  show(true);
+}
+
+async function show(isNew = false) {
+  const box = document.getElementById("equity-chart"), wait = document.getElementById("equity-wait");
+  units();
+  if (state.data.at_ms.length < 2) {
+    wait.textContent = "The curve begins with the second cycle.";
+    wait.classList.add("still");
+    wait.hidden = false;
+    return;
+  }
+  if (!state.chart) {
+    await build(box);
+    isNew = true;
+  }
+  wait.hidden = true;
+  const { equity, holding } = columns();
+  state.lines.equity.setData(series(equity));
+  state.lines.holding.setData(series(holding));
+  if (isNew) state.chart.timeScale().fitContent();
+  legend(null);
+}
+
+export function startChart() {
+  let read = -Infinity, waiting = 0;
+
+  async function fetchNow() {
+    waiting = 0;
+    read = performance.now();
+    const reply = await fetch("/api/equity");
+    if (!reply.ok) return;
+    const before = state.data?.at_ms.length ?? 0;
+    const range = state.chart?.timeScale().getVisibleLogicalRange();
+    state.data = await reply.json();
+    // Whoever sees all of it goes on seeing all of it.
+    await show(Boolean(range) && range.from <= 0.5 && range.to >= before - 2);
+  }
+  function later() {
+    if (waiting || document.hidden) return;
+    waiting = setTimeout(() => fetchNow().catch(() => {}), Math.max(0, read + LEAST_MS - performance.now()));
+  }
+
+  const box = document.getElementById("equity-switch");
+  box.addEventListener("click", (event) => choose(event.target.closest("button")?.dataset.unit));
+  box.addEventListener("keydown", (event) => {
+    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const all = [...box.children], at = all.findIndex((one) => one.dataset.unit === state.unit);
+    const next = all[(at + way + all.length) % all.length];
+    choose(next.dataset.unit);
+    next.focus();
+  });
+  document.getElementById("stream").addEventListener("version", later);
+  document.addEventListener("theme", () => state.chart && dress());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.chart && dress());
+  later();
+}

@@ -1,0 +1,63 @@
+// A position's panel: opened by the address (#position/ID), so that it can be linked to and closed with "back".
+import { drawPayoffs } from "./payoff.js";
+
+const HEAD = "#position/";
+
+export function startPanel() {
+  const panel = document.getElementById("position-panel");
+  const body = document.getElementById("position-body");
+  let shown = "";
+  let opener = "";
+
+  async function load(id, first) {
+    const reply = await fetch(`/live/position/${encodeURIComponent(id)}`);
+    if (reply.status === 401) return location.reload();
+    const text = await reply.text();
+    if (shown !== id) return;
+    if (first) body.replaceChildren();
+    await htmx.swap({ text, target: body, sourceElement: body, swap: "innerMorph" });
+    drawPayoffs(body);
+    if (first) body.querySelector("h2")?.focus({ preventScroll: true });
+  }
+  function waiting() {
+    const text = document.createElement("p");
+    text.className = "skeleton";
+    text.textContent = "Reading the position…";
+    body.replaceChildren(text);
+  }
+  function follow() {
+    const id = location.hash.startsWith(HEAD) ? decodeURIComponent(location.hash.slice(HEAD.length)) : "";
+    if (id === shown) return;
+    shown = id;
+    if (!id) {
+      if (panel.open) panel.close();
+      return;
+    }
+    opener = `position-row-${id}`;
+    waiting();
+    if (!panel.open) panel.showModal();
+    panel.scrollTop = 0;
+    load(id, true).catch(() => { body.firstElementChild.textContent = "The page’s server does not answer."; });
+  }
+  function leave() {
+    if (!shown) return;
+    shown = "";
+    history.pushState(null, "", location.pathname + location.search);
+    document.getElementById(opener)?.querySelector("a")?.focus({ preventScroll: true });
+  }
+
+  window.addEventListener("hashchange", follow);
+  window.addEventListener("popstate", follow);
+  panel.addEventListener("close", leave);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#position-close") || event.target === panel) panel.close();
+    const row = event.target.closest("tr[data-position]");
+    if (row && !event.target.closest("a, button") && !getSelection().toString()) {
+      location.hash = HEAD.slice(1) + encodeURIComponent(row.dataset.position);
+    }
+  });
+  document.getElementById("stream").addEventListener("version", () => {
+    if (shown) load(shown, false).catch(() => {});
+  });
+  follow();
+}

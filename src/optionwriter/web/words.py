@@ -1,0 +1,72 @@
+"""Words: what the agent's names for rules, limits and numbers are called on a page, and in which unit they are."""
+
+from __future__ import annotations
+
+LABELS = {
+    "dte": "Days to expiry",
+    "delta": "Delta",
+    "otm": "Out of the money",
+    "otm_pct": "Out of the money",
+    "ivrv": "IV ÷ realised",
+    "iv_rv": "IV ÷ realised",
+    "premium_usd": "Premium per coin, net",
+    "spread": "Spread ÷ mid",
+    "linear_spread": "Spread ÷ mid, linear",
+    "open_interest": "Open interest",
+    "bid_size": "Bid size, linear",
+    "edge": "Edge",
+    "tenor": "Tenor",
+    "liquidity": "Liquidity",
+    "data": "Data",
+    "quote": "Quoted both sides",
+    "premium": "Premium",
+    "slot": "A position is open already",
+    "cover": "Cover",
+    "score": "Score",
+    "margin_used_pct": "Margin used",
+    "net_delta_abs": "Net delta",
+    "call_notional_usd": "Call notional",
+    "put_notional_usd": "Put notional",
+    "expiry_exposure_usd": "Largest expiry",
+    "volatility_index": "Volatility index",
+    "volatility_rank_1y": "Rank, 1 y",
+    "realised_7d": "Realised, 7 d",
+    "realised_30d": "Realised, 30 d",
+    "return_1d": "1 d",
+    "return_7d": "7 d",
+    "return_30d": "30 d",
+    "covered_call": "Covered call",
+    "cash_secured_put": "Cash-secured put",
+    "cross": "crosses the spread",
+}
+UNITS = {
+    "dte": "d", "days": "d", "otm": "share", "otm_pct": "%", "ivrv": "×", "premium_usd": "USD", "spread": "share",
+    "linear_spread": "share", "open_interest": "coins", "bid_size": "coins",
+}  # fmt: skip
+ENDS = (
+    ("_usd", "USD"),
+    ("_pct", "%"),
+    ("_days", "d"),
+    ("days", "d"),
+    ("_share", "share"),
+    ("_yield", "a year"),
+    ("_delta", "Δ"),
+)
+
+
+def label(name: object) -> str:
+    """The name in words."""
+    text = str(name)
+    found = LABELS.get(text)
+    if found is None:
+        plain = text.replace("_usd", "").replace("_pct", "").replace("_", " ").strip()
+        found = plain[:1].upper() + plain[1:]
+    return found
+
+
+def unit(name: object) -> str:
+    """Its unit, "" where it has none."""
+    text = str(name)
+    if text in UNITS:
+        return UNITS[text]
+    return next((word for end, word in ENDS if text.endswith(end)), "")

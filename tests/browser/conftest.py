@@ -1,0 +1,89 @@
+"""A browser, the demo as `optionwriter up` starts it, and pages over views that the demo can't show.
+
+One browser and one demo for these tests, gone after them, because Playwright keeps an event loop in this thread; every
+test gets a context of its own, signed in or not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Error as BrowserError
+from scripts.browser import SKIPPED, NoBrowserError, is_left_out, needed
+
+from tests.browser.crafted import Crafted
+from tests.browser.demo import Demo
+from tests.browser.watched import WIDTHS, Watched
+
+# Names of other machines have no address here, whatever a page may ask for.
+ARGUMENTS = (
+    "--disable-quic",
+    "--font-render-hinting=none",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+TIMEOUT_MS = 20_000
+
+Open = Callable[..., Watched]
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium. NO_BROWSER=1 skips what asks for it."""
+    try:
+        if is_left_out(os.environ):
+            pytest.skip(SKIPPED)
+        program = needed(os.environ)
+    except NoBrowserError as error:
+        pytest.fail(str(error), pytrace=False)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=program, args=list(ARGUMENTS), chromium_sandbox=os.geteuid() != 0
+            )
+        except BrowserError as error:
+            pytest.fail(f"{program} did not start: {error}", pytrace=False)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Open]:
+    """Opens a watched page: `opened(url, width="phone", theme="dark")`."""
+    contexts = []
+
+    def open_page(url: str, width: str = "wide", theme: str = "light") -> Watched:
+        wide, high = WIDTHS[width]
+        context = chromium.new_context(
+            viewport={"width": wide, "height": high},
+            color_scheme=theme,  # type: ignore[arg-type]
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="UTC",
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        contexts.append(context)
+        watched = Watched(context)
+        watched.page.goto(url, wait_until="load")
+        return watched
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="package")
+def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The running demo, both coins with an open position and one closed."""
+    with Demo(tmp_path_factory.mktemp("demo")) as running:
+        running.until_it_trades()
+        yield running
+
+
+@pytest.fixture
+def crafted(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crafted]:
+    """The application over views of the test's making; nothing is published yet."""
+    with Crafted(tmp_path_factory.mktemp("crafted")) as serving:
+        yield serving

@@ -1,0 +1,108 @@
+"""A page that is watched while a test uses it: its console, its policy, and every address that it asks."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
+INSIDE = ("data", "blob", "about")  # schemes that leave no machine
+NOTE_VIOLATIONS = """
+window.__violations = [];
+addEventListener("securitypolicyviolation", event => window.__violations.push(
+  `${event.violatedDirective} blocked ${event.blockedURI} (${event.sourceFile || "the page"}:${event.lineNumber})`));
+"""
+# An element's part beyond the window that no scrolling box of its own holds.
+OVERFLOWING = """() => {
+  const width = document.documentElement.clientWidth, found = [];
+  if (document.scrollingElement.scrollWidth > width)
+    for (const one of document.body.querySelectorAll("*")) {
+      const box = one.getBoundingClientRect();
+      if (box.right > width + 1 && box.width) found.push(`${one.tagName}.${one.className} to ${box.right}`);
+    }
+  return [document.scrollingElement.scrollWidth - width, found.slice(0, 8)];
+}"""
+
+
+class Watched:
+    """`watch.page` is Playwright's page; `assert_clean` says that nothing was wrong with it so far."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        context.add_init_script(NOTE_VIOLATIONS)
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error in a script: {error}"))
+        self.page.on("requestfailed", self._on_failed)
+        self.page.on("response", self._on_response)
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def _on_failed(self, request: Request) -> None:
+        # What the page itself gave up, as it does with its stream when it is left, is no failure.
+        if request.failure and "ERR_ABORTED" not in request.failure:
+            self.complaints.append(f"{request.url} failed: {request.failure}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.request.method} {response.url} answered {response.status}")
+
+    def assert_clean(self) -> None:
+        """No console error or warning, no failed request, no breach of the policy, nothing asked of another machine."""
+        assert not self.complaints, "\n".join(self.complaints)
+        assert self.page.evaluate("window.__violations") == []
+        assert self.asked, "no request was seen: the watch itself is broken"
+        assert not [url for url in self.asked if not is_of_this_machine(url)]
+
+    def assert_fits(self) -> None:
+        """The page itself scrolls down only; wide tables scroll in their own boxes."""
+        over, elements = self.page.evaluate(OVERFLOWING)
+        assert over <= 0, f"{over} px too wide at {self.page.viewport_size}: {elements}"
+
+    def assert_accessible(self, *without: str) -> None:
+        """axe-core finds nothing serious or critical; `without` names rules that are left out."""
+        found = serious(self.page, *without)
+        assert not found, "\n".join(found)
+
+
+def serious(page: Page, *without: str) -> list[str]:
+    """axe-core's serious and critical findings on the page as it is, one line each."""
+    if not page.evaluate("typeof window.axe === 'object'"):
+        page.evaluate(f"() => {{ {AXE.read_text(encoding='utf-8')} }}")
+    rules = {name: {"enabled": False} for name in without}
+    found: Any = page.evaluate(
+        f"axe.run(document, {{resultTypes: ['violations'], rules: {json.dumps(rules)}}})"
+    )
+    assert found["testEngine"]["name"] == "axe-core"
+    return [
+        f"{one['impact']}: {one['id']}: {one['help']}: " + "; ".join(
+            f"{node['target']} {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+            for node in one["nodes"][:4]
+        )
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]  # fmt: skip
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether an address stays on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme in INSIDE:
+        return True
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
