@@ -15,6 +15,8 @@ from optionwriter.cli import config, ledger, runs
 from optionwriter.cli.backtest import backtest, worker
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.explain import explain
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -28,8 +30,12 @@ app.command()(backtest)
 app.command()(worker)
 app.command()(run)
 app.command()(exchange)
+app.command()(explain)
 app.command()(up)
 app.command()(web)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 app.command()(doctor)
 
 
