@@ -92,7 +92,12 @@ def runner(settings: Settings) -> Runner:
 def desk_for(settings: Settings, config: BacktestConfig, source: Source, instance: StrategyConfig) -> Desk:
     """The desk of one run in one exit style."""
     clock = SimulatedClock(source.instants[0])
-    limits = limits_of(settings)
+    seat = Seat(
+        strategy(instance.kind),
+        replace(instance, enabled=True),
+        choose_best,
+        ChoiceParams(instance.min_score),
+    )
     broker = PaperBroker(
         source.feed,
         clock,
@@ -112,21 +117,14 @@ def desk_for(settings: Settings, config: BacktestConfig, source: Source, instanc
         recorder=Recorder(MemoryLedger(ACCOUNT), clock, ACCOUNT),
         sink=NoDecisionFiles(),
         kill=NeverKilled(),
-        seats=(
-            Seat(
-                strategy(instance.kind),
-                replace(instance, enabled=True),
-                choose_best,
-                ChoiceParams(instance.min_score),
-            ),
-        ),
+        seats=(seat,),
         products=tuple(
             one.code
             for one in PRODUCTS.values()
             if one.underlying in instance.underlyings
             and (one.family is Family.INVERSE or one.code in written)
         ),
-        limits=limits,
+        limits=limits_of(settings, (seat,)),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode="backtest",

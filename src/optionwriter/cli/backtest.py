@@ -19,7 +19,7 @@ from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import check_run, run_store, runner
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop
-from optionwriter.cli.runs import run_row, summary_table
+from optionwriter.cli.runs import run_row, summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStoreError
@@ -175,7 +175,8 @@ def _tell(store: SqlRunStore, run_id: int, json: bool) -> None:
     out.print(
         f"Run {run_id}: {state.spec.name}, {(state.spec.end_ms - state.spec.start_ms) / MS_PER_DAY:.0f} days"
     )
-    out.print(summary_table(metrics))
+    for table in summary_tables(metrics):
+        out.print(table)
     for note in store.notes(run_id).splitlines():
         out.print(f"[dim]{note}[/dim]")
 

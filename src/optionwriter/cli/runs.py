@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json as json_module
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -106,8 +106,8 @@ def show(run_id: int, data_dir: DataDir = None, json: AsJson = False) -> None:
             out.print(f"code {code} · data {data[:16]}", markup=False)
         if state.error:
             out.print(f"error: {state.error}", markup=False, soft_wrap=True)
-        if metrics := store.metrics(run_id):
-            out.print(summary_table(metrics))
+        for table in summary_tables(store.metrics(run_id)):
+            out.print(table)
         if notes := store.notes(run_id):
             out.print(notes, markup=False, soft_wrap=True, style="dim")
 
@@ -240,19 +240,20 @@ def _same(old: MetricRow, new: MetricRow) -> bool:
     return (stored(old.value), stored(old.error)) == (stored(new.value), stored(new.error))
 
 
-def summary_table(metrics: Sequence[MetricRow]) -> Table:
-    """The metrics an owner asks for first: a column for each exit style and currency, errors beside ratios."""
-    columns = sorted({(one.exit_style, one.currency) for one in metrics})
+def summary_tables(metrics: Sequence[MetricRow]) -> Iterator[Table]:
+    """The metrics an owner asks for first: a table for each exit style, a column a currency, errors beside ratios."""
     found = {(one.exit_style, one.currency, one.name): one for one in metrics}
-    table = Table(box=None, header_style="bold")
-    table.add_column("")
-    for style, currency in columns:
-        table.add_column(f"{style}\n{currency}", justify="right")
-    for name in SHOWN:
-        cells = [number(found.get((style, currency, name))) for style, currency in columns]
-        if any(cells):
-            table.add_row(name.replace("_", " "), *cells)
-    return table
+    for style in sorted({one.exit_style for one in metrics}):
+        currencies = sorted({one.currency for one in metrics if one.exit_style == style})
+        table = Table(title=style, box=None, header_style="bold", title_justify="left")
+        table.add_column("")
+        for currency in currencies:
+            table.add_column(currency, justify="right")
+        for name in SHOWN:
+            cells = [number(found.get((style, currency, name))) for currency in currencies]
+            if any(cells):
+                table.add_row(name.replace("_", " "), *cells)
+        yield table
 
 
 def difference_table(found: Sequence[Difference], first: str, second: str) -> Table:
