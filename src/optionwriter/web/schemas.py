@@ -426,6 +426,7 @@ class Flow(Growing):
     amount: Maybe
     amount_usd: Maybe = None
     index: Maybe = None
+    currency: str | None = None
 
 
 class Fill(Growing):
@@ -440,6 +441,7 @@ class Fill(Growing):
     fee: Maybe = None
     index: Maybe = None
     label: str | None = None
+    currency: str | None = None
 
 
 class Payoff(Growing):

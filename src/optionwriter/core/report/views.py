@@ -9,7 +9,7 @@ nothing here fails because one is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -190,11 +190,16 @@ def closed_positions(
     for name, chains in grouped(chain for chain in book.chains.values() if chain.legs).items():
         if any(chain.is_open for chain in chains):
             continue
-        seen = (drawdowns or {}).get(name)
-        sides = [closed_position(chain, book.mode, seen) for chain in chains]
-        bundled = bool(chains[0].bundle)
-        rows += [closed_bundle(name, sides, chains, seen or Drawdown())] if bundled else sides
+        rows.append(closed_row(name, chains, book.mode, (drawdowns or {}).get(name)))
     return tuple(sorted(rows, key=lambda one: (-one.closed_at, one.position_id)))
+
+
+def closed_row(
+    position_id: str, chains: Sequence[Chain], mode: str, seen: Drawdown | None = None
+) -> ClosedPosition:
+    """The row of a position that is over: of its one chain, or of its bundle's."""
+    sides = [closed_position(chain, mode, seen) for chain in chains]
+    return closed_bundle(position_id, sides, chains, seen or Drawdown()) if chains[0].bundle else sides[0]
 
 
 def observe(drawdowns: Mapping[str, Drawdown], state: AgentState) -> dict[str, Drawdown]:
