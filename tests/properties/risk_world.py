@@ -36,8 +36,8 @@ from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.books.ledger import Book, apply
 from optionwriter.core.books.settlement import settle
 from optionwriter.core.decide.cover import free_cover, net_cover_per_coin
-from optionwriter.core.decide.execution import lowered, roll_open_amount
-from optionwriter.core.decide.orders import chain_id_of, plan_orders
+from optionwriter.core.decide.execution import later_step, lowered, roll_open_amount
+from optionwriter.core.decide.orders import plan_orders, plans_of
 from optionwriter.core.decide.risk import Approved
 from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
@@ -201,23 +201,42 @@ class World:
         return step * (1 + self.draw(lots)) if lots else order.left
 
     def execute(self, approved: Approved) -> None:
-        """Sends an approved item as the cycle would: the opening leg only after the close, cut to the cover seen."""
-        item, strategy = approved.item, approved.proposal.strategy_id
-        chain = chain_id_of(approved, f"d{self.book.seq}")
-        closed = True
-        for intent in plan_orders(approved, f"d{self.book.seq}", "CCBOT_", self.at_ms, 5_000):
-            if not intent.reduce_only and len(item.legs) > 1:
-                if not closed:
-                    return
-                option = parse_instrument(intent.instrument)
-                free = free_cover(self.snapshot(), self.book, option.product.settlement_currency)
-                each = net_cover_per_coin(option, intent.limit_price)
-                assert each is not None
-                smaller = lowered(intent, roll_open_amount(free, intent.amount, option.product, each))
-                if smaller is None:
-                    return
-                intent = smaller
-            closed = self.send(intent, chain, strategy) == intent.amount
+        """Sends an approved item as the cycle would: each chain's orders in turn, a later one only after the one before
+        it is over, cut to what its own legs allow and to the cover seen. It may break off after any of them."""
+        strategy, decision = approved.proposal.strategy_id, f"d{self.book.seq}"
+        intents = plan_orders(approved, decision, "CCBOT_", self.at_ms, 5_000)
+        for chain, mine in plans_of(approved, decision, intents):
+            filled: list[Decimal] = []
+            for step, intent in enumerate(mine):
+                sized: Intent | None = intent
+                if step:
+                    if self.draw(8) == 0:
+                        break  # killed here
+                    most = later_step(mine, step, filled, self.book.chains.get(chain))
+                    sized = lowered(intent, self.covered(intent, most))
+                if sized is None:
+                    break
+                filled.append(self.send(sized, chain, strategy))
+                if filled[-1] != sized.amount and not self.over(sized.label):
+                    break
+
+    def covered(self, intent: Intent, most: Decimal) -> Decimal:
+        """What the cover seen free leaves of a later sale."""
+        if intent.reduce_only or intent.side is Side.BUY:
+            return most
+        option = parse_instrument(intent.instrument)
+        free = free_cover(self.snapshot(), self.book, option.product.settlement_currency)
+        each = net_cover_per_coin(option, intent.limit_price)
+        assert each is not None
+        return roll_open_amount(free, most, option.product, each)
+
+    def over(self, label: str) -> bool:
+        """Half the orders that did not fill whole are cancelled at once: then the next may follow."""
+        order = next((one for one in self.orders if one.label == label and not one.hidden), None)
+        if order is None or self.draw(2):
+            return False
+        self.cancel(order.instrument)
+        return True
 
     def fill_something(self) -> None:
         """One working order fills a little; a hidden one without our knowing."""

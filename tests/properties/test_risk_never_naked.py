@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from optionwriter.core.books.account import Side
+from optionwriter.core.books.chains import Chain
+from optionwriter.core.books.facts import Action
 from optionwriter.core.decide.choosing import Proposal, proposals
 from optionwriter.core.decide.limits import Cap, Limits
-from optionwriter.core.decide.menu import MenuItem
+from optionwriter.core.decide.menu import Menu, MenuItem, OrderLeg
 from optionwriter.core.decide.risk import Approved, capacity_of, review
-from optionwriter.core.decide.strategies.base import Mode, RollParams, defaults
+from optionwriter.core.decide.strategies.base import BundleParams, Mode, RollParams, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import OptionType, parse_instrument
 from tests.core.decide.worlds import buy_back, item, sell
@@ -26,7 +30,15 @@ WIDE = replace(
     max_chains=3,
     roll=RollParams(max_debit=0.05, close_itm=0.05),
 )
-CONFIGS = (WIDE, replace(WIDE, id="second", size_share=D("0.6")))
+BUNDLES = BundleParams(wing_width=0.04, min_credit_usd=-1e6)
+CONFIGS = (
+    WIDE,
+    replace(WIDE, id="second", size_share=D("0.6")),
+    replace(WIDE, id="calls", kind="call_spread", writes=("call_spread",), bundle=BUNDLES, min_score=-9.0),
+    replace(WIDE, id="puts", kind="put_spread", writes=("put_spread",), bundle=BUNDLES, min_score=-9.0),
+    replace(WIDE, id="both", kind="strangle", writes=("covered_call", "cash_secured_put")),
+    replace(WIDE, id="round", kind="wheel", writes=("covered_call", "cash_secured_put"), size_share=D("0.5")),
+)
 LOOSE = Limits(
     max_call_chains=4,
     max_put_chains=4,
@@ -71,18 +83,60 @@ def wild(world: World, strategy_id: str) -> Proposal:
     return Proposal(strategy_id, "wild", "BTC", item(*legs, key=key, chain_id=chain_id))
 
 
+OPENS = (
+    Action.OPEN_CALL_SPREAD, Action.OPEN_PUT_SPREAD, Action.OPEN_STRANGLE, Action.ROLL_CALL_SPREAD,
+    Action.OPEN_COVERED_CALL,
+)  # fmt: skip
+
+
+def wild_bundle(world: World, strategy_id: str) -> Proposal:
+    """Two to four legs of any kind, under any action, in any chain: mostly nonsense, now and then lawful."""
+    legs: list[OrderLeg] = []
+    chains = list(world.book.open_ids)
+    for _ in range(2 + world.draw(3)):
+        chain = world.chains[("BTC", "BTC_USDC")[world.draw(2)]]
+        row = world.draw(len(chain))
+        side = (Side.SELL, Side.BUY)[world.draw(2)]
+        quote = float((chain.bid if side is Side.SELL else chain.ask)[row])
+        price = D(repr(quote)) if quote > 0 else chain.product.tick_size
+        amount = chain.product.amount_step * (1 + world.draw(10))
+        name = chain.table.names[row]
+        own = chains[world.draw(len(chains))] if chains and not world.draw(3) else ""
+        held = world.book.chains[own].open_legs if own else ()
+        closing = bool(held) and world.draw(2) == 1
+        if closing:
+            name, amount = held[0].instrument, abs(held[0].position)
+            side = Side.BUY if held[0].sold else Side.SELL
+        legs.append(OrderLeg(name, side, amount, price, price, closing, own))
+    one = replace(
+        item(*legs, key=f"{strategy_id}/bundle/{world.next_id('w')}"), action=OPENS[world.draw(len(OPENS))]
+    )
+    return Proposal(strategy_id, "wild", "BTC", one)
+
+
+def complete(menus: Sequence[Menu]) -> None:
+    """Keys are unique over a menu, and parts add up."""
+    keys = [one.key for menu in menus for one in menu.items]
+    assert len(keys) == len(set(keys))
+    for menu in menus:
+        for one in menu.items:
+            assert sum(part for _, part in one.parts) == pytest.approx(one.score)
+
+
 def cycle(world: World, limits: Limits) -> None:
     """Two strategies propose, anything is chosen, wild proposals are mixed in; what is approved is executed."""
     state = world.state()
     capacity = capacity_of(state, limits)
     wanted: list[Proposal] = []
     for config in CONFIGS:
-        menus = strategy("covered_call").propose(state, config, capacity)
+        menus = strategy(config.kind).propose(state, config, capacity)
+        complete(menus)
         keys = [one.key for menu in menus for one in menu.items]
         chosen = [keys[world.draw(len(keys))] for _ in range(world.draw(3))] if keys else []
         wanted.extend(proposals(menus, chosen))
     for _ in range(world.draw(3)):
-        wanted.insert(world.draw(len(wanted) + 1), wild(world, ("first", "second")[world.draw(2)]))
+        make = (wild, wild_bundle)[world.draw(2)]
+        wanted.insert(world.draw(len(wanted) + 1), make(world, CONFIGS[world.draw(len(CONFIGS))].id))
     result = review(state, limits, wanted)
     assert len(result.approved) + len(result.refused) == len(wanted)
     assert all(one.findings for one in result.refused)
@@ -90,6 +144,18 @@ def cycle(world: World, limits: Limits) -> None:
     for approved in result.approved:
         world.execute(approved)
         assert world.naked() == ""
+    for one in world.book.chains.values():
+        if one.strategy_type.endswith("_spread"):
+            assert wings_hold(one), one
+
+
+def wings_hold(chain: Chain) -> bool:
+    """No spread has more sold than bought, at any expiry, whatever filled."""
+    sums: dict[int, Decimal] = {}
+    for leg in chain.open_legs:
+        expiry_ms = parse_instrument(leg.instrument).expiry_ms
+        sums[expiry_ms] = sums.get(expiry_ms, D(0)) + leg.position
+    return all(total >= 0 for total in sums.values())
 
 
 def opened(one: MenuItem) -> list[tuple[str, Decimal]]:

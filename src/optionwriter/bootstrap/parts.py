@@ -39,8 +39,8 @@ EXCHANGE_FILE = "exchange.jsonl"
 EXCHANGE_FOLDER = "exchange"  # of the exchange as a process of its own
 PAPER_INSTANT_FILE = "paper.instant"  # where the paper clock stood
 VIEWS_FILE = "views.sqlite"
-KILL_FILE = "KILL"  # outlives --fresh: only a resume, or its owner, takes it away
 TOKEN_FILE = "web.token"  # the page's, which may be there first
+KILL_FILE = "KILL"  # outlives --fresh: only a resume, or its owner, takes it away
 LOG_FOLDER = "logs"
 MARK_FILE = "optionwriter.data"  # says that a folder is ours to clear
 
@@ -192,8 +192,8 @@ def prepare_folder(folder: Path, fresh: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         mark = folder / MARK_FILE
         if fresh:
-            ours = (KILL_FILE, TOKEN_FILE)
-            if any(one.name not in ours for one in folder.iterdir()) and not mark.exists():
+            early = (TOKEN_FILE, KILL_FILE)  # may be there before an agent is
+            if any(one.name not in early for one in folder.iterdir()) and not mark.exists():
                 raise BootError(
                     f"{folder} holds files that are not ours: name an empty folder with --data-dir"
                 )

@@ -12,8 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from optionwriter.core.decide.menu import GATE_CODE
+
 ROOT = Path(__file__).parents[3]
 COUNT = 100_000
+SAFEGUARDS = (
+    "roll_strike",
+    "roll_expiry",
+    "roll_dte",
+    "roll_cost",
+    "roll_credit",
+    "roll_spread",
+    "roll_cooldown",
+)
 
 
 def inputs() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -59,18 +70,26 @@ def inputs() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 def answers(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> list[list[float]]:
     """What the rules say of every row."""
     from optionwriter.core.decide.managing import Holding, ManageParams, manage
+    from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
     from optionwriter.core.decide.rules import Candidate, GateParams, gate
     from optionwriter.core.decide.scoring import ScoreParams, Tilt, score, total
 
     gates = GateParams(delta_min=0.02, delta_max=0.9, otm_min=-0.3, spread_max=0.8, linear_spread_max=0.7)
     weights, management = ScoreParams(), ManageParams()
+    before_expiry = ManageParams(roll_days=3.0, roll_otm=0.05)
+    safeguards = RollParams(max_debit=0.05, credit_only=True, min_credit=0.02, max_dte=30.0)
     found = []
     for row in rows.tolist():
         call, inverse = bool(row[0]), bool(row[1])
         candidate = Candidate(call, inverse, *row[2:13])
         holding = Holding(call, inverse, row[2], row[4], row[5], row[6], row[7], row[8], row[13], row[10])
         parts = score(candidate, Tilt(*row[14:20]), weights)
-        found.append([*gate(candidate, gates), *manage(holding, management), *parts, total(parts)])
+        near = manage(holding, before_expiry)
+        roll = Roll(call, row[2], row[3], row[5], row[17] * 20, row[16] - 0.1, row[18], row[15] * 12)
+        found.append([
+            *gate(candidate, gates), *manage(holding, management), *near, *roll_gate(roll, safeguards),
+            *parts, total(parts),
+        ])  # fmt: skip
     return found
 
 
@@ -102,9 +121,11 @@ def test_plain_and_compiled_agree() -> None:
     assert gates == set(range(10)) and verdicts == set(range(4)), (
         "the inputs must reach every gate and verdict"
     )
-    for penalty in range(15, 20):
+    assert {row[8] for row in ours} == set(range(4)) and any(row[9] == 9 for row in ours)
+    assert {row[12] for row in ours} == {0, *(GATE_CODE[name] for name in GATE_CODE if name in SAFEGUARDS)}
+    for penalty in range(23, 28):
         parts = [row[penalty] for row in ours]
         assert min(parts) < 0 and parts.count(0.0) > 100, "and each penalty, at work and idle"
     for mine, theirs in zip(ours, plain, strict=True):
-        assert mine[0] == theirs[0] and mine[4:6] == theirs[4:6]
+        assert mine[0] == theirs[0] and mine[4:6] == theirs[4:6] and mine[12] == theirs[12]
         assert mine == pytest.approx(theirs, rel=1e-12, abs=1e-12)

@@ -222,6 +222,13 @@ def test_profit_is_taken_by_closing_or_by_a_better_roll() -> None:
     assert review(state, Limits(), proposals([rolling], [roll.key])).refused == ()
 
 
+def test_a_profit_is_taken_where_nobody_bids_any_more() -> None:
+    """One tick asked, no bid: on the wire that is an absent number, and the way out is still there."""
+    last = with_column(with_column(CHAIN, "ask", SOLD, 0.0001), "bid", SOLD, float("nan"))
+    (close,) = menu_of(holding(last), replace(CONFIG, roll=RollParams(take_profit_rolls=False))).items
+    assert (close.action, close.legs[0].limit_price) == (Action.CLOSE_CALL, D("0.0001"))
+
+
 def rising(spot: float) -> tuple[Any, Menu]:
     """The market has risen to `spot`; a call is still held."""
     chain = chain_at(spot=spot, iv=0.5)

@@ -203,6 +203,38 @@ class Ledger:
             at_ms, chain, strategy,
         )  # fmt: skip
 
+    def traded(
+        self,
+        action: Action,
+        side: Side,
+        instrument: str,
+        amount: str,
+        price: str,
+        *,
+        chain: str,
+        strategy: str = "cc",
+        index: str = "93000",
+        at_ms: int = NOW,
+        reduce_only: bool = False,
+    ) -> None:
+        """One order of ours that was filled whole."""
+        label = f"CCBOT_{len(self.facts)}"
+        product_of = parse_instrument(instrument).product
+        worth = D(index) if product_of.family is Family.INVERSE else D(1)
+        intent = Intent(
+            label, "p1", 0, action, "open", instrument, side, D(amount), D(price), reduce_only, at_ms + 5_000
+        )
+        self.add(IntentPrepared(intent), at_ms, chain, strategy)
+        self.add(OrderAcknowledged(label, label + "-id"), at_ms, chain, strategy)
+        fee = trading_fee(product_of, D(amount), D(price), D(index))
+        self.add(
+            Filled(
+                label, label + "-id", label + "-t", instrument, side, D(amount), D(price),
+                -side.sign * D(amount) * D(price), fee, D(index), worth, D(price),
+            ),
+            at_ms, chain, strategy,
+        )  # fmt: skip
+
     def state(self, state: TradingState, reason: str = "kill file") -> None:
         """The agent's state changes."""
         self.add(StateChanged(state, reason, "resume"))

@@ -74,12 +74,21 @@ def later_step(
     if intent.reduce_only:  # a wing: only as far as what was sold no longer needs it
         return min(intent.amount, _wings_left(chain, option))
     before = list(zip(intents[:step], filled, strict=False))
-    if intent.side is Side.BUY:  # a roll's new wing: for what was bought back
-        closed = [amount for one, amount in before if one.reduce_only and one.side is Side.BUY]
-        return min([intent.amount, *closed])
-    if any(one.side is Side.BUY and not one.reduce_only for one, _ in before):
-        return min(intent.amount, _wings_left(chain, option))
-    return intent.amount
+    most = _after_closing(intent, before)
+    if intent.side is Side.SELL and any(one.side is Side.BUY and not one.reduce_only for one, _ in before):
+        most = min(most, _wings_left(chain, option))
+    return most
+
+
+def _after_closing(intent: Intent, before: Sequence[tuple[Intent, Decimal]]) -> Decimal:
+    """A roll opens in the proportion in which it closed: what did not close frees nothing, and whatever else is free
+    may have been given to another item."""
+    closing = [(one.amount, filled) for one, filled in before if one.reduce_only and one.side is Side.BUY]
+    amount = intent.amount
+    for wanted, filled in closing:
+        if filled < wanted:
+            amount = min(amount, intent.amount * filled / wanted)
+    return lots(parse_instrument(intent.instrument).product, amount)
 
 
 def _wings_left(chain: Chain | None, option: Instrument) -> Decimal:

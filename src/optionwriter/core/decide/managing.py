@@ -2,7 +2,7 @@
 
 Owns the order in which the reasons are asked and what each needs. Keeps: with a number missing nothing is done (and
 the reason says so); an option out of the money in its last day is left to expire; a roll is asked for here, whether
-an acceptable one exists is the menu's to find.
+an acceptable one exists is the menu's to find. Which rolls may follow each other how soon is rolling.py's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ VERDICTS = ("hold", "expire", "take_profit", "roll")
     DELTA_REACHED,
     STRIKE_NEAR,
     EXPIRING,
-) = range(9)
+    NEAR_EXPIRY,
+) = range(10)
 REASONS = (
     "nothing_due",
     "no_data",
@@ -41,8 +42,10 @@ REASONS = (
     "delta_reached",
     "strike_near",
     "expiring",
+    "near_expiry",
 )
 DEFENSIVE = (DEEP_IN_THE_MONEY, DELTA_REACHED, STRIKE_NEAR, EXPIRING)  # never put to a chooser
+URGENT = (DEEP_IN_THE_MONEY, EXPIRING)  # no cooldown holds these back: there is no time to wait
 
 
 class Holding(NamedTuple):
@@ -68,10 +71,11 @@ class ManageParams(NamedTuple):
     expire_days: float = 1.0
     expire_otm: float = 0.005
     roll_delta: float = 0.5
-    roll_otm: float = 0.0
+    roll_otm: float = 0.0  # above 0: before the strike is reached
     roll_min_days: float = 1.0
     far_itm: float = 0.10
     roll_ivrv: float = 1.0  # "IV still rich"
+    roll_days: float = 0.0  # above 0: so near its expiry an option out of the money rolls instead of expiring
 
 
 class Order(NamedTuple):
@@ -89,6 +93,8 @@ def manage(h: Holding, p: ManageParams) -> Order:
     if not (sane(h.strike) and sane(h.index_price) and abs(h.days_to_expiry) < 1e5):
         return Order(HOLD, NO_DATA, 0.0, 0.0)
     otm = out_of_the_money(h.is_call, h.strike, h.index_price)
+    if h.days_to_expiry > 0.0 and h.days_to_expiry <= p.roll_days and otm >= p.expire_otm:
+        return Order(ROLL, NEAR_EXPIRY, h.days_to_expiry, p.roll_days)
     if h.days_to_expiry <= 0.0 or (h.days_to_expiry <= p.expire_days and otm >= p.expire_otm):
         return Order(EXPIRE, LET_EXPIRE, otm, p.expire_otm)
     if not (sane(h.iv) and sane(h.realised) and h.delta >= 0.0 and h.delta <= 1.0):

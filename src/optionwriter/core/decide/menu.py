@@ -47,6 +47,11 @@ GATES = (
     "rank",
     "wing",  # the other leg of its bundle is missing
     "basis",  # below the wheel's cost basis
+    "roll_dte",
+    "roll_credit",
+    "roll_spread",
+    "roll_cover",
+    "roll_cooldown",
 )
 GATE_CODE: Mapping[str, int] = {name: code for code, name in enumerate(GATES)}
 

@@ -18,6 +18,7 @@ from optionwriter.core.decide.rules import (
     net_premium_usd,
     sane,
     trade_fee,
+    usable,
 )
 from optionwriter.core.decide.scoring import ScoreParams, net_edge, soft
 from optionwriter.core.market.black76 import price_delta_one
@@ -50,7 +51,12 @@ def net_credit_usd(c: Candidate, w: Wing) -> float:
 
 @compiled
 def spread_edge(c: Candidate, w: Wing) -> float:
-    """The sale's edge a year on its collateral (scoring.net_edge), with the wing's own: fair value less its cost."""
+    """The sale's edge a year on its collateral (scoring.net_edge), with the wing's own: fair value less its cost.
+
+    NaN where a number that it needs is missing.
+    """
+    if not (usable(c) and sane(c.bid) and sane(w.strike) and sane(w.ask)):
+        return math.nan
     years = (c.days_to_expiry if c.days_to_expiry > 0.0 else 0.0) / 365.0
     fair, _ = price_delta_one(c.forward, w.strike, years, c.realised, c.is_call)
     if c.is_inverse:

@@ -18,6 +18,7 @@ from optionwriter.core.decide.limits import Bounds
 from optionwriter.core.decide.managing import ManageParams
 from optionwriter.core.decide.menu import Menu, Size
 from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rolling import RollParams
 from optionwriter.core.decide.rules import GateParams
 from optionwriter.core.decide.scoring import ScoreParams
 from optionwriter.core.decide.state import AgentState
@@ -74,17 +75,6 @@ WRITES: Mapping[str, Writes] = {
         Family.LINEAR, OptionType.PUT, Action.OPEN_PUT_SPREAD, Action.ROLL_PUT_SPREAD, Action.CLOSE_PUT_SPREAD
     ),
 }
-
-
-class RollParams(NamedTuple):
-    """Which rolls are acceptable. Costs are shares of the collateral (a coin for a call, the strike for a put)."""
-
-    max_debit: float = 0.01
-    min_extra_days: float = 1.0
-    credit_weight: float = 0.2
-    credit_scale: float = 0.01
-    take_profit_rolls: bool = True
-    close_itm: float = 0.15  # with no acceptable roll, close when the strike is passed by more than this
 
 
 class BundleParams(NamedTuple):
@@ -185,6 +175,12 @@ class StrategyConfig:
         for name, value in self.score._asdict().items():
             if name.endswith("_weight") and value < 0:
                 raise ConfigError(f"{self.id}: score weights can't be negative, as {name} is")
+        roll = self.roll
+        if not (0 < roll.cover_cap <= 1 and roll.cooldown_hours >= 0 and roll.max_dte > 0):
+            raise ConfigError(
+                f"{self.id}: roll.cover_cap is a share above 0 and at most 1, cooldown_hours at least 0, "
+                "max_dte above 0"
+            )
         if not (0 <= self.downside.stress <= 1 and self.downside.max_drawdown >= 0):
             raise ConfigError(f"{self.id}: stress is a share from 0 to 1, max_drawdown a share of equity")
         if not 0 < self.bundle.wing_width < 1 or not 0 <= self.bundle.wing_delta < 1:
@@ -245,7 +241,7 @@ def defaults(mode: Mode, strategy_id: str = "covered_call") -> StrategyConfig:
             spread_max=0.25,
             open_interest_min=10.0,
         ),
-        roll=RollParams(max_debit=0.0),
+        roll=RollParams(max_debit=0.0, max_spread=0.30, cooldown_hours=24.0),
         downside=DownsideParams(max_drawdown=0.10),
         target_allocation={"BTC": 0.60, "ETH": 0.40, _OTHERS: 0.30},
         min_score=0.15,

@@ -35,6 +35,7 @@ from optionwriter.core.decide.strategies.holding import (
     NO_ROLL,
     ORDER_OPEN,
     Tended,
+    bounds_of,
     close_leg,
     holding_of,
     restrict,
@@ -167,7 +168,7 @@ def _best_roll(view: View, case: _Case, back: OrderLeg, tended: Tended) -> MenuI
     screened = view.screened(config.roll_gates)
     wings = pair(view, screened)
     credit = _credit(view, screened, wings, ended)
-    restrict(view, case.option, screened, credit)
+    restrict(view, case.option, screened, credit, bounds_of(view, case.chain, case.option, case.order.reason))
     scale = max(config.roll.credit_scale, 1e-9)
     bonus = np.array([config.roll.credit_weight * clamp(one / scale, -1.0, 1.0) for one in credit.tolist()])
     best: MenuItem | None = None
@@ -247,7 +248,8 @@ def _tend_wing(view: View, chain: Chain, wing: Leg, tended: Tended) -> None:
     ended = any(item.chain_id == chain.chain_id for item in tended.items)
     if excess > 0 and not ended and option.expiry_ms > view.state.at_ms:
         finish = _finish(view, chain, wing, excess)
-        unwind = _unwind(view, chain, wing, excess, finish is None)
+        # what to do when it can't be finished, else the second choice
+        unwind = _unwind(view, chain, wing, excess, 1.0 if finish is None else finish.score - 1.0)
         tended.items += [one for one in (finish, unwind) if one is not None]
         reason = FINISH if finish is not None else UNWIND if unwind is not None else "no_bid"
         due = "finish" if finish is not None else "close" if unwind is not None else VERDICTS[HOLD]
@@ -303,13 +305,12 @@ def _finishing(
     )
 
 
-def _unwind(view: View, chain: Chain, wing: Leg, excess: Decimal, due: bool) -> MenuItem | None:
-    """Selling what stands alone of the wing: the thing to do when it can't be finished."""
+def _unwind(view: View, chain: Chain, wing: Leg, excess: Decimal, score: float) -> MenuItem | None:
+    """Selling what stands alone of the wing."""
     leg = unwind_leg(view, wing, excess)
     if leg is None:
         return None
     option = parse_instrument(wing.instrument)
-    score = 1.0 if due else 0.0
     return MenuItem(
         key=f"{view.config.id}/{view.product.underlying}/unwind/{chain.chain_id}/{wing.instrument}",
         action=view.writes.closes,

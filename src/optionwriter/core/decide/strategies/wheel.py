@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 
@@ -68,10 +69,11 @@ def _menu(state: AgentState, config: StrategyConfig, capacity: Capacity, underly
     if not views:
         return Menu(config.id, config.kind, underlying, state.at_ms, (), notes=tuple(draft.notes))
     side = writes_now(turn, views)
+    basis = turn.basis if config.bundle.basis_floor else None
     for view in views:
         kind = view.writes.option_type
         mine = kind is side and not open_now
-        opening = offer(view, 0 if mine else view.config.max_chains, lambda seen: floor(seen, turn))
+        opening = offer(view, 0 if mine else config.max_chains, partial(floor, basis=basis))
         draft.items += opening.items
         if opening.items or kind not in rolled:  # each candidate once
             draft.rejected.append(opening.rejected)
@@ -95,11 +97,10 @@ def holds_a_lot(view: View) -> bool:
     return view.capacity.free(view.product.settlement_currency) >= view.product.min_amount * each
 
 
-def floor(screened: Screen, turn: Turn) -> None:
-    """Fails calls below the cost basis at `basis`."""
+def floor(screened: Screen, basis: Decimal | None) -> None:
+    """Fails calls below the cost basis at `basis`; none where there is no basis."""
     table = screened.chain.table
     for row in np.flatnonzero(screened.gate == PASSED).tolist():
-        basis = turn.basis
         strike = float(table.strike[row])
         if basis is not None and bool(table.is_call[row]) and strike < basis:
             fail(screened, row, "basis", strike, float(basis), strike / float(basis) - 1.0)
