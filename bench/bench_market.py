@@ -8,6 +8,7 @@ import numpy as np
 
 from bench import Row, best_seconds
 from optionwriter.core.market.context import build_context
+from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, product
 from optionwriter.core.market.listing import Listing
@@ -31,6 +32,7 @@ def _history() -> PriceHistory:
 def run() -> list[Row]:
     """13,000 hourly candles; a new interval of the path is an hour of 600 grid steps."""
     history = _history()
+    past = Past(history.candles, history.volatility_index, history.at_ms)
     path = BridgePath.of_candles(1, "BTC", history.candles)
     hours = iter(range(HOURS))
     warm = path.start_ms + 7
@@ -44,6 +46,11 @@ def run() -> list[Row]:
             best_seconds(lambda: build_context(history, history.at_ms)) * 1e3,
             "ms",
             0.3,
+        ),
+        Row(
+            "Pump and crash risk of a new day, 13,000 candles",
+            best_seconds(lambda: event_risks.__wrapped__(past), 5) * 1e3,
+            "ms",
         ),
         Row(
             "Path: one price, new interval",

@@ -45,8 +45,8 @@ def test_a_near_miss_in_the_environment_is_refused_but_others_variables_are_not(
 
 
 def test_a_part_that_is_not_built_yet_is_refused_by_name(tmp_path: Path) -> None:
-    assert "TRAINING_MODE in the environment: that part is not built yet" in refused(
-        tmp_path, {"TRAINING_MODE": "1"}
+    assert "LLM_ENABLED in the environment: that part is not built yet" in refused(
+        tmp_path, {"LLM_ENABLED": "1"}
     )
 
 

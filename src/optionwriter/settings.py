@@ -38,12 +38,6 @@ NOT_YET = frozenset(
     [
         "MANAGE_EXTERNAL_POSITIONS",
         "POSITION_RECONCILE_ACTION",
-        "TRAINING_MODE",
-        "TRAINING_STRATEGIES",
-        "TRAINING_PROFILE_MODE",
-        "TRAINING_MAX_CALLS_PER_EXPIRY",
-        "MAX_CALLS_PER_UNDERLYING_TRAINING",
-        "EXPLORE_EPSILON",
         "LLM_ENABLED",
         "LLM_MODEL_NAME",
         "OPENAI_API_KEY",
@@ -123,9 +117,55 @@ class Settings(BaseModel):
         "limits", "Short put notional of a coin: USD, or % of equity.", "100%"
     )
     max_chains_per_underlying: int = _in("limits", "Chains of each option type on a coin.", 1, ge=0, le=1)
+    max_chains_total: int = _in(
+        "limits", "Open chains of the account, both types, all coins.", 8, ge=0, le=1_000
+    )
+    max_lots_per_order: int = _in(
+        "limits", "Largest order that opens, in the product's smallest amounts.", 1_000, ge=1, le=1_000_000
+    )
+    max_total_short_notional: CapText = _in(
+        "limits", "Short notional in all, calls and puts: USD, or % of equity.", "200%"
+    )
+    max_covered_share: Annotated[Decimal, Field(ge=0, le=1)] = _in(
+        "limits", "Share of a coin's cash that calls may cover, 0 to 1.", Decimal(1)
+    )
+    max_vega_usd: Positive = _in(
+        "limits", "Vega of all short options, USD a volatility point.", Decimal(5_000)
+    )
+    max_stress_loss: CapText = _in(
+        "limits", "Loss of all short options at the stress: USD, or % of equity.", "50%"
+    )
+    stress_spot_pct: Annotated[Decimal, Field(ge=0, lt=100)] = _in(
+        "limits", "The stress moves every index up and down by this, percent.", Decimal(20)
+    )
+    stress_vol_points: Annotated[Decimal, Field(ge=0, le=500)] = _in(
+        "limits", "The stress raises every volatility by this, points.", Decimal(15)
+    )
     max_data_age_sec: int = _in("limits", "Older market or account data decides nothing.", 30, ge=1, le=3_600)
     max_price_deviation_pct: Percent = _in(
         "limits", "Order prices further from the mark are refused, percent of mark.", 50.0
+    )
+
+    explore_epsilon: Share = _in(
+        "exploration", "Share of decisions drawn by chance from the menu; research only.", 0.0
+    )
+    explore_seed: int = _in("exploration", "Seed of those draws.", 1, ge=0)
+
+    training_mode: bool = _in(
+        "training", "Build ladders of calls at minimum size; local and testnet only.", False
+    )
+    training_strategies: tuple[str, ...] = _in(
+        "training", "Instances that train, comma-separated; default: all enabled that write calls.", ()
+    )
+    training_profile_mode: Literal["single", "ladder"] = _in(
+        "training", "single: one call a profile a loop on each coin; ladder: up to its max_legs.", "ladder"
+    )
+    training_max_calls_per_expiry: int = _in(
+        "training", "Calls on a coin at one expiry date.", 3, ge=1, le=100
+    )
+    max_calls_per_underlying_training: int = _in("training", "Calls on a coin.", 6, ge=1, le=100)
+    training_profiles_file: Path | None = _in(
+        "training", "Profiles (TOML); default: the shipped config/profiles.toml.", None
     )
 
     data_dir: Path = _in("files", "Ledger, local exchange and logs live here.", Path("var/run"))
@@ -162,6 +202,15 @@ class Settings(BaseModel):
             return tuple(part.strip().upper() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("training_strategies", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
     @field_validator("web_token")
     @classmethod
     def _long(cls, value: SecretStr) -> SecretStr:
@@ -183,6 +232,20 @@ class Settings(BaseModel):
             least, most = getattr(self, low), getattr(self, high)
             if least is not None and most is not None and least > most:
                 raise ValueError(f"{low.upper()} is above {high.upper()}: swap them")
+        return self
+
+    @model_validator(mode="after")
+    def _in_their_place(self) -> Settings:
+        if self.explore_epsilon > 0 and self.mode == "production":
+            raise ValueError(
+                f"EXPLORE_EPSILON={self.explore_epsilon} under MODE=production: trades by chance belong to research; "
+                "set EXPLORE_EPSILON=0 or MODE=research"
+            )
+        if self.training_mode and self.deribit_env == "mainnet":
+            raise ValueError(
+                "TRAINING_MODE=true with DERIBIT_ENV=mainnet: training lifts limits and is for the local exchange and "
+                "testnet; set TRAINING_MODE=false or DERIBIT_ENV=testnet"
+            )
         return self
 
 
@@ -322,7 +385,7 @@ def shown(settings: Settings, name: str) -> str:
     if isinstance(value, SecretStr):
         return "(set, not shown)" if value.get_secret_value() else "(not set)"
     if value is None:
-        return "(default of MODE)" if name != "strategies_file" else "(shipped)"
+        return "(shipped)" if name.endswith("_file") else "(default of MODE)"
     if isinstance(value, tuple):
         return ",".join(str(one) for one in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,6 +6,7 @@ test gets a context of its own, signed in or not.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,7 @@ from scripts.browser import SKIPPED, NoBrowserError, is_left_out, needed
 
 from tests.browser.crafted import Crafted
 from tests.browser.demo import Demo
+from tests.browser.frozen import Publication, taken
 from tests.browser.watched import WIDTHS, Watched
 
 # Names of other machines have no address here, whatever a page may ask for.
@@ -76,10 +78,24 @@ def opened(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="package")
 def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The running demo, both coins with an open position and one closed."""
-    with Demo(tmp_path_factory.mktemp("demo")) as running:
-        running.until_it_trades()
-        yield running
+    """The running demo, both coins with an open and a closed position when it begins."""
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    demo.prepare()
+    with demo:
+        demo.until_it_trades()
+        yield demo
+
+
+@pytest.fixture(scope="package")
+def publication(demo: Demo) -> Publication:
+    """One publication of the demo, taken while both coins had a position."""
+    return taken(demo.folder / "data")
+
+
+@pytest.fixture
+def frozen(publication: Publication) -> Publication:
+    """The publication, to be changed."""
+    return copy.deepcopy(publication)
 
 
 @pytest.fixture

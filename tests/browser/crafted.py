@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap import KILL_FILE, VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from optionwriter.web.app import create_app
-from optionwriter.web.server import RunningWeb, listen, url_of
+from optionwriter.web.server import RunningWeb, listen
+from optionwriter.web.token import login_link
 
 TOKEN = "a-token-for-tests-of-32-letters-"
 NOW_MS = 1_800_000_000_000
@@ -22,26 +22,47 @@ class Crafted:
     """`with Crafted(folder) as page`: it serves; `publish` changes what it shows, `age_s` how old that looks."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.age_s = 2.0
+        self.kill = KillFile(folder / KILL_FILE)
         self._sink = ViewStore(folder / VIEWS_FILE, lambda: NOW_MS)
-        source = ViewStore(folder / VIEWS_FILE, lambda: NOW_MS + int(self.age_s * 1000))
-        signs_in = "token" in inspect.signature(create_app).parameters
-        more: dict[str, Any] = {"kill": None, "token": TOKEN} if signs_in else {}
-        listener = listen("127.0.0.1", 0)
-        self.base = url_of(listener)
-        self.link = f"{self.base}login?token={TOKEN}" if signs_in else self.base
-        self._server = RunningWeb(create_app(source, **more), listener)
-        self._thread = threading.Thread(target=self._server.run)
+        self._port = 0
+        self._server: RunningWeb | None = None
+        self.start()
 
     def __enter__(self) -> Crafted:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stop()
-        self._thread.join(20)
+        self.stop()
         self._sink.close()
-        assert not self._thread.is_alive(), "the page's server did not stop"
+
+    @property
+    def base(self) -> str:
+        """The page's address."""
+        return f"http://127.0.0.1:{self._port}/"
+
+    @property
+    def link(self) -> str:
+        """The address that signs in."""
+        return login_link(self.base, TOKEN)
+
+    def start(self) -> None:
+        """Serves; again, after a stop, under the same address."""
+        source = ViewStore(self.folder / VIEWS_FILE, lambda: NOW_MS + int(self.age_s * 1000))
+        listener = listen("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self._server = RunningWeb(create_app(source, kill=self.kill, token=TOKEN), listener)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serves no more."""
+        if self._server is not None:
+            self._server.stop()
+            self._thread.join(20)
+            assert not self._thread.is_alive(), "the page's server did not stop"
+        self._server = None
 
     def publish(self, views: Mapping[str, object], entries: Sequence[FeedEntry] = ()) -> None:
         """Publishes; fails where the store refuses."""

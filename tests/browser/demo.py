@@ -1,8 +1,13 @@
-"""The real demo: exchange, agent and page as processes, started as a user does, faster and from a fixed instant."""
+"""The real demo: exchange, agent and page as processes, started as a user does.
+
+It first runs through some exchange days at full speed, so that positions have opened and closed, then goes on from
+there at a pace at which a page can be read: from a fixed instant and seed, the same positions every time.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +16,33 @@ import httpx2
 
 from tests.cli.house import House
 
-PACE = {"LOCAL_SPEED": "3600", "LOOP_INTERVAL_SEC": "3600", "LOCAL_SEED": "1"}  # an exchange hour a second
+SAME = {"LOOP_INTERVAL_SEC": "7200", "LOCAL_SEED": "1", "LOCAL_START": "2026-01-01T00:00:00Z"}
+FAST = {**SAME, "LOCAL_SPEED": "100000"}
+PACE = {**SAME, "LOCAL_SPEED": "3600"}  # a cycle in two seconds
+DAYS = "3.5"  # to noon, when the new day's positions are open
+START_S = 120
 COINS = frozenset(("BTC", "ETH"))
 
 
 class Demo(House):
     """`with Demo(folder) as demo`: it runs, on ports that were free, until it is left."""
 
-    def __init__(self, folder: Path, **changes: str) -> None:
-        super().__init__(folder, "--fresh", **{**PACE, **changes})
+    def __init__(self, folder: Path, *arguments: str, **changes: str) -> None:
+        super().__init__(folder, *arguments, **{**PACE, **changes})
+
+    def prepare(self, days: str = DAYS) -> None:
+        """Lets the first days pass. Before it is entered."""
+        done = subprocess.run(
+            [*self._command, "--fresh", "--no-web", "--days", days],
+            cwd=self.folder,
+            env={**self._environment, **FAST},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=START_S,
+        )
+        assert done.returncode == 0, done.stdout
 
     @property
     def link(self) -> str:
@@ -36,30 +59,30 @@ class Demo(House):
     @property
     def headers(self) -> Mapping[str, str]:
         """What a program shows to be let in."""
-        _, found, token = self.link.partition("token=")
-        return {"Authorization": f"Bearer {token}"} if found else {}
+        return {"Authorization": f"Bearer {self.link.partition('token=')[2]}"}
 
-    def ask(self, path: str) -> Any:
-        """What the API answers, None before it does."""
-        try:
-            answer = httpx2.get(
-                self.base + path.lstrip("/"), headers=self.headers, timeout=10, trust_env=False
-            )
-        except httpx2.HTTPError:
-            return None
-        return answer.json() if answer.status_code == 200 else None
+    def until_it_trades(self) -> None:
+        """Returns once a cycle has gone through, both coins have an open position, and both have closed ones."""
+        self.until("two cycles", lambda: len(self.cycles()) > 1, START_S)
+        self.until("open positions on both coins", lambda: self.coins("open") >= COINS, START_S)
+        self.until("closed positions on both coins", lambda: self.coins("closed") >= COINS, START_S)
 
-    def until_it_trades(self, seconds: float = 120) -> None:
-        """Returns once both coins have had a position open, and one has closed."""
-        self.until("open positions on both coins", lambda: self._coins("open") >= COINS, seconds)
-        self.until("closed positions on both coins", lambda: self._coins("closed") >= COINS, seconds)
-        self.until("an open position again", lambda: self._coins("open"), seconds)
+    def positions(self, which: str) -> list[Any]:
+        """Open or closed positions, as the API tells them."""
+        return list((self.ask(f"/api/positions/bot/{which}") or {}).get("positions", ()))
 
-    def _coins(self, which: str) -> set[str]:
-        answer = self.ask(f"/api/positions/bot/{which}") or {}
-        return {one["underlying"] for one in answer.get("positions", ())}
+    def coins(self, which: str) -> set[str]:
+        """On which coins."""
+        return {one["underlying"] for one in self.positions(which)}
+
+    def version(self) -> int:
+        """The publication's number."""
+        return int((self.ask("/status") or {}).get("version", 0))
 
     def state(self) -> str | None:
         """ACTIVE, REDUCING or HALTED, as /status says."""
-        answer = self.ask("/status") or {}
-        return (answer.get("agent") or {}).get("state")
+        return ((self.ask("/status") or {}).get("agent") or {}).get("state")
+
+    def ask_raw(self, path: str, **headers: str) -> httpx2.Response:
+        """One request, without the token unless it is given."""
+        return httpx2.get(self.base + path.lstrip("/"), headers=headers, timeout=10, trust_env=False)

@@ -1,20 +1,261 @@
-"""The page over the running demo: who is let in, and that nothing on it is wrong in either theme and width."""
+"""The page over the running demo: nothing wrong with it in either theme and width, and each control does its work."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.demo import Demo
 
 pytestmark = pytest.mark.slow
+DAYS_OF_A_TEST = 0.4  # ten seconds at the demo's pace
+MARK = "window.__mark = 'the same page'"
+IS_SAME = "window.__mark === 'the same page'"
+
+
+def values(table: Locator, column: int) -> list[str]:
+    """What a column is sorted by, from top to bottom."""
+    cells = table.locator(f"tbody tr > :nth-child({column + 1})")
+    found: list[str] = cells.evaluate_all("cells => cells.map(cell => cell.dataset.v)")
+    return found
+
+
+def ids(page: Page, selector: str) -> set[str]:
+    found: list[str] = page.locator(selector).evaluate_all("all => all.map(one => one.dataset.testid)")
+    return set(found)
+
+
+def lasting(demo: Demo) -> str:
+    """The id of an open position that is not settled while a test looks at it."""
+
+    def found() -> str:
+        held = [one for one in demo.positions("open") if one["days_to_expiry"] > DAYS_OF_A_TEST]
+        return str(held[-1]["position_id"]) if held else ""
+
+    return str(demo.until("a position of some days", found, 90))
 
 
 @pytest.mark.parametrize("width", ["wide", "phone"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_is_wrong_with_the_page(demo: Demo, opened: Open, theme: str, width: str) -> None:
     seen = opened(demo.link, width, theme)
-    expect(seen.page.get_by_text("LOCAL", exact=True).first).to_be_visible()
+    page = seen.page
+    for name, text in (("badge-env", "LOCAL"), ("badge-mode", "LIVE"), ("badge-state", "ACTIVE")):
+        expect(page.get_by_test_id(name)).to_contain_text(text)
+    expect(page.get_by_test_id("heartbeat")).to_contain_text(re.compile(r"Last cycle \d+ s\s+ago"))
+    expect(page.get_by_test_id("stale-banner")).to_have_count(0)
+    for coin in ("BTC", "ETH"):
+        card = page.get_by_test_id(f"underlying-{coin}")
+        expect(card).to_contain_text("Volatility index")
+        expect(card).to_contain_text(re.compile("bull|sideways|bear"))
+    expect(page.get_by_test_id("equity-chart").locator("canvas").first).to_be_visible()
+    expect(page.locator("#equity-legend")).to_contain_text(re.compile(r"Equity \d{3},\d{3}\.\d\d USD"))
+    page.locator("[data-testid^=decision-] summary").first.click()
+    expect(page.locator("[data-testid^=decision-][open]").first).to_contain_text("Reasoning")
     seen.assert_fits()
+    seen.assert_accessible()
+    seen.assert_clean()
+
+
+def test_what_the_page_shows_is_what_the_api_tells(demo: Demo, opened: Open) -> None:
+    page = opened(demo.link).page
+    told = demo.positions("closed")
+    shown = page.get_by_test_id("closed-positions").locator("tbody tr[data-testid]")
+    assert {one["position_id"] for one in told} >= {
+        name.removeprefix("position-")
+        for name in shown.evaluate_all("all => all.map(one => one.dataset.testid)")
+    }
+    one = told[-1]  # the oldest: it stays as it is
+    row = page.get_by_test_id("closed-positions").get_by_test_id(f"position-{one['position_id']}")
+    pnl = float(one["realized_pnl_abs"])
+    expect(row).to_contain_text(f"{pnl:+,.6f}".replace("-", "−"))
+    expect(row).to_contain_text(one["legs"][-1]["instrument"])
+    expect(row).to_contain_text(one["closed_at"][:10])
+    totals = (demo.ask("/api/positions/bot/closed") or {})["totals"]
+    assert {total["currency"] for total in totals} == {"BTC", "ETH"}
+    expect(page.get_by_test_id("closed-positions").locator("tfoot tr")).to_have_count(2)
+
+
+def test_the_colours_turn_and_are_remembered(demo: Demo, opened: Open) -> None:
+    page = opened(demo.link, theme="dark").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    button = page.get_by_test_id("theme-toggle")
+    expect(button).to_have_accessible_name("Colours: as the system")
+    button.click()
+    expect(button).to_have_accessible_name("Colours: light")
+    light = page.evaluate(ground)
+    assert light != dark
+    page.reload()
+    expect(page.get_by_test_id("theme-toggle")).to_have_accessible_name("Colours: light")
+    assert page.evaluate(ground) == light
+    page.get_by_test_id("theme-toggle").click()
+    assert page.evaluate(ground) == dark
+
+
+def test_tables_sort_by_keyboard_and_keep_their_order_over_a_refresh(demo: Demo, opened: Open) -> None:
+    page = opened(demo.link).page
+    table = page.get_by_test_id("closed-positions")
+    head = table.get_by_role("button", name="Realised")
+    column = 6
+
+    def sorted_by(way: str) -> None:
+        expect(table.locator("th[aria-sort]:not([aria-sort=none])")).to_have_attribute("aria-sort", way)
+        found = [float(one) for one in values(table, column)]
+        assert len(found) > 1 and found == sorted(found, reverse=way == "descending")
+
+    head.focus()
+    page.keyboard.press("Enter")
+    sorted_by("ascending")
+    expect(head).to_be_focused()
+    page.keyboard.press("Space")
+    sorted_by("descending")
+    before = demo.version()
+    demo.until("two more cycles", lambda: demo.version() > before + 1)
+    sorted_by("descending")
+    expect(head).to_be_focused()
+    page.reload()
+    sorted_by("descending")
+
+
+def test_equity_is_shown_in_dollars_and_in_each_coin(demo: Demo, opened: Open) -> None:
+    page = opened(demo.link).page
+    switch, legend = page.get_by_test_id("equity-switch"), page.locator("#equity-legend")
+    chosen = switch.get_by_role("radio", checked=True)
+    expect(chosen).to_have_text("USD")
+    switch.get_by_role("radio", name="BTC").click()
+    expect(legend).to_contain_text(re.compile(r"Equity \d\.\d{6} BTC.*Holding 2\.000000 BTC"))
+    page.keyboard.press("ArrowRight")
+    expect(chosen).to_have_text("ETH")
+    expect(chosen).to_be_focused()
+    expect(legend).to_contain_text(re.compile(r"Holding 20\.000000 ETH"))
+    told = demo.ask("/api/equity")
+    assert len(told["at_ms"]) > 5
+    assert all(len(one["equity"]) == len(told["at_ms"]) for one in told["currencies"].values())
+
+
+def test_a_position_opens_to_its_legs_fills_and_payoff(demo: Demo, opened: Open) -> None:
+    seen = opened(demo.link)
+    page = seen.page
+    name = lasting(demo)
+    row = page.get_by_test_id("open-positions").get_by_test_id(f"position-{name}")
+    told = demo.ask(f"/api/positions/bot/{name}")
+    row.locator("a").click()
+    panel = page.get_by_test_id("position-detail")
+    expect(panel.get_by_role("heading", level=2)).to_be_focused()
+    for text in ("Legs", "Fills", "Cash flows", "Fees", told["position"]["legs"][0]["instrument"]):
+        expect(panel).to_contain_text(text)
+    expect(panel).to_contain_text(told["position"]["legs"][0]["label"])
+    picture = panel.get_by_test_id("payoff").locator("svg")
+    strike = f"{float(told['position']['strike']):,.0f}"
+    expect(picture).to_have_attribute("aria-label", re.compile(rf"in USD.*strike {strike}"))
+    panel.get_by_role("radio", name=told["position"]["currency"]).click()
+    expect(picture).to_have_attribute("aria-label", re.compile(f"in {told['position']['currency']}"))
+    seen.assert_accessible()
+    assert page.url.endswith(f"#position/{name}")
+    page.keyboard.press("Escape")
+    expect(panel).not_to_be_visible()
+    assert "#" not in page.url
+    expect(row.locator("a")).to_be_focused()
+    page.go_back()  # to the address with the position
+    expect(panel).to_be_visible()
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(panel).not_to_be_visible()
+    seen.assert_clean()
+
+
+def test_a_closed_position_opens_too_also_by_its_address(demo: Demo, opened: Open) -> None:
+    one = demo.positions("closed")[-1]
+    seen = opened(demo.link)
+    seen.page.goto(f"{demo.base}#position/{one['position_id']}")
+    panel = seen.page.get_by_test_id("position-detail")
+    expect(panel).to_contain_text("Realised")
+    expect(panel).to_contain_text(one["legs"][0]["instrument"])
+    seen.page.keyboard.press("Escape")
+    seen.page.goto(f"{demo.base}#position/of-nobody")
+    expect(panel).to_contain_text("There is no position of-nobody")
+
+
+def test_decisions_open_to_their_reasons_and_filter(demo: Demo, opened: Open) -> None:
+    seen = opened(demo.link)
+    page = seen.page
+    told = demo.ask("/api/decisions?limit=20")["decisions"]
+    strategies = {one["strategy_id"] for one in told}
+    page.locator("#decision-filter select[name=only]").select_option("actions")
+    expect(page).to_have_url(re.compile(r"\?only=actions$"))
+    feed = page.get_by_test_id("decisions")
+    expect(feed.locator(".decision.idle").first).not_to_be_attached()
+    first = feed.locator("[data-testid^=decision-]").first
+    expect(first).to_contain_text(re.compile("open|roll|close", re.IGNORECASE))
+    first.locator("summary").click()
+    expect(first).to_contain_text("Reasoning")
+    expect(first.locator("table.scores .pick").first).to_have_text("chosen")
+    expect(first).to_contain_text("Rejected, by the first gate that failed")
+    expect(first).to_contain_text("Nearest misses")
+    expect(first.locator("table", has_text="Orders")).to_contain_text("filled")
+    seen.assert_accessible()
+    page.reload()
+    expect(page.locator("#decision-filter select[name=only]")).to_have_value("actions")
+    page.locator("#decision-filter select[name=only]").select_option("all")
+    one = sorted(strategies)[0]
+    page.locator("#decision-filter select[name=strategy]").select_option(one)
+    expect(page).to_have_url(re.compile(rf"\?strategy={one}$"))
+    expect(feed.locator(".what > .quiet", has_not_text=one)).to_have_count(0)
+    expect(feed.locator("[data-testid^=decision-]").first).to_be_visible()
+    seen.assert_clean()
+
+
+def test_the_rules_in_force_are_those_of_the_api(demo: Demo, opened: Open) -> None:
+    page = opened(demo.link).page
+    rules = page.get_by_test_id("rules")
+    for one in demo.ask("/api/strategy-status")["strategies"]:
+        expect(rules).to_contain_text(one["strategy_id"])
+        gates = one["gates"]
+        expect(rules).to_contain_text(f"{gates['delta_min']:g} – {gates['delta_max']:g}")
+    expect(rules).to_contain_text("Margin used")
+    expect(rules).to_contain_text("Never naked")
+
+
+def test_the_page_goes_with_the_agent_and_what_is_open_stays_open(demo: Demo, opened: Open) -> None:
+    seen = opened(demo.link)
+    page = seen.page
+    page.evaluate(MARK)
+    decision = page.get_by_test_id("decisions").locator("[data-testid^=decision-]").first
+    name = decision.get_attribute("data-testid")
+    decision.locator("summary").press("Enter")
+    mine = page.get_by_test_id(str(name))
+    expect(mine).to_contain_text("Reasoning")
+    expect(mine.locator("summary")).to_be_focused()
+    when = page.get_by_test_id("heartbeat").locator("time")
+    begun, known = when.get_attribute("datetime"), ids(page, "[data-testid^=decision-]")
+    for _ in range(2):
+        before = when.get_attribute("datetime")
+        assert before is not None
+        expect(when).not_to_have_attribute("datetime", before)  # moved on by itself
+    assert str(when.get_attribute("datetime")) > str(begun)
+    assert ids(page, "[data-testid^=decision-]") - known  # newer ones came in above
+    assert page.evaluate(IS_SAME), "the page was loaded anew"
+    expect(mine).to_have_attribute("open", "")
+    expect(mine).to_contain_text("Reasoning")
+    expect(mine.locator("summary")).to_be_focused()
+    seen.assert_clean()
+
+
+def test_an_open_position_stays_open_and_is_kept_fresh(demo: Demo, opened: Open) -> None:
+    seen = opened(demo.link)
+    page = seen.page
+    page.goto(f"{demo.base}#position/{lasting(demo)}")
+    page.evaluate(MARK)
+    panel = page.get_by_test_id("position-detail")
+    expect(panel.get_by_role("heading", level=2)).to_be_focused()
+    close = page.get_by_role("button", name="Close", exact=True)
+    close.focus()
+    before = demo.version()
+    demo.until("two more cycles", lambda: demo.version() > before + 1)
+    expect(panel.get_by_test_id("payoff")).to_be_visible()
+    expect(close).to_be_focused()
+    assert page.evaluate(IS_SAME)
     seen.assert_clean()

@@ -4,6 +4,7 @@ from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
     LEDGER_FILE,
@@ -29,10 +30,13 @@ __all__ = [
     "CapturedDesk",
     "Desktop",
     "Diagnosis",
+    "ExplainError",
     "Level",
     "config_path",
     "demo_account",
     "examine",
+    "explain_decision",
+    "explain_dry_spell",
     "hold_folder",
     "kill_switch",
     "open_local_exchange",

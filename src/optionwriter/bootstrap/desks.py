@@ -225,6 +225,7 @@ def desk_of(
     parts = DECISIONS_PER_PART if nap_ms is None else 1
     sink = DecisionFiles(settings.data_dir / LOG_FOLDER, settings.candidate_retention_days, parts)
     stack.callback(lambda: sink.close(clock.now_ms()))
+    seats = seats_of(settings)
     return Desk(
         clock=clock,
         market=market,
@@ -232,9 +233,9 @@ def desk_of(
         recorder=recorder,
         sink=sink,
         kill=kill_switch(settings),
-        seats=seats_of(settings),
+        seats=seats,
         products=products_of(settings),
-        limits=limits_of(settings),
+        limits=limits_of(settings, seats),
         label_prefix=settings.managed_client_id_prefix,
         order_validity_ms=settings.order_validity_sec * 1_000,
         mode=mode_of(settings),

@@ -14,6 +14,8 @@ from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
+from optionwriter.cli.explain import explain
+from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -24,8 +26,12 @@ app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
 app.command()(run)
 app.command()(exchange)
+app.command()(explain)
 app.command()(up)
 app.command()(web)
+app.command()(kill)
+app.command()(resume)
+app.command()(status)
 app.command()(doctor)
 
 

@@ -65,7 +65,7 @@ def up(
     ] = None,
     web: Annotated[bool, typer.Option("--web/--no-web", help="With or without the page.")] = True,
 ) -> None:
-    """The whole house: the local exchange (unless DERIBIT_ENV names another), the agent, and the status page."""
+    """The whole house: the local exchange (unless DERIBIT_ENV names another), the agent, and the Live page."""
     with told(SettingsError, BootError, SupervisionError, TokenError):
         given = {"local_port": port, "web_port": web_port, "data_dir": data_dir}
         loaded, name = load_preset(preset, given)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import view_source
+from optionwriter.bootstrap import kill_switch, view_source
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
@@ -37,7 +37,9 @@ def web(
                 soft_wrap=True,
             )
         token = web_token(settings.data_dir, settings.web_token.get_secret_value())
-        app = create_app(view_source(settings), kill=None, token=token, loopback_only=loopback)
+        app = create_app(
+            view_source(settings), kill=kill_switch(settings), token=token, loopback_only=loopback
+        )
 
         def say(url: str) -> None:
             out.print(f"Live page: {login_link(url, token)}", markup=False, soft_wrap=True)

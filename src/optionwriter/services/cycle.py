@@ -140,12 +140,13 @@ def observe(desk: Desk) -> AgentState:
     """Everything a decision may rest on, read now. Errors: MarketUnavailableError, BrokerUnavailableError."""
     chains = {code: desk.market.chain(code) for code in desk.products}
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
-    now = desk.clock.now_ms()
+    histories = {name: desk.market.history(name) for name in underlyings}
+    account = desk.broker.account()
+    now = desk.clock.now_ms()  # after all was read, however long it took: nothing is from the future
     contexts = {
-        name: with_chains(build_context(desk.market.history(name), now), chains.values())
-        for name in underlyings
+        name: with_chains(build_context(histories[name], now), chains.values()) for name in underlyings
     }
-    return build_state(now, desk.broker.account(), desk.recorder.book, chains, contexts)
+    return build_state(now, account, desk.recorder.book, chains, contexts)
 
 
 def with_book(state: AgentState, desk: Desk) -> AgentState:

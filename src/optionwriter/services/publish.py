@@ -29,7 +29,13 @@ from optionwriter.core.report.views import (
 from optionwriter.ports import FeedEntry, ViewSink
 from optionwriter.services.agent import Timing
 from optionwriter.services.cycle import CycleReport, Desk
-from optionwriter.services.published.decisions import DECISIONS, decision_entries, strategies
+from optionwriter.services.published.decisions import (
+    DECISIONS,
+    Realized,
+    decision_entries,
+    realized,
+    strategies,
+)
 from optionwriter.services.published.positions import (
     DETAIL,
     Opened,
@@ -91,6 +97,7 @@ class _Closed:
     key: object = None  # what of the book they were read from
     found: dict[str, ClosedPosition] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
+    realized: dict[str, Realized] = field(default_factory=dict)  # by strategy
     detailed: frozenset[str] | None = None  # those whose own view stands in the store; None: who knows
 
     def latest(self) -> list[str]:
@@ -176,7 +183,7 @@ class Publisher:
         }
         views |= self._closed_views(desk.recorder, book)
         views |= self._details(desk.recorder, report, held)
-        views[STRATEGIES] = strategies(report, tuple(self._closed.found.values()))
+        views[STRATEGIES] = strategies(report, self._closed.realized)
         self._waiting += decision_entries(desk.mode, report)
         return views
 
@@ -200,6 +207,7 @@ class Publisher:
             fall = Drawdown(worst=self._ended[name]) if name in self._ended else None
             closed.found[name] = closed_position(over[name], book.mode, fall)
             closed.rows[name] = position(closed.found[name])
+        closed.realized = realized(closed.found.values())
         latest = closed.latest()
         detailed = frozenset(latest[:MOST_DETAILED])
         views: dict[str, object] = {

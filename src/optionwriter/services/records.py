@@ -14,6 +14,7 @@ from optionwriter.core.decide.choosing import NOTHING, Choice
 from optionwriter.core.decide.menu import Menu, MenuItem, Rejection
 from optionwriter.core.decide.risk import Review
 from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.view import forecast_volatility
 from optionwriter.core.report.candidates import candidate_columns
 from optionwriter.core.report.decision import DecisionRecord, Diagnostics, Row
 from optionwriter.services.execute import Decision, Execution
@@ -114,6 +115,8 @@ def choice_row(each: Proposed) -> Row:
         "support": choice.support,
         "explored": choice.explored,
         "note": choice.note,
+        "min_score": each.seat.choice.min_score,
+        "gates": each.seat.config.gates._asdict(),
         "draws": [
             {
                 "underlying": one.underlying,
@@ -135,6 +138,9 @@ def state_row(state: AgentState) -> Row:
         "equity_usd": state.equity_usd,
         "balances": {one.currency: one.balance for one in state.account.currencies},
         "spot": {name: one.index for name, one in state.underlyings.items()},
+        "forecast_volatility": {
+            name: forecast_volatility(one.context) for name, one in state.underlyings.items()
+        },
         "positions": [
             {
                 "instrument": one.option.name,
@@ -159,6 +165,8 @@ def item_row(item: MenuItem) -> Row:
         "score": item.score,
         "parts": dict(item.parts),
         "mandatory": item.mandatory,
+        "value": item.value,
+        "threshold": item.threshold,
         "metrics": item.metrics._asdict(),
         "legs": [
             {

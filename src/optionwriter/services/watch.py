@@ -36,8 +36,8 @@ class Watch:
     def look(self) -> bool:
         """Obeys; True when something changed, so that a cycle should follow at once. Errors: LedgerError."""
         before = self._desk.recorder.book.seq
-        self._told(self._obey_commands, "a command could not be obeyed")
-        changed = self._told(self._see_kill, "the kill switch could not be obeyed whole")
+        obeyed = self._told(self._obey_commands, "a command could not be obeyed")
+        changed = obeyed | self._told(self._see_kill, "the kill switch could not be obeyed whole")
         return changed or self._desk.recorder.book.seq != before
 
     def _told(self, action: Callable[[], bool], what: str) -> bool:
@@ -59,15 +59,14 @@ class Watch:
             self._notice(text)
 
     def _obey_commands(self) -> bool:
-        if self._commands is None:
-            return False
-        for command in self._commands.pending_commands():
+        obeyed = False
+        for command in () if self._commands is None else self._commands.pending_commands():
             if command != self._obeyed:
                 self._obey(command)
-                self._obeyed = command
-            if not self._commands.done(command.id):
-                return True  # the next one waits until this one is done for certain
-        return False
+                self._obeyed, obeyed = command, True
+            if self._commands is None or not self._commands.done(command.id):
+                break  # the next one waits until this one is done for certain
+        return obeyed
 
     def _obey(self, command: Command) -> None:
         """Does what is asked. Errors: OSError when the switch can't be written."""

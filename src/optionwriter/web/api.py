@@ -8,12 +8,18 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi import Path as InPath
 
 from optionwriter.ports import ViewSource
-from optionwriter.services.publish import CLOSED, DECISIONS, HEARTBEAT, OPEN, STATUS, STRATEGIES
+from optionwriter.services.publish import (
+    CLOSED,
+    DECISIONS,
+    DETAIL,
+    EQUITY,
+    HEARTBEAT,
+    OPEN,
+    STATUS,
+    STRATEGIES,
+)
 from optionwriter.web import schemas
 from optionwriter.web.freshness import freshness
-
-EQUITY = "equity-curve"
-POSITION = "position/"  # followed by the position's id
 
 _NONE = Annotated[schemas.NoQuery, Query()]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -55,8 +61,8 @@ def api(source: ViewSource) -> APIRouter:
     )
     def position(position_id: Annotated[str, InPath(max_length=100)], _: _NONE) -> Any:
         """One position of the bot, open or closed: its fills and cash flows, and its picture at expiry."""
-        seen = source.snapshot(HEARTBEAT, POSITION + position_id)
-        found: Any = seen.views.get(POSITION + position_id)
+        seen = source.snapshot(HEARTBEAT, DETAIL + position_id)
+        found: Any = seen.views.get(DETAIL + position_id)
         if found is None:
             raise HTTPException(404, f"there is no position {position_id}: see /api/positions/bot/open")
         return {**freshness(seen), **found}

@@ -27,19 +27,27 @@ class Commands:
         self._source, self._kill, self._now_ms = source, kill, now_ms
 
     def give(self, kind: str, reason: str) -> int | None:
-        """The command's id; None for a kill that is engaged where no agent has run yet. Errors: ViewsError."""
+        """The command's id; None for a kill that is engaged where no agent has run yet.
+
+        Errors: ViewsError; OSError when the switch could not be engaged (the agent is asked all the same).
+        """
         at_ms = self._now_ms()
-        engaged = False
-        if kind == "kill" and self._kill is not None:
-            self._kill.engage(reason, BY, at_ms)
-            engaged = True
         log.warning("command from the page", kind=kind, reason=reason)
+        if kind != "kill" or self._kill is None:
+            return self._source.command(kind, reason, at_ms)
+        try:
+            self._kill.engage(reason, BY, at_ms)
+        finally:
+            left = self._left(kind, reason, at_ms)
+        return left
+
+    def _left(self, kind: str, reason: str, at_ms: int) -> int | None:
+        """The command's id; None where it can't be left: the switch itself is what counts."""
         try:
             return self._source.command(kind, reason, at_ms)
-        except ViewsError:
-            if engaged:
-                return None
-            raise
+        except ViewsError as error:
+            log.warning("kill not left for the agent", error=str(error))
+            return None
 
 
 def commands(given: Commands) -> APIRouter:

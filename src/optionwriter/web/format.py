@@ -51,9 +51,9 @@ def amount(value: Any, currency: str, signed: bool = False) -> str:
     return places(value, 2 if currency in DOLLARS else COIN_PLACES, signed)
 
 
-def price(value: Any, currency: str = "USD") -> str:
-    """An option's price: dollars to the cent, coin as quoted, four places at least."""
-    if currency in DOLLARS:
+def price(value: Any, currency: str) -> str:
+    """An option's price: USDC to the cent, coin as quoted, four places at least (a row in USD holds either)."""
+    if currency in DOLLARS - {"USD"}:
         return places(value)
     text = exact(value, COIN_PLACES)
     whole, point, rest = text.partition(".")

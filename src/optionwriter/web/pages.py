@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from optionwriter.web import format as shown
-from optionwriter.web.words import label, unit
+from optionwriter.web.words import SHARE, label, unit
 
 HERE = Path(__file__).resolve().parent
 FILTERS = ("places", "exact", "amount", "price", "strike", "percent", "points", "sign", "short", "utc", "day",
@@ -36,11 +36,21 @@ class Pages:
             lstrip_blocks=True,
         )
         self._env.filters.update({name: getattr(shown, name) for name in FILTERS})
-        self._env.filters.update(label=label, unit=unit, json=_json)
+        self._env.filters.update(label=label, unit=unit, measure=_measure, json=_json)
 
     def render(self, template: str, **values: Any) -> HTMLResponse:
         """The page, or a part of one."""
         return HTMLResponse(self._env.get_template(template).render(**values))
+
+
+def _measure(value: Any, name: str) -> str:
+    """A value in the unit that its name says; a word as it is."""
+    if isinstance(value, str) and shown.number_of(value) is None:
+        return shown.words(value)
+    kind = unit(name)
+    if kind == SHARE:
+        return shown.percent(value)
+    return f"{shown.short(value)} {kind}".strip()
 
 
 def _json(value: Any) -> str:

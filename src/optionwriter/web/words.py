@@ -32,6 +32,9 @@ LABELS = {
     "volatility_rank_1y": "Rank, 1 y",
     "realised_7d": "Realised, 7 d",
     "realised_30d": "Realised, 30 d",
+    "range_volatility_7d": "High–low volatility, 7 d",
+    "distance_50d": "From 50 d average",
+    "distance_200d": "From 200 d average",
     "return_1d": "1 d",
     "return_7d": "7 d",
     "return_30d": "30 d",
@@ -39,19 +42,24 @@ LABELS = {
     "cash_secured_put": "Cash-secured put",
     "cross": "crosses the spread",
 }
+SHARE = "share"  # a fraction, shown as percent
 UNITS = {
-    "dte": "d", "days": "d", "otm": "share", "otm_pct": "%", "ivrv": "×", "premium_usd": "USD", "spread": "share",
-    "linear_spread": "share", "open_interest": "coins", "bid_size": "coins",
+    "dte": "d", "days": "d", "otm": SHARE, "otm_pct": "%", "ivrv": "×", "premium_usd": "USD", "spread": SHARE,
+    "linear_spread": SHARE, "open_interest": "coins", "bid_size": "coins",
 }  # fmt: skip
 ENDS = (
     ("_usd", "USD"),
     ("_pct", "%"),
     ("_days", "d"),
     ("days", "d"),
-    ("_share", "share"),
+    ("_share", SHARE),
     ("_yield", "a year"),
     ("_delta", "Δ"),
 )
+
+
+SHORT = {"otm": "OTM", "itm": "ITM", "ivrv": "IV ÷ RV", "iv": "IV", "dte": "DTE", "rv": "RV"}
+FRACTIONS = ("realised", "range_volatility", "distance_", "return_", "pump", "crash", "drawdown")
 
 
 def label(name: object) -> str:
@@ -60,7 +68,8 @@ def label(name: object) -> str:
     found = LABELS.get(text)
     if found is None:
         plain = text.replace("_usd", "").replace("_pct", "").replace("_", " ").strip()
-        found = plain[:1].upper() + plain[1:]
+        found = " ".join(SHORT.get(word, word) for word in plain.split())
+        found = found[:1].upper() + found[1:]
     return found
 
 
@@ -69,4 +78,6 @@ def unit(name: object) -> str:
     text = str(name)
     if text in UNITS:
         return UNITS[text]
+    if text.startswith(FRACTIONS):
+        return SHARE
     return next((word for end, word in ENDS if text.endswith(end)), "")

@@ -205,3 +205,22 @@ def test_another_process_sees_whole_publications_while_one_writes_and_is_killed(
     after = ViewStore(path, lambda: 0)
     assert after.publish({"a": 0}) and after.version() == left.version + 1
     after.close()
+
+
+def test_a_view_without_a_body_is_dropped(path: Path, writer: ViewStore) -> None:
+    writer.publish({"a": 1, "b": 2})
+    writer.publish({"a": None, "never": None, "c": 3})
+    assert reader(path).snapshot("a", "b", "c", "never").views == {"b": 2, "c": 3}
+
+
+def test_a_file_that_was_deleted_is_made_anew_and_asks_for_everything(path: Path, writer: ViewStore) -> None:
+    """The writer's own connection would go on writing to what nobody can find."""
+    assert writer.publish({"a": 1}, said(range(1)))
+    path.unlink()
+    with capture_logs() as logs:
+        assert writer.pending_commands() == ()
+        assert writer.publish({"b": 2}) is False, "all of it must come again"
+        assert writer.publish({"a": 1, "b": 2})
+    assert [one["event"] for one in logs] == ["view file gone or replaced"]
+    assert reader(path).snapshot("a", "b").views == {"a": 1, "b": 2}
+    assert reader(path).command("kill", "x", 5) == 1 and len(writer.pending_commands()) == 1

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optionwriter.core.market.context import MarketContext, Regime, build_context, regime_of
+from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
+from optionwriter.core.market.touch import HORIZON_DAYS
 from tests.shared_data import shared
 
 START = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -55,11 +57,42 @@ def test_by_hand() -> None:
     span, body = 0.01 + 2 * math.log(1.01), 0.01
     expected = math.sqrt(0.5 * span**2 - (2 * math.log(2) - 1) * body**2) * year
     assert context.range_volatility_7d == pytest.approx(expected)
+    assert context.range_volatility_30d == pytest.approx(expected)
     assert context.distance_50d == pytest.approx(0.0, abs=1e-12), (
         "every midnight closes an odd hour: the high"
     )
     assert context.regime is Regime.SIDEWAYS
     assert math.isnan(context.volatility_index) and math.isnan(context.volatility_rank_1y)
+
+
+def test_risk_between_the_horizons() -> None:
+    """Linear in the root of the days, from nothing at 0; at a horizon its own; after the last the last's."""
+    curve = tuple(days / 100.0 for days in HORIZON_DAYS)
+    context = MarketContext(
+        "BTC", START, 0.4, 0.4, pump_curve=curve, crash_base_curve=(*curve[:-1], math.nan)
+    )
+    for days in HORIZON_DAYS:
+        assert context.pump_risk(days) == pytest.approx(days / 100.0)
+    assert context.pump_risk(0) == 0.0 and context.pump_risk(0.25) == pytest.approx(0.005)
+    share = (math.sqrt(6) - math.sqrt(5)) / (math.sqrt(7) - math.sqrt(5))
+    assert context.pump_risk(6) == pytest.approx(0.05 + share * 0.02)
+    assert context.pump_risk(61) == context.pump_risk(1e9) == 0.6
+    assert context.crash_base(45) == pytest.approx(0.45) and math.isnan(context.crash_base(46))
+    assert math.isnan(context.crash_base(90))
+    assert all(math.isnan(one) for one in (context.pump_risk(-1), context.pump_risk(math.nan)))
+    assert math.isnan(context.crash_risk(7)) and math.isnan(context.pump_base(7))
+
+
+def test_pump_and_crash_reach_the_context() -> None:
+    at_ms = START + 400 * MS_PER_DAY
+    context = build_context(FULL, at_ms)
+    pump, crash = event_risks(Past(FULL.candles, FULL.volatility_index, at_ms))
+    assert (context.pump_curve, context.crash_base_curve) == (pump.curve, crash.base)
+    row = HORIZON_DAYS.index(30)
+    assert (context.crash_30d, context.pump_base_30d) == (crash.curve[row], pump.base[row])
+    best = max((one for one in pump.skills[HORIZON_DAYS.index(7)]), key=lambda one: one.score / one.error)
+    assert (context.pump_skill_7d, context.pump_skill_error_7d) == (best.score, best.error)
+    assert context.pump_risk(7) == pytest.approx(context.pump_7d) and context.event_share == 0.10
 
 
 def test_returns_and_averages_of_a_steady_climb() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.facts import (
     Action,
+    Adopted,
     Body,
     Deposited,
     Fact,
@@ -19,7 +20,7 @@ from optionwriter.core.books.facts import (
 )
 from optionwriter.core.books.ledger import replay
 from optionwriter.core.books.pnl import Both, Prices, chain_pnl
-from optionwriter.core.report.upside import UpsideLedger
+from optionwriter.core.report.upside import UpsideLedger, upside_of
 
 D = Decimal
 CALL, HIGHER = "BTC-30JAN26-100000-C", "BTC-27FEB26-120000-C"
@@ -67,6 +68,10 @@ def folded(facts: Facts) -> UpsideLedger:
         one
     ) in found.chains():  # what is kept less what is given up is the books' own total, to the last digit
         chain = book.chains[one.chain_id]
+        trades = [
+            fact.body for fact in facts.all if isinstance(fact.body, Filled) and fact.chain_id == one.chain_id
+        ]
+        assert upside_of(chain, trades) == (one.given_up, one.kept)
         if not chain.open_legs:
             assert one.net == chain_pnl(chain, Prices({}, {})).total
     return found
@@ -152,3 +157,12 @@ def test_totals_are_by_strategy_underlying_and_type_and_facts_count_once() -> No
     assert [(one.strategy_id, one.underlying, one.option_type, one.chains) for one in found.totals()] == [
         ("income", "BTC", "call", 1), ("income", "ETH", "put", 1), ("other", "BTC", "call", 1)]  # fmt: skip
     assert found.totals()[0].given_up.coin == D("0.2") and found.totals()[2].kept.coin == D("0.02")
+
+
+def test_a_position_that_was_taken_over_is_no_trade_and_is_closed_like_any() -> None:
+    facts = Facts()
+    facts.add(Adopted(CALL, D(-1), D("0.02"), D(98_000)), "a1", "income")
+    facts.trade("a1", CALL, Side.BUY, "1", "0.075", "104000", closes=True)
+    one = folded(facts).of("a1")
+    assert one is not None and one.given_up.coin == D("0.03846154")
+    assert one.kept.coin == D("0.02") - (D("0.075") - D("0.03846154"))

@@ -22,6 +22,7 @@ from optionwriter.core.report.decisions import decision_view, plain, status_view
 from optionwriter.core.report.views import (
     account_view,
     closed_positions,
+    external_positions,
     observe,
     open_positions,
     totals,
@@ -74,6 +75,31 @@ def test_an_open_position_in_coin_and_dollars() -> None:
     assert one.execution_mode == "live"
     assert one.days_to_expiry == pytest.approx(11.833, abs=0.001)
     assert totals((one,))[0].pnl_abs == D("-0.003")
+
+
+def test_fees_and_premium_of_an_open_position_need_no_price() -> None:
+    for chain in (CHAIN, with_column(CHAIN, "mark", SOLD, float("nan"))):
+        (one,) = open_positions(seen(sold_one(), chain))
+        assert (one.fees, one.fees_usd) == (D("-0.0003"), D("-27.9"))  # at 93,000
+        assert (one.net_premium, one.net_premium_usd) == (D("0.0047"), D("437.1"))
+
+
+def test_what_is_not_ours_is_valued_apart() -> None:
+    bought = "BTC-17JAN26-90000-P"
+    chain = with_column(CHAIN, "mark", bought, 0.002)
+    cash = currency("BTC", "1.0047", options_value="-0.004", initial="0.2")
+    state = state_of(
+        chain, account=account(cash, positions={SOLD: "-1.5", bought: "2"}), book=sold_one().book
+    )
+    calls, puts = external_positions(state)
+    assert (calls.instrument, calls.amount, calls.mark) == (SOLD, D("-0.5"), D("0.008"))
+    assert (calls.worth, calls.worth_usd, calls.currency) == (D("-0.004"), D("-380"), "BTC")  # at 95,000
+    assert (puts.option_type, puts.strike, puts.worth) == ("put", 90_000, D("0.004"))
+    state = state_of(
+        with_column(CHAIN, "mark", bought, float("nan")), account=account(cash, positions={bought: "2"})
+    )
+    (unknown,) = external_positions(state)
+    assert (unknown.amount, unknown.mark, unknown.worth, unknown.worth_usd) == (2, None, None, None)
 
 
 def test_without_a_mark_the_position_is_there_and_its_result_is_not() -> None:

@@ -139,10 +139,13 @@ def verify_ledger(path: Path) -> LedgerSummary:
         return _summary(db, path)
 
 
-def read_ledger(path: Path) -> Iterator[Fact]:
-    """A ledger's facts, each proven, without becoming its writer; an agent may be running. Raises LedgerError."""
+def read_ledger(path: Path) -> tuple[Fact, ...]:
+    """Every fact, proven, without becoming the ledger's writer; an agent may be running. Raises LedgerError."""
+    if not path.exists():
+        raise LedgerError(f"there is no ledger at {path}")
     with closing(_connect(path, read_only=True)) as db:
-        yield from _proven(path, *_view(db, path, 0), 0)
+        head, rows = _view(db, path, 0)
+        return tuple(_proven(path, head, rows, 0))
 
 
 class _Lock:

@@ -19,6 +19,7 @@ from optionwriter.core.decide.exposure import Short
 from optionwriter.core.decide.figures import CODES, UNITS, Figure, limit_of, readings
 from optionwriter.core.decide.limits import Bounds, Code, Finding, Limits
 from optionwriter.core.decide.menu import MenuItem, OrderLeg
+from optionwriter.core.decide.newrisk import slots_taken
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.instruments import Instrument, OptionType, expiry_code, parse_instrument
 
@@ -64,7 +65,7 @@ def _sums(
 
 def chain_counts(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
     """Chains of the account and of the strategy, all underlyings and types together; rolls stay in their chain."""
-    more = new_chains(proposal.item)
+    more = len(slots_taken(desk, proposal))
     if not more:
         return
     owner = proposal.strategy_id
@@ -77,8 +78,8 @@ def chain_counts(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
 
 
 def expiry_chains(desk: Desk, proposal: Proposal) -> Iterator[Finding]:
-    """Calls on an underlying by expiry date. A roll may go where it must: defence is not held to it."""
-    if proposal.item.chain_id:
+    """Calls on an underlying by expiry date. A defensive roll may go where it must: it is not held to it."""
+    if proposal.item.mandatory:
         return
     most = desk.limits.max_calls_per_expiry
     for leg in sold_to_open(proposal.item):
@@ -204,10 +205,3 @@ def calls_at(desk: Desk, underlying: str, expiry_ms: int) -> int:
 def sold_to_open(item: MenuItem) -> list[OrderLeg]:
     """The item's legs that sell to open."""
     return [leg for leg in item.legs if leg.side is Side.SELL and not leg.reduce_only]
-
-
-def new_chains(item: MenuItem) -> int:
-    """How many chains the item opens: one for each type of option that it sells, none when it has its chain."""
-    if item.chain_id:
-        return 0
-    return len({parse_instrument(leg.instrument).option_type for leg in sold_to_open(item)})

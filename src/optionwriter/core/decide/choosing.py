@@ -60,11 +60,13 @@ class Choice:
         return math.prod(sum(chance > 0 for chance in one.chances.values()) for one in self.draws)
 
     def chance(self, underlying: str, key: str) -> float:
-        """How likely the key was; NaN where the chooser does not say."""
+        """How likely the key was to be chosen. Without draws nothing was left to chance: 1 or 0."""
+        if not self.draws:
+            return 1.0 if key in self.keys else 0.0
         for one in self.draws:
             if one.underlying == underlying:
                 return one.chances.get(key, 0.0)
-        return float("nan")
+        return math.nan
 
 
 Chooser = Callable[[Sequence[Menu], ChoiceParams], Choice]

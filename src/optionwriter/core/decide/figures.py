@@ -128,8 +128,11 @@ def limit_of(state: AgentState, bounds: Bounds, figure: Figure) -> Decimal:
 
 
 def uses(state: AgentState, shorts: Iterable[Short], bounds: Bounds, stress: Stress) -> list[Use]:
-    """How much of each limit is used, the worst of its sides; in the order of the bounds, then by subject."""
-    worst: dict[Figure, Decimal] = {}
+    """How much of each limit is used, the worst of its sides; in the order of the bounds, then by subject.
+
+    A limit of which nothing is used is there too, except those of single expiries.
+    """
+    worst = dict.fromkeys(_standing(state, bounds), _ZERO)
     for figure, value in readings(state, shorts, bounds, stress).items():
         whole = figure._replace(side="")
         worst[whole] = max(value, worst.get(whole, _ZERO))
@@ -138,3 +141,21 @@ def uses(state: AgentState, shorts: Iterable[Short], bounds: Bounds, stress: Str
         Use(figure, worst[figure], limit_of(state, bounds, figure))
         for figure in sorted(worst, key=lambda one: (order.index(one.name), one.subject))
     ]
+
+
+def _standing(state: AgentState, bounds: Bounds) -> Iterator[Figure]:
+    """The figures that are there whatever is held."""
+    coins = tuple(state.underlyings)
+    subjects = {
+        "max_call_notional_per_underlying": coins,
+        "max_put_notional_per_underlying": coins,
+        "max_net_delta_abs": coins,
+        "max_covered_share": tuple(one for one in coins if state.account.currency(one) is not None),
+        "max_margin_used_pct": tuple(one.currency for one in state.account.currencies),
+        "max_total_short_notional": (ACCOUNT,),
+        "max_vega_usd": (ACCOUNT,),
+        "max_stress_loss": (ACCOUNT,),
+    }
+    for name, _ in bounds.stated():
+        for subject in subjects.get(name, ()):
+            yield Figure(name, subject)

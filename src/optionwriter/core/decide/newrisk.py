@@ -12,7 +12,6 @@ from decimal import Decimal
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import OrderStatus, live_orders, open_chains
 from optionwriter.core.decide import exposure
-from optionwriter.core.decide.budgets import BUDGETS
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.cover import cover_of
 from optionwriter.core.decide.desk import Check, Desk, claims_of, longs_after, shorts_after
@@ -141,7 +140,6 @@ NEW_RISK: tuple[Check, ...] = (
     net_delta,
     expiry_exposure,
     notional,
-    *BUDGETS,
 )
 
 

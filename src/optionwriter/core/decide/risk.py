@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.decide import exposure
-from optionwriter.core.decide.budgets import Room, room_of
+from optionwriter.core.decide.budgets import BUDGETS, Room, room_of
 from optionwriter.core.decide.bundles import bundle_shape
 from optionwriter.core.decide.checks import ALWAYS, shape, trading_state
 from optionwriter.core.decide.choosing import Proposal
@@ -158,7 +158,7 @@ def judge(desk: Desk, proposal: Proposal) -> tuple[Finding, ...]:
         return findings
     findings += _ask(desk, proposal, (bundle_shape, *ALWAYS))
     if proposal.item.opening_leg is not None:
-        findings += _ask(desk, proposal, NEW_RISK)
+        findings += _ask(desk, proposal, (*NEW_RISK, *BUDGETS))
     return findings
 
 

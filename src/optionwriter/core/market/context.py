@@ -26,6 +26,7 @@ from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS
 HOURS_PER_YEAR = 365 * 24
 _OLDEST_PRICE_MS = 6 * MS_PER_HOUR
 _LEAST_SHARE = 0.8  # of a window's hours or days that must be there
+_LOOKBACKS = np.array([0, 1, 7, 30], dtype=np.int64)  # days: the spot, and what the returns start from
 _RANK_DAYS = 365
 _LEAST_RANK_DAYS = 300
 
@@ -44,10 +45,14 @@ class MarketContext:
     """One underlying at one instant. Returns, volatilities, distances and the rank are fractions; NaN is missing.
 
     `spot` USD. `return_*`: spot / the price that long before, less 1. `realised_*`: close to close, hourly, a year's
-    (365 d); at least 80 % of the window's hours. `range_volatility_7d`: Garman-Klass on hourly candles, likewise.
+    (365 d); at least 80 % of the window's hours. `range_volatility_*`: Garman-Klass on hourly candles, likewise.
     `distance_50d`, `distance_200d`: spot / the mean of the last 50 and 200 daily closes (00:00 UTC), less 1; at least
     80 % of them. `volatility_index`: percent points, not older than 36 h. `volatility_rank_1y`: where it lies
     between the lowest (0) and highest (1) of the last 365 days, of which at least 300 must be known.
+    From the chain (core/market/term_structure): `atm_iv_*`, `term_slope_30_7` (the longer over the shorter),
+    `risk_reversal_*`, `butterfly_*`. Of pump and crash (core/market/event_risk): probability, `base` rate, the Brier
+    `skill` of the leading predictor and its standard `error`; the curves lie over HORIZON_DAYS (core/market/touch).
+    Formulas, sources and charts: docs/market-context.md.
     """
 
     underlying: str
@@ -130,8 +135,10 @@ def _on(curve: tuple[float, ...], days: float) -> float:
 def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
     """The context at `at_ms` from what had happened by then, even where `history` knows more."""
     candles = _closed(history.candles, at_ms)
-    spot = _price_at(candles, at_ms)
-    daily = _daily_closes(candles, at_ms, 200)
+    midnights = MS_PER_DAY * (at_ms // MS_PER_DAY - np.arange(200, dtype=np.int64))
+    prices = _prices_at(candles, np.concatenate([at_ms - MS_PER_DAY * _LOOKBACKS, midnights]))
+    spot, day, week, month = (float(one) for one in prices[: len(_LOOKBACKS)])
+    daily = prices[len(_LOOKBACKS) :]  # the latest first
     average_50, average_200 = _average(daily[:50]), _average(daily)
     level, rank = _volatility(history.volatility_index, at_ms)
     return MarketContext(
@@ -140,9 +147,9 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
         realised_7d=_realised(candles, at_ms, 7),
         realised_30d=_realised(candles, at_ms, 30),
         spot=spot,
-        return_1d=spot / _price_at(candles, at_ms - MS_PER_DAY) - 1.0,
-        return_7d=spot / _price_at(candles, at_ms - 7 * MS_PER_DAY) - 1.0,
-        return_30d=spot / _price_at(candles, at_ms - 30 * MS_PER_DAY) - 1.0,
+        return_1d=spot / day - 1.0,
+        return_7d=spot / week - 1.0,
+        return_30d=spot / month - 1.0,
         range_volatility_7d=_garman_klass(candles, at_ms, 7),
         distance_50d=spot / average_50 - 1.0,
         distance_200d=spot / average_200 - 1.0,
@@ -198,10 +205,6 @@ def _prices_at(candles: Candles, instants: I64) -> F64:
     return np.where((rows >= 0) & (age <= _OLDEST_PRICE_MS), candles.close[found], np.nan)
 
 
-def _price_at(candles: Candles, at_ms: int) -> float:
-    return float(_prices_at(candles, np.array([at_ms], dtype=np.int64))[0])
-
-
 def _window(candles: Candles, at_ms: int, days: int) -> int:
     """The first row of the candles that closed in (at - days, at]."""
     return int(np.searchsorted(candles.open_ms, at_ms - days * MS_PER_DAY - MS_PER_HOUR, side="right"))
@@ -231,12 +234,6 @@ def _garman_klass(candles: Candles, at_ms: int, days: int) -> float:
     body = np.log(candles.close[first:] / candles.open[first:])
     variance = 0.5 * span * span - (2.0 * math.log(2.0) - 1.0) * body * body
     return math.sqrt(max(float(variance.mean()), 0.0) * HOURS_PER_YEAR)
-
-
-def _daily_closes(candles: Candles, at_ms: int, days: int) -> F64:
-    """The prices at the last `days` midnights (UTC) by then, the latest first."""
-    last = at_ms // MS_PER_DAY
-    return _prices_at(candles, MS_PER_DAY * (last - np.arange(days, dtype=np.int64)))
 
 
 def _average(daily: F64) -> float:

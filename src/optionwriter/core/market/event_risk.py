@@ -7,8 +7,9 @@ that to the share of events (Mincer and Zarnowitz 1969), its slope drawn to 0 as
 
 - walk-forward: the value of a day rests on windows that were over by then, so a skill is always out of sample
 - windows overlap: each counts 1 / days; the skill's standard error is Newey and West's over twice the horizon
-- a predictor is used where its skill (Brier's, against the base rate of the same day) exceeds its standard error,
-  the one with the highest ratio; else the probability is the base rate
+- skill is Brier's against the base rate of the same day. Of the predictors the one whose skill is the most standard
+  errors z above 0 leads; where z > 1, and enough windows were scored to believe that error, the probability lies
+  1 - 1 / z^2 of the way from the base rate to the leader's (James and Stein's weight); else it is the base rate
 - a longer window holds the shorter, so a curve never falls with the horizon
 """
 
@@ -38,6 +39,7 @@ PREDICTORS = ("index", "realised", "mix")
 _REALISED_DAYS = 30
 _LEAST_DAYS = 24  # of them
 _OLDEST_INDEX_MS = MS_PER_DAY * 3 // 2
+LEAST_SCORED = 20  # windows that do not overlap, before a predictor is used
 _PULL = 0.05  # windows x variance of the predictor: at a spread of 0.1, as strong as five windows
 _STEEPEST = 1.5
 _BARRIERS = (math.log1p(EVENT_SHARE), math.log1p(-EVENT_SHARE))  # of pump and crash
@@ -53,6 +55,11 @@ class Skill(NamedTuple):
     score: float
     error: float
     windows: int
+
+    @property
+    def weight(self) -> float:
+        """What share of the way from the base rate to its probability is warranted: 0 at one standard error."""
+        return max(0.0, 1.0 - (self.error / self.score) ** 2) if self.score > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,10 @@ def _parkinson(bars: DailyBars) -> F64:
 
 def _sums(values: F64) -> F64:
     """Sums of the first 0, 1, ... n values."""
-    return np.concatenate([[0.0], np.cumsum(values)])
+    found = np.empty(len(values) + 1)
+    found[0] = 0.0
+    np.cumsum(values, out=found[1:])
+    return found
 
 
 def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> EventRisk:
@@ -185,13 +195,14 @@ def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> Ev
         for name, volatility in volatilities.items():
             raw = touch_probability(volatility * math.sqrt(days / 365.0), barrier)
             forecast = _calibrated(raw, happened, days)
-            scored.append(_skill(name, forecast, base, happened, days))
+            scored.append(skill_of(name, forecast, base, happened, days))
             now[name] = _last(forecast)
         best = max(scored, key=_ratio)
-        use = _ratio(best) > 1.0 and not math.isnan(now[best.predictor])
+        ahead = now[best.predictor]
+        weight = 0.0 if math.isnan(ahead) or best.windows < LEAST_SCORED * days else best.weight
         bases.append(_last(base))
-        curve.append(now[best.predictor] if use else bases[-1])
-        chosen.append(best.predictor if use else "")
+        curve.append(bases[-1] + weight * (ahead - bases[-1]) if weight else bases[-1])
+        chosen.append(best.predictor if weight else "")
         skills.append(tuple(scored))
     return EventRisk(_rising(curve), _rising(bases), tuple(skills), tuple(chosen))
 
@@ -231,15 +242,18 @@ def _calibrated(raw: F64, events: F64, days: int) -> F64:
     x, y = np.where(known, x, 0.0), np.where(known, events, 0.0)
     windows = _sums(known.astype(np.float64))[over]
     count = np.maximum(windows, 1.0)
-    mean_x, mean_y = _sums(x)[over] / count, _sums(y)[over] / count
-    spread = np.maximum(_sums(x * x)[over] / count - mean_x * mean_x, 0.0)
-    slope = (_sums(x * y)[over] / count - mean_x * mean_y) / (spread + _PULL * days / count)
+    mean_x, mean_y, mean_xx, mean_xy = (_sums(one)[over] / count for one in (x, y, x * x, x * y))
+    spread = np.maximum(mean_xx - mean_x * mean_x, 0.0)
+    slope = (mean_xy - mean_x * mean_y) / (spread + _PULL * days / count)
     line = mean_y + np.clip(slope, 0.0, _STEEPEST) * (raw - mean_x)
     return np.where(windows >= LEAST_WINDOWS * days, np.clip(line, 0.0, 1.0), np.nan)
 
 
-def _skill(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:
-    """1 - Brier(forecast) / Brier(base), on the days that know all three."""
+def skill_of(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:
+    """1 - Brier(forecast) / Brier(base) over windows of `days`, on the starts that know all three; (n,) or longer.
+
+    Source: Brier (1950); the error is that of a ratio, by the delta method.
+    """
     forecast, base = forecast[: len(events)], base[: len(events)]
     known = ~np.isnan(forecast + base + events)
     windows = int(np.count_nonzero(known))

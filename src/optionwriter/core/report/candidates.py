@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from optionwriter.core.decide.choosing import Choice
 from optionwriter.core.decide.menu import GATES, Menu, Rejected
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, OptionChain
 from optionwriter.core.market.instruments import MS_PER_DAY, parse_instrument
 
 Column = Sequence[object] | NDArray[np.generic]
@@ -36,7 +36,7 @@ def candidate_columns(
             option = parse_instrument(leg.instrument)
             chain = state.chain(option.product.code)
             row = chain.table.row_of.get(leg.instrument) if chain else None
-            quotes = _quotes(chain, row) if chain is not None and row is not None else (_NAN,) * 5
+            quotes = _quotes(chain, row) if chain is not None and row is not None else (_NAN,) * len(_QUOTED)
             dte = option.days_to_expiry(state.at_ms)
             _add(
                 rows,
@@ -62,8 +62,18 @@ def candidate_columns(
 
 _NAMES = (
     "underlying", "instrument", "key", "chosen", "gate", "value", "threshold", "distance", "score", "dte",
-    "propensity", "bid", "ask", "mark", "iv", "forward",
+    "propensity", "bid", "ask", "mark", "iv", "forward", "bid_size", "open_interest",
 )  # fmt: skip
+
+
+_QUOTED = _NAMES[-7:]
+
+
+def _quoted(chain: OptionChain) -> tuple[F64, ...]:
+    """The columns of _QUOTED."""
+    return (
+        chain.bid, chain.ask, chain.mark, chain.mark_iv, chain.forward, chain.bid_size, chain.open_interest,
+    )  # fmt: skip
 
 
 def _add(rows: dict[str, list[object]], head: tuple[object, ...], quotes: tuple[float, ...]) -> None:
@@ -72,8 +82,7 @@ def _add(rows: dict[str, list[object]], head: tuple[object, ...], quotes: tuple[
 
 
 def _quotes(chain: OptionChain, row: int) -> tuple[float, ...]:
-    columns = (chain.bid, chain.ask, chain.mark, chain.mark_iv, chain.forward)
-    return tuple(float(column[row]) for column in columns)
+    return tuple(float(column[row]) for column in _quoted(chain))
 
 
 def _add_rejected(rows: dict[str, list[object]], menu: Menu, part: Rejected, state: AgentState) -> None:
@@ -91,9 +100,5 @@ def _add_rejected(rows: dict[str, list[object]], menu: Menu, part: Rejected, sta
     rows["dte"] += ((part.table.expiry_ms[where] - state.at_ms) / MS_PER_DAY).tolist()
     rows["propensity"] += [0.0] * count
     shown = chain if chain is not None and chain.table.names == part.table.names else None
-    for name, values in zip(
-        ("bid", "ask", "mark", "iv", "forward"),
-        (shown.bid, shown.ask, shown.mark, shown.mark_iv, shown.forward) if shown else (None,) * 5,
-        strict=True,
-    ):
+    for name, values in zip(_QUOTED, _quoted(shown) if shown else (None,) * len(_QUOTED), strict=True):
         rows[name] += values[where].tolist() if values is not None else [_NAN] * count

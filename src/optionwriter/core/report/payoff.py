@@ -161,9 +161,9 @@ def _root(result: _Line, left: Decimal, right: Decimal, hyperbolic: bool) -> Dec
 
 def _grid(spot: Decimal, strikes: Sequence[Decimal], breakevens: Sequence[Decimal]) -> tuple[Decimal, ...]:
     """Even steps that hold everything that matters, with strikes and near breakevens among them."""
-    low, high = min(spot, *strikes), max(spot, *strikes)
+    low, high = min((spot, *strikes)), max((spot, *strikes))
     near = [one for one in breakevens if low / 2 < one < high * 2]
-    low, high = min(low, *near) * (1 - _ROOM), max(high, *near) * (1 + _ROOM)
+    low, high = min((low, *near)) * (1 - _ROOM), max((high, *near)) * (1 + _ROOM)
     step = (high - low) / (POINTS - 1)
     even = {(low + step * place).quantize(_grain(low)) for place in range(POINTS)}
     return tuple(sorted({*even, *strikes, *near}))

@@ -12,11 +12,13 @@ A fold over the ledger's facts. Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Protocol
 
 from optionwriter.core.books.account import Side
+from optionwriter.core.books.chains import Chain, FlowKind
 from optionwriter.core.books.facts import Adopted, Fact, Filled, Settled
 from optionwriter.core.books.pnl import Both
 from optionwriter.core.books.settlement import payoff
@@ -102,7 +104,7 @@ class UpsideLedger:
         held = self._held.get(key, _ZERO)
         if isinstance(body, Filled):
             signed = body.side.sign * body.amount
-            gone = beyond_strike(body, held)
+            gone = beyond_strike(body.instrument, body.side, body.amount, body.price, body.index, held)
             flow, after = body.cash - body.fee, held + signed
         elif isinstance(body, Settled):
             gone, flow, after = -body.payoff, body.payoff - body.fee, held - body.position
@@ -125,19 +127,61 @@ class UpsideLedger:
         )
 
 
-def beyond_strike(fill: Filled, held: Decimal) -> Decimal:
+class Trade(Protocol):
+    """A trade of a chain, as much as the upside needs of it; `index` is the underlying's, `side` buy or sell."""
+
+    @property
+    def instrument(self) -> str: ...
+    @property
+    def side(self) -> str: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def index(self) -> Decimal: ...
+
+
+def upside_of(chain: Chain, trades: Sequence[Trade]) -> tuple[Both, Both]:
+    """(given up, kept) of one chain from its flows and `trades`, all of them, oldest first; as the fold gives them.
+
+    Errors: ValueError when the trades are not those of the flows.
+    """
+    premiums = [flow for flow in chain.flows if flow.kind is FlowKind.PREMIUM]
+    held: dict[str, Decimal] = {}
+    for flow in chain.flows:  # a position that was taken over is no trade
+        if flow.kind is FlowKind.TAKEN_OVER:
+            taken = next(one for one in chain.legs if one.instrument == flow.instrument and not one.label)
+            held[flow.instrument] = taken.opened if flow.amount < 0 else -taken.opened
+    gone = total = _NONE
+    for flow, trade in zip(premiums, trades, strict=True):
+        side, before = Side(trade.side), held.get(trade.instrument, _ZERO)
+        beyond = beyond_strike(trade.instrument, side, trade.amount, trade.price, trade.index, before)
+        gone += _both(beyond, flow.index)
+        held[trade.instrument] = before + side.sign * trade.amount
+    for flow in chain.flows:
+        worth = _both(flow.amount, flow.index)
+        total += worth
+        if flow.kind is FlowKind.PAYOFF:
+            gone -= worth
+    return gone, total + gone
+
+
+def beyond_strike(
+    instrument: str, side: Side, amount: Decimal, price: Decimal, index: Decimal, held: Decimal
+) -> Decimal:
     """What of a trade's cash was in the money, on the booking grain: positive when it was paid to be rid of a short.
 
     `held` is the position before it, signed; only what goes against it counts, and never more than the price paid.
     """
-    against = held < 0 if fill.side is Side.BUY else held > 0
-    closing = min(fill.amount, abs(held)) if against else _ZERO
+    against = held < 0 if side is Side.BUY else held > 0
+    closing = min(amount, abs(held)) if against else _ZERO
     if not closing:
         return _ZERO
-    option = parse_instrument(fill.instrument)
+    option = parse_instrument(instrument)
     inverse = option.product.family is Family.INVERSE
-    inside = payoff(option.strike, fill.index, option.is_call, inverse)
-    return fill.side.sign * quantise(closing * min(inside, fill.price), option.product.settlement_currency)
+    inside = payoff(option.strike, index, option.is_call, inverse)
+    return side.sign * quantise(closing * min(inside, price), option.product.settlement_currency)
 
 
 def _both(coin: Decimal, index: Decimal) -> Both:

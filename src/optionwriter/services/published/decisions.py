@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from optionwriter.core.report.decisions import decision_view, plain
 from optionwriter.core.report.views import ClosedPosition, OpenPosition, open_positions, totals
@@ -41,12 +42,30 @@ def _decision(mode: str, report: CycleReport, each: Proposed, decision: Decision
     }
 
 
-def strategies(report: CycleReport, closed: Sequence[ClosedPosition]) -> Row:
+class Realized(NamedTuple):
+    """What a strategy's closed positions brought: how many they are, and their totals as rows."""
+
+    positions: int = 0
+    totals: Sequence[Row] = ()
+
+
+def realized(closed: Iterable[ClosedPosition]) -> dict[str, Realized]:
+    """By strategy."""
+    mine: dict[str, list[ClosedPosition]] = {}
+    for one in closed:
+        mine.setdefault(one.strategy_id, []).append(one)
+    return {
+        name: Realized(len(found), [row_of(one) for one in totals(tuple(found))])
+        for name, found in mine.items()
+    }
+
+
+def strategies(report: CycleReport, over: Mapping[str, Realized]) -> Row:
     """Each instance at the desk: its rules in force, what it decided last, what it holds and has brought."""
     held = open_positions(report.after)
     return {
         "strategies": [
-            _strategy(report, each, decision, held, closed)
+            _strategy(report, each, decision, held, over.get(each.seat.config.id, Realized()))
             for each, decision in zip(report.proposed, report.decisions, strict=True)
         ]
     }
@@ -57,7 +76,7 @@ def _strategy(
     each: Proposed,
     decision: Decision,
     held: Sequence[OpenPosition],
-    closed: Sequence[ClosedPosition],
+    over: Realized,
 ) -> Row:
     config = each.seat.config
     view = decision_view(config.id, report.at_ms, each.menus, each.chosen, report.review)
@@ -66,7 +85,6 @@ def _strategy(
         for gate, number in menu.counts_by_gate.items():
             counts[gate] = counts.get(gate, 0) + number
     mine = tuple(one for one in held if one.strategy_id == config.id)
-    over = tuple(one for one in closed if one.strategy_id == config.id)
     return {
         "strategy_id": config.id,
         "strategy_type": config.kind,
@@ -88,7 +106,7 @@ def _strategy(
         "failure": each.failure,
         "rejected_by_gate": counts,
         "positions_open": len(mine),
-        "positions_closed": len(over),
+        "positions_closed": over.positions,
         "unrealized": plain(totals(mine)),
-        "realized": plain(totals(over)),
+        "realized": list(over.totals),
     }

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 # What the underlying's card shows in places of its own; anything else that is published stands below, by its name.
 CARD_FIELDS = frozenset(
     ("underlying", "spot", "regime", "volatility_index", "volatility_rank_1y", "realised_7d", "realised_30d",
-     "return_1d", "return_7d", "return_30d", "data_age_ms")
+     "return_1d", "return_7d", "return_30d", "data_age_ms", "at_ms", "at")
 )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def decisions(source: ViewSource, strategy: str, only: str) -> list[Row]:
     limit = DECISIONS_SHOWN if only == ALL else DECISIONS_KEPT
     found: Any = source.entries(DECISIONS, limit, strategy or None)
     kept = [one for one in found if only == ALL or acted(one)]
-    return [{**one, "headline": headline(one)} for one in kept[:DECISIONS_SHOWN]]
+    return [{**one, "headline": headline(one), "acted": acted(one)} for one in kept[:DECISIONS_SHOWN]]
 
 
 def decision_of(source: ViewSource, decision_id: str) -> Row | None:
@@ -118,7 +118,7 @@ def headline(decision: Row) -> str:
 
 def _why_nothing(decision: Row) -> str:
     held = [
-        f"{one['verdict']} {one['instrument']} ({label(one['reason']).lower()})"
+        f"{label(one['verdict'])} {one['instrument']}: {label(one['reason']).lower()}"
         for menu in decision["menus"]
         for one in menu["held"]
     ]
@@ -127,5 +127,5 @@ def _why_nothing(decision: Row) -> str:
         for gate, number in menu["counts_by_gate"].items():
             counts[gate] = counts.get(gate, 0) + number
     offered = sum(len(menu["items"]) + menu["items_left_out"] for menu in decision["menus"])
-    looked = f"{offered} could be written, {sum(counts.values()):,} failed a gate"
+    looked = f"{offered} of {offered + sum(counts.values()):,} passed the gates"
     return "; ".join([*held, looked])

@@ -9,8 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from optionwriter.ports import KillSwitch, ViewSource
-from optionwriter.services.publish import CLOSED, HEARTBEAT, OPEN, STATUS
-from optionwriter.web.api import POSITION
+from optionwriter.services.publish import CLOSED, DETAIL, HEARTBEAT, OPEN, STATUS
 from optionwriter.web.freshness import freshness
 from optionwriter.web.live.board import board, decision_of, kill_state
 from optionwriter.web.pages import Pages
@@ -68,9 +67,9 @@ def live(source: ViewSource, kill: KillSwitch | None, pages: Pages) -> APIRouter
 
     @routes.get("/live/position/{position_id}")
     def position(position_id: str) -> HTMLResponse:
-        seen = source.snapshot(HEARTBEAT, STATUS, OPEN, CLOSED, POSITION + position_id)
+        seen = source.snapshot(HEARTBEAT, STATUS, OPEN, CLOSED, DETAIL + position_id)
         agent: Any = seen.views.get(STATUS) or {}
-        detail: Any = seen.views.get(POSITION + position_id) or _row_alone(seen.views, position_id)
+        detail: Any = seen.views.get(DETAIL + position_id) or _row_alone(seen.views, position_id)
         return pages.render(
             "live/position.html", detail=detail, position_id=position_id, now_ms=agent.get("at_ms")
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from optionwriter.web.format import UNKNOWN, short, words
-from optionwriter.web.words import label, unit
+from optionwriter.web.format import UNKNOWN, percent, short, words
+from optionwriter.web.words import SHARE, label, unit
 
 Row = dict[str, Any]
 GROUPS = (
@@ -22,7 +22,9 @@ PLAIN = ("style", "min_score", "chooser", "epsilon", "profile")
 def rules_of(strategy: Row) -> Row:
     """The strategy with its rules as groups of rows."""
     groups = [
-        {"name": name, "rows": rows} for key, name in GROUPS if (rows := _rows(strategy.get(key) or {}))
+        {"key": key, "name": name, "rows": rows}
+        for key, name in GROUPS
+        if (rows := _rows(strategy.get(key) or {}))
     ]
     return {**strategy, "groups": groups, "facts": _facts(strategy)}
 
@@ -47,26 +49,33 @@ def _rows(rules: Row) -> list[Row]:
         if isinstance(value, dict):
             rows += [{**row, "label": f"{label(name)}: {row['label'].lower()}"} for row in _rows(value)]
             continue
-        base = name.removesuffix("_min")
-        if name.endswith("_max") and f"{name.removesuffix('_max')}_min" in rules:
-            continue
-        if name.endswith("_min") and f"{base}_max" in rules:
-            text = f"{_value(value)} – {_value(rules[f'{base}_max'])}"
-        elif name.endswith("_min"):
-            text = f"≥ {_value(value)}"
-        elif name.endswith("_max"):
-            base = name.removesuffix("_max")
-            text = f"≤ {_value(value)}"
+        base, end = _split(name)
+        kind = unit(base)
+        partner = rules.get(name.replace("_min", "_max")) if end == "min" else None
+        if end == "max" and name.replace("_max", "_min") in rules:
+            continue  # stands with its least
+        if partner is not None:
+            text = f"{_value(value, kind)} – {_value(partner, kind)}"
         else:
-            base, text = name, _value(value)
-        rows.append({"name": name, "label": label(base), "text": text, "unit": unit(base)})
+            text = {"min": "≥ ", "max": "≤ "}.get(end, "") + _value(value, kind)
+        rows.append({"name": name, "label": label(base), "text": text, "unit": "" if kind == SHARE else kind})
     return rows
 
 
-def _value(value: Any) -> str:
+def _split(name: str) -> tuple[str, str]:
+    """premium_min_usd as premium_usd and min."""
+    for end in ("min", "max"):
+        if name.endswith(f"_{end}") or f"_{end}_" in name:
+            return name.replace(f"_{end}", "", 1), end
+    return name, ""
+
+
+def _value(value: Any, kind: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return ", ".join(_value(one) for one in value) or UNKNOWN
+        return ", ".join(_value(one, kind) for one in value) or UNKNOWN
     shown = short(value, 4)
-    return words(value) if shown == UNKNOWN and isinstance(value, str) else shown
+    if shown == UNKNOWN:
+        return words(value) if isinstance(value, str) else UNKNOWN
+    return percent(value, 1).replace(".0%", "%") if kind == SHARE else shown

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from optionwriter.core.books.facts import Action
+from optionwriter.core.decide.limits import Bounds
 from optionwriter.core.decide.managing import ManageParams
 from optionwriter.core.decide.menu import Menu, Size
 from optionwriter.core.decide.risk import Capacity
@@ -136,6 +137,7 @@ class StrategyConfig:
     enabled: bool = True
     profile: str = ""  # a name to show; what it means is in the numbers
     chooser: str = "rules"
+    limits: Bounds = field(default_factory=Bounds)  # the instance's own, beside the account's
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

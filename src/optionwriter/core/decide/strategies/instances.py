@@ -12,12 +12,14 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+from optionwriter.core.decide.limits import Bounds, LimitError, read_bounds
 from optionwriter.core.decide.menu import Size
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, Style, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 
 _PARAMS = ("gates", "roll_gates", "score", "manage", "roll", "downside", "bundle")
 _SHARES = "target_allocation"
+_LIMITS = "limits"
 _PLAIN = ("kind", "underlyings", "writes", "min_score", "size_share", "size_cap", "sizes", "max_items", "max_chains",
           "style", "enabled", "profile", "chooser", "notes")  # fmt: skip
 
@@ -74,10 +76,12 @@ def _instance(name: str, table: Mapping[str, object], mode: Mode) -> StrategyCon
             changes[key] = _params(f"{name}.{key}", getattr(config, key), value)
         elif key == _SHARES:
             changes[key] = {**config.target_allocation, **_shares(f"{name}.{key}", value)}
+        elif key == _LIMITS:
+            changes[key] = _limits(f"{name}.{key}", value)
         elif key in _PLAIN:
             changes[key] = _plain(f"{name}.{key}", key, value)
         else:
-            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS, _SHARES)))
+            raise ConfigError(_unknown(f"{name}.{key}", key, (*_PLAIN, *_PARAMS, _SHARES, _LIMITS)))
     return replace(config, **changes)
 
 
@@ -96,6 +100,16 @@ def _params(where: str, start: Any, value: object) -> Any:
             raise ConfigError(f"{where}.{key}: {given!r} is no number")
         changes[key] = given if kind is bool else float(given)
     return start._replace(**changes)
+
+
+def _limits(where: str, value: object) -> Bounds:
+    """The instance's own limits."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a table of limits, as max_chains_total = 2")
+    try:
+        return read_bounds(value)
+    except LimitError as error:
+        raise ConfigError(f"{where}.{error}") from error
 
 
 def _shares(where: str, value: object) -> dict[str, float]:

@@ -1,5 +1,5 @@
 // Equity against holding, in USD or in one currency; the library is fetched after the page is there.
-import { amount } from "./format.js";
+import { amount, isDollars, places } from "./format.js";
 
 const LEAST_MS = 1_500; // between two readings
 
@@ -31,10 +31,13 @@ function dress() {
 
 async function build(box) {
   const { createChart, LineSeries, LineStyle } = await import("../vendor/lightweight-charts.mjs");
-  state.chart = createChart(box, {
+  const inner = document.createElement("div");
+  inner.className = "chart-in";
+  box.append(inner);
+  state.chart = createChart(inner, {
     autoSize: true,
     layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(document.body).fontFamily },
-    localization: { locale: "en-GB", priceFormatter: (value) => amount(value, state.unit).replace(/(\.\d\d)\d*$/, "$1") },
+    localization: { locale: "en-GB" },
     timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 1 },
     rightPriceScale: { scaleMargins: { top: 0.12, bottom: 0.08 } },
     handleScroll: { vertTouchDrag: false, mouseWheel: false },
@@ -49,6 +52,17 @@ async function build(box) {
   dress();
 }
 
+// How the axis writes values of the unit that is shown.
+function scale() {
+  const dollars = isDollars(state.unit);
+  const priceFormat = {
+    type: "custom",
+    minMove: dollars ? 1 : 0.0001,
+    formatter: (value) => places(value, dollars ? 0 : 4),
+  };
+  for (const line of Object.values(state.lines)) line.applyOptions({ priceFormat });
+}
+
 // The columns of the unit that is shown.
 function columns() {
   const { data, unit } = state;
@@ -59,9 +73,13 @@ function columns() {
 // Points in order of time, a gap where nothing is known; of several in one second the last.
 function series(values) {
   const found = new Map();
+  let isGap = false;
   state.data.at_ms.forEach((at, i) => {
     const time = Math.floor(at / 1000), value = values[i];
-    found.set(time, value === null || value === undefined ? { time } : { time, value });
+    const isKnown = value !== null && value !== undefined;
+    // A line is drawn to a point in the point's colour: none, where nothing is known before it.
+    found.set(time, isKnown ? { time, value, ...(isGap ? { color: "transparent" } : {}) } : { time });
+    isGap = !isKnown;
   });
   return [...found.values()].sort((a, b) => a.time - b.time);
 }
@@ -128,6 +146,7 @@ async function show(isNew = false) {
   }
   wait.hidden = true;
   const { equity, holding } = columns();
+  scale();
   state.lines.equity.setData(series(equity));
   state.lines.holding.setData(series(holding));
   if (isNew) state.chart.timeScale().fitContent();

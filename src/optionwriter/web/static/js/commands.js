@@ -5,12 +5,14 @@ const TEXTS = {
     about: "At once nothing new is sent, and the agent cancels every order that rests. Positions stay as they are: " +
       "nothing is bought back. It survives restarts until somebody resumes.",
     confirm: "Stop the agent",
+    said: "Kill switch engaged. Waiting for the agent to confirm…",
   },
   resume: {
     title: "Resume",
     about: "Asks the agent to lift the kill switch. It first reconciles with the exchange, then may open and manage " +
       "positions again.",
     confirm: "Resume",
+    said: "Resume asked. Waiting for the agent…",
   },
 };
 
@@ -20,6 +22,7 @@ export function startCommands() {
   const reason = document.getElementById("command-reason");
   const error = document.getElementById("command-error");
   const confirm = document.getElementById("command-confirm");
+  const said = document.getElementById("said");
   let kind = "kill";
 
   function open(wanted) {
@@ -49,6 +52,9 @@ export function startCommands() {
       });
       if (reply.status === 202) {
         dialog.close();
+        said.textContent = TEXTS[kind].said;
+        said.hidden = false;
+        scrollTo({ top: 0 }); // where it is said what came of it
         document.body.dispatchEvent(new CustomEvent("filter")); // shows it now, not with the next cycle
       } else {
         fail((await reply.json()).error);
@@ -64,6 +70,8 @@ export function startCommands() {
     if (event.target.closest("#kill-open")) open("kill");
     else if (event.target.closest("#resume-open")) open("resume");
   });
+  // What is published next says it better.
+  document.getElementById("stream").addEventListener("version", () => { said.hidden = true; });
   document.getElementById("command-cancel").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,5 +1,6 @@
-// A link that was opened from another site signs in, but its first page may come without the session: look again.
-if (location.pathname !== "/login") {
+// A link that was followed from another site signs in, but the page it leads to comes without the session: look again.
+const [arrival] = performance.getEntriesByType("navigation");
+if (location.pathname !== "/login" && arrival?.redirectCount) {
   const reply = await fetch("/status", { cache: "no-store" });
   if (reply.ok) location.reload();
 }

@@ -2,7 +2,8 @@
 import { amount, axis, isDollars } from "./format.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDTH = 660, HEIGHT = 250, LEFT = 74, RIGHT = 14, TOP = 30, BOTTOM = 28;
+const WIDEST = 660, NARROWEST = 320, HEIGHT = 264, LEFT = 74, RIGHT = 14, TOP = 44, BOTTOM = 28;
+const LETTER = 6, ROWS = 3; // of the marks' text: width and rows
 
 function make(name, attributes, text) {
   const element = document.createElementNS(NS, name);
@@ -35,6 +36,7 @@ function draw(box, unit) {
   const ys = unit === "usd" ? data.pnl_usd : data.pnl;
   const points = data.underlying_price.map((x, i) => ({ x, y: ys[i] })).filter((one) => one.y !== null);
   if (points.length < 2) return box.replaceChildren();
+  const WIDTH = Math.max(NARROWEST, Math.min(WIDEST, box.clientWidth || WIDEST)); // so that the text keeps its size
   const marks = marksOf(data);
   const low = points[0].x, high = points.at(-1).x;
   const most = Math.max(0, ...points.map((one) => one.y)), least = Math.min(0, ...points.map((one) => one.y));
@@ -58,16 +60,21 @@ function draw(box, unit) {
     svg.append(make("line", { class: at === 0 ? "zero" : "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(at), y2: y(at) }));
     svg.append(make("text", { x: LEFT - 8, y: y(at) + 3.5, "text-anchor": "end" }, isDollars(currency) ? axis(at) : amount(at, currency).replace(/(\.\d\d)0+$/, "$1")));
   }
-  for (const at of steps(low, high, 6)) {
+  for (const at of steps(low, high, WIDTH / 110)) {
     svg.append(make("text", { x: x(at), y: HEIGHT - 9, "text-anchor": "middle" }, axis(at)));
   }
-  let row = 0;
+  const ends = []; // where the text of each row ends
   for (const mark of marks.filter((one) => one.at >= low && one.at <= high).sort((a, b) => a.at - b.at)) {
     const at = x(mark.at);
     const end = at > WIDTH - 120 ? "end" : at < LEFT + 60 ? "start" : "middle";
     svg.append(make("line", { class: `mark ${mark.kind}`, x1: at, x2: at, y1: TOP - 4, y2: HEIGHT - BOTTOM }));
     if (mark.kind === "even") svg.append(make("circle", { class: "point", cx: at, cy: zero, r: 3.5 }));
-    svg.append(make("text", { class: "mark-text", x: at, y: 10 + (row++ % 2) * 12, "text-anchor": end }, mark.text));
+    const wide = mark.text.length * LETTER;
+    const from = end === "start" ? at : end === "end" ? at - wide : at - wide / 2;
+    let row = ends.findIndex((one) => one < from - 6);
+    if (row < 0) row = Math.min(ends.length, ROWS - 1);
+    ends[row] = from + wide;
+    svg.append(make("text", { class: "mark-text", x: at, y: 10 + row * 12, "text-anchor": end }, mark.text));
   }
   svg.append(make("polyline", { class: "curve", points: line.join(" ") }));
 
