@@ -17,14 +17,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import check_run, run_store, runner
+from optionwriter.bootstrap.backtest_config import read_pairs
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop
-from optionwriter.cli.runs import run_row, summary_tables
+from optionwriter.cli.runs import summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import MachineTime, RunError, Runner, StoppedError, Worker
 from optionwriter.services.jobs import Progress as Told
+from optionwriter.services.run_export import run_row
 from optionwriter.settings import Settings, SettingsError, load
 
 POLL_S = 1.0
@@ -92,25 +94,11 @@ def day_ms(text: str, option: str) -> int:
 
 
 def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
-    """name=value, numbers and booleans read as such. Errors: UserError."""
-    found: dict[str, Any] = {}
-    for one in given or []:
-        name, sign, text = one.partition("=")
-        if not (sign and name.strip()):
-            raise UserError(f"{option} {one!r} is not name=value")
-        found[name.strip()] = _value(text.strip())
-    return found
-
-
-def _value(text: str) -> object:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return [part.strip() for part in text.split(",")] if "," in text else text
+    """name=value, read as such. Errors: UserError names the option."""
+    try:
+        return read_pairs(given or [])
+    except ValueError as error:
+        raise UserError(f"{option} {error}") from None
 
 
 def _work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:

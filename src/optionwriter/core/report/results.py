@@ -116,6 +116,7 @@ def curve_columns(curve: Curve) -> dict[str, Plain]:
     }
     for name in sorted(curve.equity):
         columns[f"equity_{name}"] = _listed(curve.equity[name], rows)
+        columns[f"holding_{name}"] = _listed(curve.deposited[name], rows)
         columns[f"price_{name}"] = _listed(curve.price_usd[name], rows)
     return columns
 
