@@ -68,10 +68,10 @@ def backtest(
             end_ms=day_ms(end, "--to"),
             seed=seed,
             config={
-                **_pairs(option, "--option"),
+                **pairs(option, "--option"),
                 "preset": preset,
                 "exit_styles": exit_style,
-                **({"changes": _pairs(change, "--set")} if change else {}),
+                **({"changes": pairs(change, "--set")} if change else {}),
             },
         )
         check_run(settings, spec)
@@ -80,7 +80,7 @@ def backtest(
             if queue:
                 out.print(f"Run {run_id} is queued: a worker takes it (optionwriter worker)")
                 return
-            _work_on(settings, store, run_id, quiet=json)
+            work_on(settings, store, run_id, quiet=json)
             _tell(store, run_id, json)
 
 
@@ -93,7 +93,7 @@ def day_ms(text: str, option: str) -> int:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
+def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
     """name=value, read as such. Errors: UserError names the option."""
     try:
         return read_pairs(given or [])
@@ -101,7 +101,7 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
         raise UserError(f"{option} {error}") from None
 
 
-def _work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
+def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
     """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
     clock, stop = SystemClock(), Stop()
     name = worker_name()
@@ -171,11 +171,15 @@ def _tell(store: SqlRunStore, run_id: int, json: bool) -> None:
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="End when the queue is empty.")] = False,
+    nice: Annotated[
+        int, typer.Option(min=0, max=19, help="How far it gives way to this machine's other programs.")
+    ] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
 ) -> None:
     """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
     with told(SettingsError, RunStoreError):
         settings = load(overrides={"data_dir": data_dir}).settings
+        os.nice(nice)
         clock, stop = SystemClock(), Stop()
         with closing(run_store(settings)) as store, _signals(stop):
             run: Runner = runner(settings)
