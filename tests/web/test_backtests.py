@@ -4,77 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Lab, runner
+from optionwriter.bootstrap import Lab
 from optionwriter.cli.main import app as cli
-from optionwriter.services.jobs import MachineTime, Worker
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
 from tests.web.browsing import BASE, NOW_MS, TOKEN, ask
-
-DAY_MS = 86_400_000
-START_MS = 1_767_571_200_000  # 2026-01-05
-ASKED: dict[str, Any] = {
-    "name": "first", "source": "synthetic", "strategy": "income", "underlyings": ["btc"],
-    "start_ms": START_MS, "end_ms": START_MS + 6 * DAY_MS, "seed": 3,
-    "config": {"step_minutes": 240, "exit_styles": "own,hold_to_expiry", "preset": "CUSTOM",
-               "changes": "gates.delta_max=0.4\n"},
-}  # fmt: skip
-
-
-class House:
-    """A page over a data folder's run database."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings = Settings(data_dir=folder)
-        self.lab = Lab(self.settings)
-        views = ViewStore(folder / "views.sqlite", lambda: NOW_MS)
-        self.app: FastAPI = create_app(views, kill=None, token=TOKEN, now_ms=lambda: NOW_MS, lab=self.lab)
-
-    def ask(self, path: str, method: str = "GET", code: int = 200, **more: Any) -> Any:
-        reply = self.reply(path, method, **more)
-        assert reply.status_code == code, reply.text
-        return reply.json()
-
-    def reply(self, path: str, method: str = "GET", **more: Any) -> httpx2.Response:
-        return ask(self.app, f"/api/backtests{path}", method=method, **more)
-
-    def queue(self, **changes: Any) -> int:
-        return int(self.ask("", "POST", 202, json={**ASKED, **changes})["id"])
-
-    def work(self) -> None:
-        time = MachineTime(lambda: NOW_MS, lambda: 0.0)
-        worker = Worker(self.lab.store, runner(self.settings), "test", time)
-        while worker.work_once() is not None:
-            pass
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Two finished runs: 1 and 2."""
-    house = House(tmp_path_factory.mktemp("lab"))
-    assert [house.queue(), house.queue(name="second", config={"step_minutes": 240}, group="pair")] == [1, 2]
-    house.work()
-    yield house
-    house.lab.close()
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.lab.close()
+from tests.web.laboratory import ASKED, START_MS, House
 
 
 def test_a_run_is_queued_done_and_told_as_the_command_line_tells_it(done: House, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_tables, presets
 from optionwriter.bootstrap.backtests import check, run_store
 from optionwriter.bootstrap.sources import SOURCES
+from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.market.instruments import PRODUCTS
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import RunStore
@@ -24,6 +25,7 @@ class Choices:
     strategies: tuple[str, ...]
     presets: tuple[str, ...]
     underlyings: tuple[str, ...]
+    exit_styles: tuple[str, ...]
     fields: dict[str, Any]
 
 
@@ -57,6 +59,7 @@ class Lab:
             tuple(instance_tables(self._settings)),
             tuple(presets()),
             tuple(dict.fromkeys(one.underlying for one in PRODUCTS.values())),
+            tuple(str(one) for one in ExitStyle),
             BacktestConfig.model_json_schema()["properties"],
         )
 

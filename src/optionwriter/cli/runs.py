@@ -23,6 +23,7 @@ from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, run_json, run_row
 from optionwriter.settings import SettingsError, load
+from optionwriter.web.lab.report import run_report
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
@@ -144,16 +145,26 @@ def diff(
 @app.command()
 def export(
     run_id: int,
-    to: Annotated[Path, typer.Argument(help="A .json file (everything) or .csv file (the positions).")],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="A .json file (everything), .csv file (the positions), or .html file (a report)."
+        ),
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Writes a run to a file."""
 
     def act(store: SqlRunStore) -> None:
         state = store.get(run_id)
-        if to.suffix not in (".json", ".csv"):
-            raise UserError(f"{to.name}: end the file's name with .json or .csv")
-        text = run_json(store, state) if to.suffix == ".json" else chains_csv(store, run_id)
+        if to.suffix not in (".json", ".csv", ".html"):
+            raise UserError(f"{to.name}: end the file's name with .json, .csv or .html")
+        if to.suffix == ".html" and state.status is not RunStatus.FINISHED:
+            raise UserError(f"run {run_id} is {state.status}: only a finished run has a report")
+        if to.suffix == ".json":
+            text = run_json(store, state)
+        else:
+            text = chains_csv(store, run_id) if to.suffix == ".csv" else run_report(store, state)
         try:
             to.write_text(text, encoding="utf-8")
         except OSError as error:

@@ -18,6 +18,7 @@ from optionwriter.web.commands import Commands, commands
 from optionwriter.web.events import Versions, events
 from optionwriter.web.explained import Explain, explained
 from optionwriter.web.guard import Guard
+from optionwriter.web.lab.routes import lab_pages
 from optionwriter.web.live.routes import live
 from optionwriter.web.login.routes import login, sign_in
 from optionwriter.web.pages import HERE, Pages
@@ -61,6 +62,7 @@ def create_app(
     app.include_router(events(app.state.versions))
     app.include_router(live(source, kill, pages))
     app.include_router(backtests(lab, clock))
+    app.include_router(lab_pages(lab, clock, pages))
     app.include_router(explained(explain, pages))
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))

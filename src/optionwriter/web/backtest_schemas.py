@@ -50,7 +50,9 @@ class DownloadQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["json", "csv"] = Field("json", description="Everything as JSON, or the positions as CSV.")
+    format: Literal["json", "csv", "html"] = Field(
+        "json", description="Everything as JSON, the positions as CSV, or a report to read."
+    )
 
 
 class RunAsked(BaseModel):
@@ -204,3 +206,23 @@ class RunDiff(BaseModel):
     first: RunState
     second: RunState
     metrics: list[RunDifference]
+
+
+class LabQuery(RunsQuery):
+    """Which backtests the Lab's list shows."""
+
+    limit: int = Field(20, ge=1, le=100)
+    status: RunStatus | Literal[""] | None = None  # type: ignore[assignment]  # a form sends its empty choice
+
+    @property
+    def wanted(self) -> RunFilter:
+        """As the store is asked."""
+        return RunsQuery(**{**self.model_dump(), "status": self.status or None}).wanted
+
+
+class DiffQuery(BaseModel):
+    """The two runs that are compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: list[Annotated[int, Field(ge=1, le=2_147_483_647)]] = Field(default_factory=list)

@@ -20,6 +20,7 @@ from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, headline, run_json, whole_run
 from optionwriter.web import backtest_schemas as shapes
 from optionwriter.web import schemas
+from optionwriter.web.lab.report import run_report
 
 MOST_ID = 2_147_483_647
 RunId = Annotated[int, InPath(ge=1, le=MOST_ID)]
@@ -38,7 +39,7 @@ _CHANGED: dict[int | str, dict[str, Any]] = {
 }
 
 _FILES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {}, "text/csv": {}}, "description": "The file."}
+    200: {"content": {"application/json": {}, "text/csv": {}, "text/html": {}}, "description": "The file."}
 }
 
 
@@ -111,13 +112,15 @@ def backtests(lab: Lab | None, now_ms: Callable[[], int]) -> APIRouter:
             raise HTTPException(404, f"run {run_id} has no exit style {style!r}: it has {', '.join(found)}")
         return _columns(found[style])
 
-    @routes.get("/{run_id}/download", response_class=Response, responses=_MISSING | _FILES)
+    @routes.get("/{run_id}/download", response_class=Response, responses=_MISSING | _BUSY | _FILES)
     def download(run_id: RunId, asked: Annotated[shapes.DownloadQuery, Query()]) -> Response:
-        """Everything of a backtest as a file: JSON, or its positions as CSV."""
+        """Everything of a backtest as a file: JSON, its positions as CSV, or a finished one as an HTML report."""
         store = store_of(lab)
         state = store.get(run_id)
         if asked.format == "csv":
             text, kind = chains_csv(store, run_id), "text/csv; charset=utf-8"
+        elif asked.format == "html":
+            text, kind = run_report(store, finished(store, run_id)), "text/html; charset=utf-8"
         else:
             text, kind = run_json(store, state), "application/json"
         name = f"optionwriter-run-{run_id}.{asked.format}"
