@@ -50,6 +50,10 @@ browser-tests: browser
 	@echo "The page over the running demo, in the browser (NO_BROWSER=1 leaves it out)"
 	@$(PYTEST) -q tests/browser
 
+screenshots: browser
+	@echo "Remaking docs/img/*.png from a demo that this starts itself"
+	@$(BIN)/python scripts/screenshots.py
+
 test: check uncompiled browser-tests
 	@echo "The long tests: simulation, parity, properties at full size"
 	@$(PYTEST) -q -n 2 --dist loadfile -m slow --ignore tests/browser tests

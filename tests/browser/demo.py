@@ -40,7 +40,7 @@ class Demo(House):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=START_S,
+            timeout=2 * START_S,
         )
         assert done.returncode == 0, done.stdout
 
@@ -63,7 +63,7 @@ class Demo(House):
 
     def until_it_trades(self) -> None:
         """Returns once a cycle has gone through, both coins have an open position, and both have closed ones."""
-        self.until("two cycles", lambda: len(self.cycles()) > 1, START_S)
+        self.until("a cycle", self.cycles, START_S)
         self.until("open positions on both coins", lambda: self.coins("open") >= COINS, START_S)
         self.until("closed positions on both coins", lambda: self.coins("closed") >= COINS, START_S)
 

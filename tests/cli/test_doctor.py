@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.ledger import SqliteLedger
-from optionwriter.bootstrap import LEDGER_FILE, doctor, open_local_exchange
+from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, doctor, open_local_exchange
 from optionwriter.cli.main import app
 from optionwriter.settings import Settings
 
@@ -131,6 +132,15 @@ def test_faults_of_the_settings(tmp_path: Path, environment: dict[str, str], nam
     (tmp_path / "file").write_text("")
     found = asked(code=1, **environment)
     assert found[name]["level"] == "FAIL" and says in found[name]["text"] and found[name]["cure"]
+
+
+def test_an_engaged_kill_switch_is_told_with_who_and_why(tmp_path: Path) -> None:
+    assert asked()["kill switch"]["level"] == "OK"
+    (tmp_path / "var/run").mkdir(parents=True)
+    KillFile(tmp_path / "var/run" / KILL_FILE).engage("the drill", "page", 1_800_000_000_000)
+    found = asked()["kill switch"]
+    assert found["level"] == "WARN" and "engaged by page: the drill" in found["text"]
+    assert "optionwriter resume" in found["cure"]
 
 
 def test_a_key_is_never_shown() -> None:

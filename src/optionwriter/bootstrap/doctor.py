@@ -20,7 +20,7 @@ from optionwriter.adapters.clocks import SystemClock
 from optionwriter.bootstrap.online import Reached, reach
 from optionwriter.bootstrap.parts import LEDGER_FILE, BootError, limits_of, mode_of, seats_of
 from optionwriter.bootstrap.recorded import opening_cash, sample_feed, start_ms_of
-from optionwriter.bootstrap.stores import prove_ledger, view_source
+from optionwriter.bootstrap.stores import kill_switch, prove_ledger, view_source
 from optionwriter.core.books.account import AccountSnapshot, CurrencyAccount
 from optionwriter.core.books.book import Book
 from optionwriter.core.decide.cover import cover_of, pending_orders
@@ -79,6 +79,7 @@ def examine(settings: Settings, online: bool = False) -> Iterator[Diagnosis]:
     yield disk(settings.data_dir)
     found, book = ledger(settings)
     yield found
+    yield kill(settings)
     reached = None
     if online:
         reached = reach(settings, SystemClock())
@@ -170,6 +171,15 @@ def ledger(settings: Settings) -> tuple[Diagnosis, Book | None]:
         text = f"this machine's clock is {ahead_ms / MS_PER_HOUR:,.1f} h behind the ledger's last event"
         return Diagnosis(Level.WARN, "ledger", text, "set the clock (for example by NTP)"), book
     return Diagnosis(Level.OK, "ledger", f"whole: {summary.facts:,} facts of account {summary.account}"), book
+
+
+def kill(settings: Settings) -> Diagnosis:
+    """Whether the kill switch is engaged, by whom and why."""
+    order = kill_switch(settings).read()
+    if order is None:
+        return Diagnosis(Level.OK, "kill switch", "not engaged")
+    text = f"engaged by {order.by}: {order.reason}; nothing new is sent"
+    return Diagnosis(Level.WARN, "kill switch", text, "optionwriter resume, when the reason is gone")
 
 
 def exchange(reached: Reached) -> Iterator[Diagnosis]:
