@@ -11,7 +11,8 @@ from optionwriter.core.decide.managing import ManageParams
 from optionwriter.core.decide.rolling import RollParams
 from optionwriter.core.decide.rules import GateParams
 from optionwriter.core.decide.scoring import ScoreParams
-from optionwriter.core.decide.strategies.base import DownsideParams
+from optionwriter.core.decide.strategies.base import BundleParams, DownsideParams
+from optionwriter.core.decide.strategies.registry import STRATEGIES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +32,11 @@ def test_every_key_of_a_strategy_is_explained_and_every_kind_has_its_page() -> N
     told = set(re.findall(r"[a-z_]+", pages["covered_call"] + pages["cash_secured_put"]))
     keys = (GateParams, ScoreParams, ManageParams, RollParams, DownsideParams)
     assert {name for one in keys for name in one._fields} <= told
-    assert {"covered_call", "cash_secured_put", "income"} <= set(pages)
+    told_of_bundles = set(re.findall(r"[a-z_]+", pages["credit_spread"] + pages["wheel"]))
+    assert set(BundleParams._fields) <= told_of_bundles
+    assert {"covered_call", "cash_secured_put", "income", "credit_spread", "strangle", "wheel"} <= set(pages)
+    headings = " ".join(page.splitlines()[0] for page in pages.values())
+    assert set(STRATEGIES) <= set(re.findall(r"[a-z_]+", headings))
 
 
 def test_the_weights_on_the_page_are_the_codes() -> None:

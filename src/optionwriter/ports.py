@@ -14,6 +14,16 @@ from optionwriter.core.books.facts import Fact, Intent
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.report.decision import DecisionRecord
+from optionwriter.core.report.run import (
+    ChainRow,
+    MetricRow,
+    Plain,
+    RunFilter,
+    RunResult,
+    RunSpec,
+    RunState,
+    RunStatus,
+)
 
 
 class Clock(Protocol):
@@ -255,6 +265,87 @@ class MarketUnavailableError(Exception):
 
 class BrokerUnavailableError(Exception):
     """The account could not be read; the message says what failed and what was tried."""
+
+
+class RunStore(Protocol):
+    """Backtests as rows, which are the jobs too; many processes at once. `now_ms` is the machine's time.
+
+    Every method raises RunStoreError when the store can't be used.
+    """
+
+    def queue(self, spec: RunSpec, now_ms: int) -> int:
+        """Adds a run; its id."""
+        ...
+
+    def queue_all(self, specs: Sequence[RunSpec], now_ms: int) -> tuple[int, ...]:
+        """Adds runs, all or none; their ids in that order."""
+        ...
+
+    def get(self, run_id: int) -> RunState:
+        """A run. Raises RunStoreError when it is not there."""
+        ...
+
+    def list(self, wanted: RunFilter = ..., limit: int = ...) -> tuple[RunState, ...]:
+        """The latest runs of that kind, latest first."""
+        ...
+
+    def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
+        """A run's numbers, by exit style, currency and name."""
+        ...
+
+    def chains(self, run_id: int) -> tuple[ChainRow, ...]:
+        """A run's positions by exit style, in the order in which it told them."""
+        ...
+
+    def curves(self, run_id: int) -> Mapping[str, Mapping[str, Plain]]:
+        """A run's curves by exit style."""
+        ...
+
+    def notes(self, run_id: int) -> str:
+        """What a reader of the result must know, a line each."""
+        ...
+
+    def cancel(self, run_id: int, now_ms: int) -> RunState:
+        """Cancels a queued run at once, asks a running one to stop."""
+        ...
+
+    def delete(self, run_id: int) -> None:
+        """Drops a run and all that it found. Raises RunStoreError while it runs."""
+        ...
+
+    def claim(self, worker: str, now_ms: int, lease_ms: int) -> RunState | None:
+        """Takes the oldest queued run; None when there is none."""
+        ...
+
+    def beat(
+        self, run_id: int, worker: str, now_ms: int, lease_ms: int, progress: float, text: str = ""
+    ) -> bool:
+        """Tells how far a run is and renews its lease; False when it is to stop."""
+        ...
+
+    def finish(self, run_id: int, worker: str, result: RunResult, now_ms: int) -> bool:
+        """Stores the result and ends the run, all at once; False when it is not this worker's."""
+        ...
+
+    def fail(self, run_id: int, worker: str, error: str, now_ms: int) -> bool:
+        """Ends a run that went wrong, or as cancelled when it was asked to stop; False when it is not this worker's."""
+        ...
+
+    def give_back(self, run_id: int, worker: str) -> bool:
+        """Queues a run again that its worker leaves unfinished on purpose."""
+        ...
+
+    def settle_lost(self, now_ms: int) -> tuple[int, ...]:
+        """Queues again once, then fails, the runs whose worker was lost; their ids."""
+        ...
+
+    def counts(self) -> Mapping[RunStatus, int]:
+        """How many runs stand where."""
+        ...
+
+
+class RunStoreError(Exception):
+    """The run database can't be used, or a run is not there; the message names the cure."""
 
 
 class LedgerError(Exception):

@@ -43,7 +43,6 @@ NOT_YET = frozenset(
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "HARVESTER_INTERVAL_MINUTES",
-        "DATABASE_URL",
     ]
 )
 # Other programs use these, so in the environment they are no sign of our user's intent.
@@ -170,6 +169,10 @@ class Settings(BaseModel):
 
     data_dir: Path = _in("files", "Ledger, local exchange and logs live here.", Path("var/run"))
     candidate_retention_days: int = _in("files", "Days of candidate columns to keep.", 30, ge=1, le=3_650)
+
+    database_url: str = _in(
+        "files", "Backtest runs: sqlite:///file or postgresql://…; default: runs.sqlite in DATA_DIR.", ""
+    )
 
     web_host: str = _in(
         "web page", "Address that the page listens on.", "127.0.0.1",

@@ -147,7 +147,7 @@ def test_a_child_that_can_not_start_ends_all_with_its_reason(tmp_path: Path) -> 
     [
         (("--fresh",), {"DERIBIT_ENV": "testnet"}, "can't be made anew"),
         (("--preset", "demo"), {"DERIBIT_ENV": "mainnet"}, "for the local exchange"),
-        (("--preset", "moon"), {}, "known are demo, none"),
+        (("--preset", "moon"), {}, "known are demo, research, none"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -51,3 +51,15 @@ def test_same_decisions_same_coin(tmp_path: Path) -> None:
     assert (difference := first_divergence(engine.facts, paper.facts)) == "", difference
     assert engine.book.cash == paper.book.cash
     assert any(isinstance(fact.body, Filled) for fact in paper.facts)
+
+
+def test_bundles_too(tmp_path: Path) -> None:
+    """Strangles and spreads: wings first, both currencies, settlements of both legs."""
+    rules = Path(__file__).parents[2] / "config" / "presets" / "research_strategies.toml"
+    settings: dict[str, object] = {"strategies_file": rules}
+    engine = simulate(tmp_path / "engine", 6, live=True, settings=settings)
+    paper = simulate(tmp_path / "paper", 6, live=False, settings=settings)
+    assert (difference := first_divergence(engine.facts, paper.facts)) == "", difference
+    assert engine.book.cash == paper.book.cash
+    kinds = {chain.strategy_type for chain in paper.book.chains.values()}
+    assert kinds == {"strangle", "call_spread"}

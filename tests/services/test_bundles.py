@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from optionwriter.bootstrap import seat_sample
+from optionwriter.cli.presets import load_preset
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import OrderStatus, open_chains, unresolved
 from optionwriter.core.books.chains import Chain, LegStatus
@@ -384,3 +385,24 @@ def test_a_side_that_the_exchange_refuses_leaves_the_other_managed(
         assert all(order.status is OrderStatus.DONE or order.intent.instrument.startswith("BTC_USDC")
                    for order in one.book.orders.values())  # fmt: skip
         one.agrees()
+
+
+@pytest.mark.slow
+def test_the_research_preset_opens_a_strangle_and_a_spread_within_minutes(tmp_path: Path) -> None:
+    """Its day is two minutes long: three hours of the exchange are fifteen seconds."""
+    loaded, name = load_preset("research", {"data_dir": tmp_path / "run", "dry_run": False})
+    assert name == "research" and loaded.settings.mode == "research"
+    assert loaded.settings.local_speed * 60 >= 12 * 3_600
+    every_ms = loaded.settings.loop_interval_sec * 1_000
+    with seat_sample(loaded.settings, fresh=False, interval_ms=every_ms) as seated:
+        one = Agent(seated)
+        one.cycle(0)
+        for _ in range(3 * MS_PER_HOUR // every_ms):
+            one.cycle(every_ms)
+        kinds = {
+            chain.strategy_type: parse_instrument(chain.legs[0].instrument) for chain in open_chains(one.book)
+        }
+        assert kinds["strangle"].product.underlying == "BTC"
+        assert kinds["call_spread"].product.underlying == "ETH"
+        one.agrees()
+        covered(one)

@@ -21,6 +21,7 @@ from optionwriter.core.decide.risk import capacity_of
 from optionwriter.core.market.instruments import MS_PER_HOUR, OptionType
 from optionwriter.core.report.decisions import limit_uses, status_view
 from optionwriter.core.report.views import open_positions
+from optionwriter.ports import BrokerUnavailableError
 from optionwriter.services.cycle import CycleReport, observe, run_cycle
 from optionwriter.settings import Settings
 
@@ -172,3 +173,31 @@ def test_a_strangers_bought_option_lowers_no_limit_on_sold_ones(seated: Desktop)
     assert stranger(seated, "buy", other, "1")["order_state"] == "filled"
     assert vega() == before > 0
     assert {one.option.name: one.external for one in observe(seated.desk).held}[other] == 1
+
+
+def test_a_coin_that_is_not_traded_is_held_and_valued(tmp_path: Path) -> None:
+    chosen = Settings(data_dir=tmp_path / "run", dry_run=False, underlyings="BTC")  # type: ignore[arg-type]
+    with seat_sample(chosen, fresh=False, interval_ms=MS_PER_HOUR) as desktop:
+        first = cycle(desktop)
+        second = cycle(desktop)
+    assert second.state.book.cash["ETH"] == 20 and "ETH" in second.state.underlyings
+    eth = second.state.price_usd("ETH")
+    assert eth is not None and second.state.equity_usd > 20 * eth + 200_000
+    assert {one.intent.instrument.split("-")[0] for each in (first, second) for one in each.executions} <= {
+        "BTC",
+        "BTC_USDC",
+    }
+
+
+def test_a_trade_in_the_very_instant_of_the_opening_is_booked_once(seated: Desktop) -> None:
+    """The cash that the exchange shows then may have the trade in it or not: the ledger waits for the next instant."""
+    sold = stranger(seated, "sell", some_call(seated), "0.1")
+    assert sold["order_state"] == "filled"
+    with pytest.raises(BrokerUnavailableError, match="the next cycle opens it"):
+        run_cycle(seated.desk)
+    assert not seated.desk.recorder.book.seq
+    seated.desk.clock.sleep_until(seated.desk.clock.now_ms() + 1_000)
+    report = cycle(seated)
+    assert not report.differences
+    shown = seated.desk.broker.account().currency("BTC")
+    assert shown is not None and seated.desk.recorder.book.cash["BTC"] == shown.balance

@@ -1,5 +1,7 @@
 """Bootstrap: seats everyone at the desk. `desks` alone decides who plays; the other files hold their parts."""
 
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store, runner
 from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
@@ -32,6 +34,7 @@ __all__ = [
     "Diagnosis",
     "ExplainError",
     "Level",
+    "check_run",
     "config_path",
     "demo_account",
     "examine",
@@ -41,6 +44,8 @@ __all__ = [
     "kill_switch",
     "open_local_exchange",
     "prove_ledger",
+    "run_store",
+    "runner",
     "seat_captured",
     "seat_exchange",
     "seat_sample",

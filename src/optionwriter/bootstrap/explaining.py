@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,13 @@ def _delivered(settings: Settings, folder: Path, facts: tuple[Fact, ...]) -> Del
             option = parse_instrument(fact.body.instrument)
             seen[(option.product.index_name, option.expiry_ms)] = fact.body.delivery_price
     now_ms = _last_ms(folder)
-    feed = sample_feed(settings) if settings.deribit_env == "local" else None
+    feed = cache(lambda: sample_feed(settings)) if settings.deribit_env == "local" else None
 
     def price(index_name: str, expiry_ms: int) -> Decimal | None:
         found = seen.get((index_name, expiry_ms))
         if found is None and feed is not None and expiry_ms <= now_ms:
             try:
-                found = exact(feed.delivery_price(index_name, expiry_ms))
+                found = exact(feed().delivery_price(index_name, expiry_ms))
             except (InstrumentError, ValueError):
                 return None
             seen[(index_name, expiry_ms)] = found

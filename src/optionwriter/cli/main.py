@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import sleep_s
-from optionwriter.cli import config, ledger
+from optionwriter.cli import config, ledger, runs
+from optionwriter.cli.backtest import backtest, worker
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
@@ -24,6 +25,9 @@ from optionwriter.cli.web import web
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(runs.app, name="runs")
+app.command()(backtest)
+app.command()(worker)
 app.command()(run)
 app.command()(exchange)
 app.command()(explain)

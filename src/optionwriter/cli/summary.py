@@ -75,7 +75,8 @@ def _booked(report: CycleReport) -> str:
 
 
 def _told(done: Execution) -> str:
-    word = "sell" if done.intent.side is Side.SELL else "buy back"
+    bought = "buy back" if done.intent.reduce_only else "buy"
+    word = "sell" if done.intent.side is Side.SELL else bought
     text = (
         f"{done.intent.action}: {word} {done.intent.amount} {done.intent.instrument} at {done.intent.limit_price}"
         f" ({done.intent.reason}): {done.outcome}"

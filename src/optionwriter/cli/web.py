@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import kill_switch, view_source
+from optionwriter.bootstrap import explain_decision, kill_switch, view_source
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
@@ -38,7 +38,11 @@ def web(
             )
         token = web_token(settings.data_dir, settings.web_token.get_secret_value())
         app = create_app(
-            view_source(settings), kill=kill_switch(settings), token=token, loopback_only=loopback
+            view_source(settings),
+            kill=kill_switch(settings),
+            token=token,
+            loopback_only=loopback,
+            explain=lambda decision, option: explain_decision(settings, decision, instrument=option),
         )
 
         def say(url: str) -> None:

@@ -6,7 +6,7 @@ and confirmed before its chain is decided afresh; books and venue must agree, el
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from optionwriter.core.books.account import (
     Found,
     Lookup,
     LookupFailed,
+    Settlement,
     VenueEvent,
 )
 from optionwriter.core.books.book import Book, OrderRecord, OrderStatus, unresolved, working
@@ -31,7 +32,7 @@ from optionwriter.core.books.facts import (
     TradingState,
 )
 from optionwriter.core.books.reconcile import Difference, differences, told
-from optionwriter.ports import Broker, Market
+from optionwriter.ports import Broker, BrokerUnavailableError, Market
 from optionwriter.services.recorder import Entry, Recorder
 
 USDC_INDEX = Decimal(1)  # assumed until a venue quotes usdc_usd
@@ -50,14 +51,24 @@ class CaughtUp:
 
 
 def open_ledger(
-    recorder: Recorder, account: AccountSnapshot, mode: str, index_of: dict[str, Decimal]
+    recorder: Recorder, broker: Broker, account: AccountSnapshot, mode: str, index_of: Mapping[str, Decimal]
 ) -> None:
     """Writes an empty ledger's first facts: whose it is, and the cash it starts with.
 
-    `index_of` gives each currency's USD index now.
+    `index_of` gives each currency's USD index now. Errors: BrokerUnavailableError when it can't be told whether a trade
+    is in that cash already, or when a currency has no price: nothing is written then, and the next cycle tries again.
     """
     if recorder.book.seq:
         return
+    if any(isinstance(one, Fill | Settlement) for one in broker.events_since(account.at_ms)):
+        raise BrokerUnavailableError(
+            "the account traded in the very instant in which its ledger was to be opened: the next cycle opens it"
+        )
+    unknown = [one.currency for one in account.currencies if one.balance and one.currency not in index_of]
+    if unknown:
+        raise BrokerUnavailableError(
+            f"the account holds {', '.join(unknown)}, of which no price is known: move it to another account"
+        )
     entries = [Entry(LedgerOpened(account.environment, mode), at_ms=account.at_ms)]
     entries += [
         Entry(

@@ -8,7 +8,7 @@ switch is obeyed before anything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -27,7 +27,7 @@ from optionwriter.core.decide.risk import Approved, Review, capacity_of, review
 from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
-from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.core.market.instruments import PRODUCTS, parse_instrument
 from optionwriter.core.market.term_structure import with_chains
 from optionwriter.ports import (
     Broker,
@@ -87,9 +87,10 @@ class CycleReport:
 def run_cycle(desk: Desk) -> CycleReport:
     """One decision cycle. Errors: MarketUnavailableError, BrokerUnavailableError (nothing was risked), LedgerError."""
     obey_kill(desk.recorder, desk.broker, desk.kill)
-    account = desk.broker.account()
     if not desk.recorder.book.seq:
-        open_ledger(desk.recorder, account, desk.mode, indices(desk.market, desk.products))
+        account = desk.broker.account()
+        seen = _products(desk, [one.currency for one in account.currencies if one.balance])
+        open_ledger(desk.recorder, desk.broker, account, desk.mode, indices(desk.market, seen))
         obey_kill(desk.recorder, desk.broker, desk.kill)
     caught = catch_up(desk.recorder, desk.broker)
     state = observe(desk)
@@ -136,9 +137,15 @@ def _after(desk: Desk, state: AgentState, executions: Sequence[Execution]) -> Ag
     return with_book(replace(state, account=account), desk)
 
 
+def _products(desk: Desk, currencies: Iterable[str]) -> tuple[str, ...]:
+    """What is read: the desk's products, and the book of every other coin on the account, for what it is worth."""
+    more = sorted(set(currencies).intersection(PRODUCTS).difference(desk.products))
+    return (*desk.products, *more)
+
+
 def observe(desk: Desk) -> AgentState:
     """Everything a decision may rest on, read now. Errors: MarketUnavailableError, BrokerUnavailableError."""
-    chains = {code: desk.market.chain(code) for code in desk.products}
+    chains = {code: desk.market.chain(code) for code in _products(desk, _held(desk))}
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
     histories = {name: desk.market.history(name) for name in underlyings}
     account = desk.broker.account()
@@ -147,6 +154,11 @@ def observe(desk: Desk) -> AgentState:
         name: with_chains(build_context(histories[name], now), chains.values()) for name in underlyings
     }
     return build_state(now, account, desk.recorder.book, chains, contexts)
+
+
+def _held(desk: Desk) -> list[str]:
+    """The currencies of which the books have some."""
+    return [currency for currency, amount in desk.recorder.book.cash.items() if amount]
 
 
 def with_book(state: AgentState, desk: Desk) -> AgentState:

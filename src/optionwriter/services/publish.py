@@ -16,13 +16,14 @@ import structlog
 
 from optionwriter.core.books.book import Book, open_chains
 from optionwriter.core.books.pnl import Drawdown
+from optionwriter.core.report.bundled import grouped
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.equity import Point, columns, point_of, points_of, with_point
 from optionwriter.core.report.views import (
     ClosedPosition,
     OpenPosition,
     account_view,
-    closed_position,
+    closed_row,
     observe,
     open_positions,
 )
@@ -170,7 +171,8 @@ class Publisher:
     def _views(self, desk: Desk, report: CycleReport) -> dict[str, object]:
         state = report.after
         book, held = state.book, open_positions(state)
-        seen = observe({one: self._drawdowns[one] for one in book.open_ids if one in self._drawdowns}, state)
+        alive = {chain.bundle or chain.chain_id for chain in open_chains(book)}
+        seen = observe({one: fall for one, fall in self._drawdowns.items() if one in alive}, state)
         self._ended |= {one: fall.worst for one, fall in self._drawdowns.items() if one not in seen}
         self._drawdowns = seen
         self._status = status(desk, report, len(self._sink.pending_commands()))
@@ -183,7 +185,7 @@ class Publisher:
         }
         views |= self._closed_views(desk.recorder, book)
         views |= self._details(desk.recorder, report, held)
-        views[STRATEGIES] = strategies(report, self._closed.realized)
+        views[STRATEGIES] = strategies(report, self._closed.realized, self._status["limits"])
         self._waiting += decision_entries(desk.mode, report)
         return views
 
@@ -200,12 +202,16 @@ class Publisher:
         key = (len(book.chains), book.open_ids)
         if key == closed.key:
             return {}
-        over = {name: one for name, one in book.chains.items() if not one.is_open and one.legs}
+        over = {
+            name: chains
+            for name, chains in grouped(one for one in book.chains.values() if one.legs).items()
+            if not any(one.is_open for one in chains)
+        }
         for name in closed.found.keys() - over.keys():  # one that opened again
             del closed.found[name], closed.rows[name]
         for name in over.keys() - closed.found.keys():
             fall = Drawdown(worst=self._ended[name]) if name in self._ended else None
-            closed.found[name] = closed_position(over[name], book.mode, fall)
+            closed.found[name] = closed_row(name, over[name], book.mode, fall)
             closed.rows[name] = position(closed.found[name])
         closed.realized = realized(closed.found.values())
         latest = closed.latest()
@@ -216,7 +222,7 @@ class Publisher:
         before = frozenset(latest) if closed.detailed is None else closed.detailed
         views |= {DETAIL + one: None for one in before - detailed if one in over}  # nobody looks so far back
         for name in detailed if closed.detailed is None else detailed - closed.detailed:
-            views[DETAIL + name] = detail(closed.rows[name], opened(over[name], recorder.fills_of(name)))
+            views[DETAIL + name] = detail(closed.rows[name], opened(over[name], recorder.fills_of))
         closed.key, closed.detailed = key, detailed
         return views
 
@@ -224,12 +230,16 @@ class Publisher:
         self, recorder: Recorder, report: CycleReport, held: tuple[OpenPosition, ...]
     ) -> dict[str, object]:
         """The own view of each open position."""
-        chains = {chain.chain_id: chain for chain in open_chains(report.after.book)}
+        book = report.after.book
+        bundles = {chain.bundle for chain in open_chains(book)} - {""}
+        chains = grouped(one for one in book.chains.values() if one.legs and one.bundle in bundles) | {
+            chain.chain_id: [chain] for chain in open_chains(book) if not chain.bundle
+        }
         before, self._opened = self._opened, {}
         views: dict[str, object] = {}
         for one in held:
             name = one.position_id
-            found = opened(chains[name], recorder.fills_of(name), before.get(name))
+            found = opened(chains[name], recorder.fills_of, before.get(name))
             self._opened[name] = with_payoff(found, report.after)
             views[DETAIL + name] = detail(position(one), self._opened[name])
         return views

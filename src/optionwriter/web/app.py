@@ -14,6 +14,7 @@ from optionwriter.web.api import api
 from optionwriter.web.auth import Auth
 from optionwriter.web.commands import Commands, commands
 from optionwriter.web.events import Versions, events
+from optionwriter.web.explained import Explain, explained
 from optionwriter.web.guard import Guard
 from optionwriter.web.live.routes import live
 from optionwriter.web.login.routes import login, sign_in
@@ -35,10 +36,12 @@ def create_app(
     token: str,
     loopback_only: bool = True,
     now_ms: Callable[[], int] | None = None,
+    explain: Explain | None = None,
 ) -> FastAPI:
     """Pages and API over `source`; with `loopback_only` under this machine's names alone.
 
-    `kill` is the switch that works without an agent; `now_ms` the machine's clock.
+    `kill` is the switch that works without an agent; `now_ms` the machine's clock;
+    `explain` answers for a decision of the log.
     """
     clock = now_ms or SystemClock().now_ms
     app = FastAPI(
@@ -54,6 +57,7 @@ def create_app(
     app.include_router(commands(Commands(source, kill, clock)))
     app.include_router(events(app.state.versions))
     app.include_router(live(source, kill, pages))
+    app.include_router(explained(explain, pages))
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))
     app.mount("/static", StaticFiles(directory=HERE / "static"))

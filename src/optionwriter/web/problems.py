@@ -31,7 +31,7 @@ def problems(app: FastAPI, pages: Pages) -> None:
         return told(request, 422, "; ".join(_sentence(one) for one in error.errors()))
 
     def unreadable(request: Request, error: Exception) -> Response:
-        return told(request, 503, str(error))
+        return told(request, 503, str(error.detail if isinstance(error, HTTPException) else error))
 
     def not_found(request: Request, error: Exception) -> Response:
         named = isinstance(error, HTTPException) and error.detail != "Not Found"
@@ -51,6 +51,7 @@ def problems(app: FastAPI, pages: Pages) -> None:
 
     app.add_exception_handler(RequestValidationError, bad_request)
     app.add_exception_handler(ViewsError, unreadable)
+    app.add_exception_handler(503, unreadable)
     app.add_exception_handler(404, not_found)
     app.add_exception_handler(405, not_allowed)
     app.add_exception_handler(Exception, broken)

@@ -80,13 +80,15 @@ class Currency(BaseModel):
 
 
 class Limit(Growing):
-    """How much of a limit is used."""
+    """How much of a limit is used; `strategy_id` is "" for the account's, `external` what is not ours uses of it."""
 
     name: str
     subject: str
     used: Maybe
     limit: Maybe
     used_pct: Maybe
+    external: Maybe
+    strategy_id: str
 
 
 class External(BaseModel):
@@ -424,6 +426,7 @@ class Flow(Growing):
     amount: Maybe
     amount_usd: Maybe = None
     index: Maybe = None
+    currency: str | None = None
 
 
 class Fill(Growing):
@@ -438,6 +441,7 @@ class Fill(Growing):
     fee: Maybe = None
     index: Maybe = None
     label: str | None = None
+    currency: str | None = None
 
 
 class Payoff(Growing):
@@ -467,6 +471,12 @@ class PositionDetail(Fresh):
     net_premium_usd: Maybe = None
     collateral: Maybe = None
     collateral_usd: Maybe = None
+    upside_given_up: Maybe = Field(
+        None, description="Owed beyond its strikes: payoffs paid, and of buy-backs what was in the money."
+    )
+    upside_given_up_usd: Maybe = None
+    premium_kept: Maybe = Field(None, description="Every other flow; less what was given up, all flows.")
+    premium_kept_usd: Maybe = None
     currency: str | None = None
     payoff: Payoff | None = None
 
@@ -524,3 +534,23 @@ class NoQuery(BaseModel):
     """The address takes no parameter; any is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Explanation(BaseModel):
+    """GET /api/explain/{decision_id}: one decision of the log, explained (docs/explain.md)."""
+
+    decision_id: str
+    at_ms: int
+    strategy_id: str
+    action: str
+    reasoning: str
+    why_this: list[dict[str, Any]] = Field(
+        description="Each approved item against its runner-up, part by part."
+    )
+    refused: dict[str, list[str]] = Field(description="What risk refused, with its reasons.")
+    why_not: list[dict[str, Any]] = Field(description="Gate, value, threshold and distance, nearest first.")
+    what_would_change: dict[str, Any] = Field(description="By coin and type the smallest single change.")
+    after_expiry: dict[str, Any] = Field(description="What each candidate would have earned, per coin.")
+    upside: dict[str, Any] | None = Field(
+        description="Given up beyond the strikes, against the premium kept."
+    )

@@ -92,7 +92,10 @@ def test_the_shipped_file_is_good_and_only_income_starts() -> None:
     assert [one.id for one in configs if one.enabled] == ["income"]
     assert all(strategy(one.kind) for one in configs)
     named = ["income", "covered_call_conservative", "covered_call_aggressive", "puts_experimental"]
-    assert [one.id for one in configs] == named
+    bundles = ["strangle", "call_spread", "put_spread", "wheel"]
+    assert [one.id for one in configs] == named + bundles
+    assert {one.kind for one in configs} == set(STRATEGIES)
+    assert [one.bundle.wing_delta for one in configs if one.id == "put_spread"] == [0.05]
     assert all(one.profile and one.chooser == "rules" for one in configs)
 
 

@@ -17,6 +17,7 @@ from optionwriter.core.decide.state import AgentState
 from optionwriter.core.decide.strategies.base import Mode, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import MS_PER_YEAR, parse_instrument
+from optionwriter.core.report.decisions import limit_uses
 from tests.core.decide.worlds import (
     NOW,
     Ledger,
@@ -300,3 +301,25 @@ def test_account_limits_must_be_finite(changes: dict[str, Any]) -> None:
 def test_a_stress_that_leaves_no_price_is_refused() -> None:
     with pytest.raises(LimitError, match="leaves no price"):
         Stress(D(100), D(0))
+
+
+def test_the_use_of_every_limit_is_told_for_account_and_strategies() -> None:
+    book = Ledger()
+    book.sold(CALL, "0.5", "0.005", chain="c1", strategy="one")
+    book.sold(PUT, "0.5", "450", chain="c2", label="CCBOT_2", strategy="two")
+    state = rich(book.book, **{CALL: "-0.8", PUT: "-0.5"})  # 0.3 of the call are not ours
+    own = {
+        "one": Bounds(max_vega_usd=D(100), max_chains_total=2),
+        "two": Bounds(max_expiry_exposure=Cap.usd(50_000)),
+    }
+    told = {(one.name, one.subject): one for one in limit_uses(state, replace(WIDE, strategies=own))}
+    assert float(told["vega_usd", "account"].used) == pytest.approx(0.8 * vega(CALL) + 0.5 * vega(PUT))
+    assert float(told["vega_usd", "account"].external) == pytest.approx(0.3 * vega(CALL))
+    assert float(told["vega_usd", "one"].used) == pytest.approx(0.5 * vega(CALL))
+    assert (told["vega_usd", "one"].limit, told["vega_usd", "one"].strategy_id) == (100, "one")
+    assert (told["chains_total", "one"].used, told["chains_total", "account"].used) == (1, 2)
+    assert told["expiry_exposure_usd", "two BTC 17JAN26"].used == 42_000
+    assert told["covered_coins", "BTC"].used == D("0.8") and told["covered_coins", "BTC"].limit == 2
+    names = {name for name, _ in told}
+    assert {"total_short_notional_usd", "stress_loss_usd", "margin_used_pct", "net_delta_abs", "call_chains",
+            "call_notional_usd", "put_notional_usd", "put_chains"} <= names  # fmt: skip

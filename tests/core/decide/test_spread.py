@@ -193,13 +193,13 @@ def test_a_wing_alone_is_finished_where_that_is_good_enough_else_sold() -> None:
     (sale,) = finish.legs
     assert parse_instrument(sale.instrument).expiry_ms == parse_instrument(WING).expiry_ms
     assert parse_instrument(sale.instrument).strike < 108_000 and sale.amount == 1
-    assert finish.score > unwind.score and choose_best([menu], ChoiceParams(0.0)) == (finish.key,)
+    assert finish.score > unwind.score and choose_best([menu], ChoiceParams(0.0)).keys == (finish.key,)
     passes(state, menu.items)
     assert {(one.verdict, one.reason) for one in menu.held} == {("finish", "finish")}
     strict = replace(CALL_SPREAD, min_score=0.9)
     left = menu_of(state, strict)
     assert [item.reason for item in left.items] == ["unwind"]
-    assert choose_best([left], ChoiceParams(0.9)) == (left.items[0].key,)
+    assert choose_best([left], ChoiceParams(0.9)).keys == (left.items[0].key,)
     gone = with_column(CALLS, "bid", WING, float("nan"))
     nothing = menu_of(world(gone, PUTS, btc="1.1", ledger=held_spread(sold="0")), strict)
     assert not nothing.items and nothing.held[0].reason == "no_bid"

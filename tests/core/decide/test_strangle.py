@@ -167,7 +167,7 @@ def test_both_sides_taking_profit_are_one_item_of_two_chains() -> None:
         (PUT, Side.BUY, True, f"{BUNDLE}.put"),
     ]
     assert sum(part for _, part in item.parts) == pytest.approx(item.score) == pytest.approx(1.0)
-    assert choose_best([menu], ChoiceParams(0.0)) == (item.key,)
+    assert choose_best([menu], ChoiceParams(0.0)).keys == (item.key,)
     one = approved(state, menu, item.key)
     plans = plans_of(one, "d1", plan_orders(one, "d1", "CCBOT_", NOW, 5_000))
     assert [name for name, _ in plans] == [f"{BUNDLE}.call", f"{BUNDLE}.put"]

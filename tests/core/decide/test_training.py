@@ -124,6 +124,15 @@ def test_the_maximum_by_expiry_date_counts_what_is_held() -> None:
     assert menu.counts_by_gate()["slot"] > 10
 
 
+def test_one_loop_alone_stays_within_the_maximum_of_each_date() -> None:
+    greedy = replace(LADDER, profiles=(Profile("all", 1, 21, 0.01, 0.60, max_legs=6),))
+    menu, choice, reviewed = trained(state(), greedy)
+    dates = Counter(parse_instrument(one.legs[0].instrument).expiry_ms for one in opened(menu, choice))
+    assert sorted(dates.values()) == [3, 3] and not reviewed.refused
+    dearest = sorted(menu.items, key=premium, reverse=True)[:6]
+    assert max(Counter(parse_instrument(one.legs[0].instrument).expiry_ms for one in dearest).values()) > 3
+
+
 def test_risk_refuses_a_fourth_call_of_one_date_whoever_chose_it() -> None:
     date = ["BTC-17JAN26-100000-C", "BTC-17JAN26-101000-C"]
     lifted = training_limits(TIGHT, LADDER, {"cc"})

@@ -19,10 +19,10 @@ from optionwriter.core.decide.risk import capacity_of, review
 from optionwriter.core.decide.strategies.base import Mode, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.report.decisions import decision_view, plain, status_view
+from optionwriter.core.report.external import external_positions
 from optionwriter.core.report.views import (
     account_view,
     closed_positions,
-    external_positions,
     observe,
     open_positions,
     totals,

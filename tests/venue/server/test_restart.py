@@ -432,7 +432,7 @@ def test_kill_9_at_any_instant_loses_nothing(tmp_path: Path, processes: list[Pro
     last = Process(tmp_path)
     processes.append(last)
     witness.check(last)
-    assert witness.acknowledged > 10 * kills
+    assert witness.acknowledged > kills  # the kills found it at work
     assert last.end(signal.SIGTERM) == 0
     assert last.lines[-1] == "closed\n"
     kept = exchange(tmp_path, HandClock(), counts_credits=False)

@@ -164,7 +164,7 @@ def grid_strikes(product: Product, expiry_ms: int, listing_day_ms: int, price: f
         bands += grid.monthly
     if series is Series.QUARTERLY:
         bands += grid.quarterly
-    base = _base_step(price / grid.parts)
+    base = base_step(price / grid.parts)
     return frozenset(strike for band in bands for strike in _multiples(base * band.step, band, price))
 
 
@@ -177,17 +177,33 @@ def strikes_at(
     """
     strikes: set[Decimal] = set()
     for day in _listing_days(expiry_at(utc_day(creation_ms(expiry_ms, product))), at_ms):
-        strikes |= _added(product, expiry_ms, day, spot_at)
+        price = spot_at(day)
+        if not math.isnan(price):
+            strikes |= grid_strikes(product, expiry_ms, day, price)
     return tuple(sorted(strikes))
+
+
+class Policy(NamedTuple):
+    """Which expiries are listed at an instant, since when one was, and what strikes a listing day adds to it."""
+
+    expiries: Callable[[Product, int], tuple[int, ...]]
+    created: Callable[[int, Product], int]
+    strikes: Callable[
+        [Product, int, int, float], frozenset[Decimal]
+    ]  # product, expiry, listing day, its price
+
+
+EXCHANGE = Policy(listed_expiries, creation_ms, grid_strikes)
 
 
 class Listing:
     """What is listed, instant by instant; remembers each series so that a day's step costs only that day's grid."""
 
-    def __init__(self, product: Product, spot_at: Callable[[int], float]) -> None:
+    def __init__(self, product: Product, spot_at: Callable[[int], float], policy: Policy = EXCHANGE) -> None:
         """`spot_at`: as for `strikes_at`; it is asked for 08:00 UTC instants only, never later than the question's."""
         self._product = product
         self._spot_at = spot_at
+        self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
 
@@ -195,7 +211,7 @@ class Listing:
         """The names listed at an instant, ordered by expiry, strike, call before put."""
         day = _last_listing_day(at_ms)
         if self._names[0] != day:
-            expiries = listed_expiries(self._product, day + LISTING_DELAY_MS)
+            expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
         return tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
 
@@ -207,20 +223,17 @@ class Listing:
         )
 
     def _strikes(self, expiry_ms: int, day: int) -> frozenset[Decimal]:
-        first = expiry_at(utc_day(creation_ms(expiry_ms, self._product)))
+        first = expiry_at(utc_day(self._policy.created(expiry_ms, self._product)))
         done, strikes = self._grown.get(expiry_ms, (first - MS_PER_DAY, frozenset[Decimal]()))
         if done > day:  # an earlier instant than the last one asked for
             done, strikes = first - MS_PER_DAY, frozenset()
         for step in _listing_days(done + MS_PER_DAY, day + LISTING_DELAY_MS):
-            strikes |= _added(self._product, expiry_ms, step, self._spot_at)
+            price = self._spot_at(step)
+            if not math.isnan(price):
+                strikes |= self._policy.strikes(self._product, expiry_ms, step, price)
         self._grown = {expiry: grown for expiry, grown in self._grown.items() if expiry > day}
         self._grown[expiry_ms] = (day, strikes)
         return strikes
-
-
-def _added(product: Product, expiry_ms: int, day: int, spot_at: Callable[[int], float]) -> frozenset[Decimal]:
-    price = spot_at(day)
-    return frozenset() if math.isnan(price) else grid_strikes(product, expiry_ms, day, price)
 
 
 def _last_listing_day(at_ms: int) -> int:
@@ -241,7 +254,7 @@ def _last_friday(year: int, month: int) -> date:
     return last - timedelta(days=(last.weekday() - _FRIDAY) % 7)
 
 
-def _base_step(most: float) -> Decimal:
+def base_step(most: float) -> Decimal:
     """The largest of 1, 2.5 and 5 times a power of ten that is not above `most`."""
     power = Decimal(10) ** math.floor(math.log10(most))
     return max(

@@ -6,7 +6,7 @@ own instant. The sums over flows are known whatever prices are missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from optionwriter.core.books.facts import Fact, Filled
 from optionwriter.core.books.pnl import Both, Prices, chain_pnl, collateral
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.market.money import EXACT
+from optionwriter.core.report.upside import upside_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class FillView:
     fee: Decimal
     index: Decimal
     label: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class FlowView:
     amount: Decimal
     amount_usd: Decimal
     index: Decimal
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class FlowSums:
 
 @dataclass(frozen=True, slots=True)
 class PositionDetail:
-    """What opening a position shows beside its row."""
+    """What opening a position shows beside its row; what was given up and kept is the upside ledger's (upside)."""
 
     flows: tuple[FlowView, ...]
     fills: tuple[FillView, ...]
@@ -63,6 +66,10 @@ class PositionDetail:
     net_premium_usd: Decimal
     collateral: Decimal
     collateral_usd: Decimal
+    upside_given_up: Decimal
+    upside_given_up_usd: Decimal
+    premium_kept: Decimal
+    premium_kept_usd: Decimal
     currency: str
 
 
@@ -71,8 +78,17 @@ def fill_of(fact: Fact) -> FillView | None:
     body = fact.body
     if not isinstance(body, Filled) or not fact.chain_id:
         return None
+    currency = parse_instrument(body.instrument).product.settlement_currency
     return FillView(
-        fact.at_ms, body.instrument, str(body.side), body.amount, body.price, body.fee, body.index, body.label
+        fact.at_ms,
+        body.instrument,
+        str(body.side),
+        body.amount,
+        body.price,
+        body.fee,
+        body.index,
+        body.label,
+        currency,
     )
 
 
@@ -82,9 +98,38 @@ def flow_sums(chain: Chain) -> FlowSums:
     return FlowSums(pnl.fees, pnl.net_premium)
 
 
+def bundle_detail(sides: Sequence[PositionDetail]) -> PositionDetail:
+    """The details of a bundle's chains as one, in USD; flows and fills stay in their own currencies, by time."""
+    fees, premium = sum_of(one.fees_usd for one in sides), sum_of(one.net_premium_usd for one in sides)
+    given_up = sum_of(one.upside_given_up_usd for one in sides)
+    kept, bound = sum_of(one.premium_kept_usd for one in sides), sum_of(one.collateral_usd for one in sides)
+    return PositionDetail(
+        flows=tuple(sorted((flow for one in sides for flow in one.flows), key=lambda flow: flow.at_ms)),
+        fills=tuple(sorted((fill for one in sides for fill in one.fills), key=lambda fill: fill.at_ms)),
+        fees=fees,
+        fees_usd=fees,
+        net_premium=premium,
+        net_premium_usd=premium,
+        collateral=bound,
+        collateral_usd=bound,
+        upside_given_up=given_up,
+        upside_given_up_usd=given_up,
+        premium_kept=kept,
+        premium_kept_usd=kept,
+        currency="USD",
+    )
+
+
+def sum_of(amounts: Iterable[Decimal]) -> Decimal:
+    """Their sum."""
+    return sum(amounts, Decimal(0))
+
+
 def position_detail(chain: Chain, fills: Sequence[FillView]) -> PositionDetail:
     """The detail of a chain with at least one leg; `fills` are its trades, oldest first."""
     sums, bound = flow_sums(chain), collateral(chain)
+    given_up, kept = upside_of(chain, fills)
+    currency = parse_instrument(chain.legs[0].instrument).product.settlement_currency
     return PositionDetail(
         flows=tuple(
             FlowView(
@@ -94,6 +139,7 @@ def position_detail(chain: Chain, fills: Sequence[FillView]) -> PositionDetail:
                 flow.amount,
                 EXACT.multiply(flow.amount, flow.index),
                 flow.index,
+                currency,
             )
             for flow in chain.flows
         ),
@@ -104,5 +150,9 @@ def position_detail(chain: Chain, fills: Sequence[FillView]) -> PositionDetail:
         net_premium_usd=sums.net_premium.usd,
         collateral=bound.coin,
         collateral_usd=bound.usd,
-        currency=parse_instrument(chain.legs[0].instrument).product.settlement_currency,
+        upside_given_up=given_up.coin,
+        upside_given_up_usd=given_up.usd,
+        premium_kept=kept.coin,
+        premium_kept_usd=kept.usd,
+        currency=currency,
     )

@@ -63,20 +63,41 @@ def payoff_of(chain: Chain, spot: Decimal, usdc_index: Decimal = _ONE) -> Payoff
     if len({option.expiry_ms for _, option in legs}) != 1:
         return None
     result = _Result(chain, legs, usdc_index)
-    strikes = tuple(sorted({option.strike for _, option in legs}))
-    breakevens = result.breakevens(result.coin, result.inverse)
-    breakevens_usd = result.breakevens(result.usd, False)
-    grid = _grid(spot, strikes, (*breakevens, *breakevens_usd))
+    breakevens = _breakevens(result.coin, result.kinks(), result.inverse)
+    breakevens_usd = _breakevens(result.usd, result.kinks(), False)
+    grid = _grid(spot, result.strikes, (*breakevens, *breakevens_usd))
     booked = [result.booked(price) for price in grid]
     return Payoff(
-        expiry_ms=legs[0][1].expiry_ms,
+        expiry_ms=result.expiry_ms,
         underlying_price=grid,
         pnl=tuple(coin for coin, _ in booked),
         pnl_usd=tuple(usd for _, usd in booked),
         breakevens=breakevens,
         breakevens_usd=breakevens_usd,
-        strikes=strikes,
+        strikes=result.strikes,
     )
+
+
+def bundle_payoff(chains: Sequence[Chain], spot: Decimal, usdc_index: Decimal = _ONE) -> Payoff | None:
+    """The payoff of chains that are one position over two currencies: all in USD; None as payoff_of."""
+    results, ended_usd = [], _ZERO
+    for chain in chains:
+        legs = [(leg, parse_instrument(leg.instrument)) for leg in chain.open_legs]
+        if legs:
+            results.append(_Result(chain, legs, usdc_index))
+        else:
+            ended_usd += sum((EXACT.multiply(flow.amount, flow.index) for flow in chain.flows), _ZERO)
+    if len({one.expiry_ms for one in results}) != 1:
+        return None
+
+    def usd(price: Decimal) -> Decimal:
+        return ended_usd + sum((one.usd(price) for one in results), _ZERO)
+
+    strikes = tuple(sorted({strike for one in results for strike in one.strikes}))
+    breakevens = _breakevens(usd, sorted({kink for one in results for kink in one.kinks()}), False)
+    grid = _grid(spot, strikes, breakevens)
+    booked = tuple(ended_usd + sum((one.booked(price)[1] for one in results), _ZERO) for price in grid)
+    return Payoff(results[0].expiry_ms, grid, booked, booked, breakevens, breakevens, strikes)
 
 
 class _Result:
@@ -84,6 +105,8 @@ class _Result:
 
     def __init__(self, chain: Chain, legs: Sequence[tuple[Leg, Instrument]], usdc_index: Decimal) -> None:
         self._legs = legs
+        self.expiry_ms = legs[0][1].expiry_ms
+        self.strikes = tuple(sorted({option.strike for _, option in legs}))
         self._usdc_index = usdc_index
         self._daily = settlement_period(legs[0][1].expiry_ms) == "day"
         self._rate = DAILY_DELIVERY_RATE if self._daily else DELIVERY_RATE
@@ -120,23 +143,7 @@ class _Result:
             total += leg.position * value - fee
         return total
 
-    def breakevens(self, result: _Line, hyperbolic: bool) -> tuple[Decimal, ...]:
-        """Where `result` is zero: at a price above 0, ascending. Stretches that are zero all along show their ends."""
-        kinks = self._kinks()
-        bounds = [kinks[0] / 2, *kinks, kinks[-1] * 2]
-        last, found = len(bounds) - 2, set()
-        for place, (left, right) in enumerate(pairwise(bounds)):
-            root = _root(result, left, right, hyperbolic)
-            if root is None or root <= 0:
-                continue
-            # the outermost lines go on for ever; a root on a bend belongs to both its lines
-            after = place == 0 or root >= left * (1 - _SLACK)
-            before = place == last or root <= right * (1 + _SLACK)
-            if after and before:
-                found.add(root.quantize(_grain(root)))
-        return tuple(sorted(found))
-
-    def _kinks(self) -> list[Decimal]:
+    def kinks(self) -> list[Decimal]:
         """The prices at which the line bends: the strikes, and where the delivery fee reaches its rate."""
         found = set()
         for _, option in self._legs:
@@ -145,6 +152,22 @@ class _Result:
                 cap = 8 * self._rate if not option.is_call else -8 * self._rate
                 found.add(option.strike / (1 + cap))
         return sorted(found)
+
+
+def _breakevens(result: _Line, kinks: Sequence[Decimal], hyperbolic: bool) -> tuple[Decimal, ...]:
+    """Where `result` is zero: at a price above 0, ascending. Stretches that are zero all along show their ends."""
+    bounds = [kinks[0] / 2, *kinks, kinks[-1] * 2]
+    last, found = len(bounds) - 2, set()
+    for place, (left, right) in enumerate(pairwise(bounds)):
+        root = _root(result, left, right, hyperbolic)
+        if root is None or root <= 0:
+            continue
+        # the outermost lines go on for ever; a root on a bend belongs to both its lines
+        after = place == 0 or root >= left * (1 - _SLACK)
+        before = place == last or root <= right * (1 + _SLACK)
+        if after and before:
+            found.add(root.quantize(_grain(root)))
+    return tuple(sorted(found))
 
 
 def _root(result: _Line, left: Decimal, right: Decimal, hyperbolic: bool) -> Decimal | None:

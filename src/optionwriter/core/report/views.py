@@ -9,7 +9,7 @@ nothing here fails because one is missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -30,7 +30,7 @@ from optionwriter.core.books.pnl import (
     percent,
 )
 from optionwriter.core.decide.crossing import exact
-from optionwriter.core.decide.state import AgentState, HeldOption
+from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.instruments import MS_PER_DAY, Instrument, parse_instrument
 from optionwriter.core.report.bundled import bundle_total, closed_bundle, grouped, open_bundle
 from optionwriter.core.report.detail import flow_sums
@@ -94,21 +94,6 @@ class OpenPosition:
     created_at: int
     number_of_rolls: int
     legs: tuple[LegView, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalPosition:
-    """An option of the account, or the part of it, that is not ours. `worth` is at its mark, negative when owed."""
-
-    instrument: str
-    amount: Decimal
-    option_type: str
-    strike: Decimal
-    expiry_ms: int
-    mark: Decimal | None
-    worth: Decimal | None
-    worth_usd: Decimal | None
-    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,29 +182,6 @@ def open_positions(state: AgentState) -> tuple[OpenPosition, ...]:
     return tuple(rows)
 
 
-def external_positions(state: AgentState) -> tuple[ExternalPosition, ...]:
-    """The options on the account that are not ours, by name; what no product is known of is `state.foreign`."""
-    return tuple(_external(one, state) for one in state.held if one.external)
-
-
-def _external(one: HeldOption, state: AgentState) -> ExternalPosition:
-    currency = one.option.product.settlement_currency
-    mark = exact(one.mark) if math.isfinite(one.mark) else None
-    price = state.price_usd(currency)
-    worth = None if mark is None else one.external * mark
-    return ExternalPosition(
-        instrument=one.option.name,
-        amount=one.external,
-        option_type=str(one.option.option_type),
-        strike=one.option.strike,
-        expiry_ms=one.option.expiry_ms,
-        mark=mark,
-        worth=worth,
-        worth_usd=None if worth is None or price is None else worth * price,
-        currency=currency,
-    )
-
-
 def closed_positions(
     book: Book, drawdowns: Mapping[str, Drawdown] | None = None
 ) -> tuple[ClosedPosition, ...]:
@@ -228,11 +190,16 @@ def closed_positions(
     for name, chains in grouped(chain for chain in book.chains.values() if chain.legs).items():
         if any(chain.is_open for chain in chains):
             continue
-        seen = (drawdowns or {}).get(name)
-        sides = [closed_position(chain, book.mode, seen) for chain in chains]
-        bundled = bool(chains[0].bundle)
-        rows += [closed_bundle(name, sides, chains, seen or Drawdown())] if bundled else sides
+        rows.append(closed_row(name, chains, book.mode, (drawdowns or {}).get(name)))
     return tuple(sorted(rows, key=lambda one: (-one.closed_at, one.position_id)))
+
+
+def closed_row(
+    position_id: str, chains: Sequence[Chain], mode: str, seen: Drawdown | None = None
+) -> ClosedPosition:
+    """The row of a position that is over: of its one chain, or of its bundle's."""
+    sides = [closed_position(chain, mode, seen) for chain in chains]
+    return closed_bundle(position_id, sides, chains, seen or Drawdown()) if chains[0].bundle else sides[0]
 
 
 def observe(drawdowns: Mapping[str, Drawdown], state: AgentState) -> dict[str, Drawdown]:

@@ -60,12 +60,15 @@ def realized(closed: Iterable[ClosedPosition]) -> dict[str, Realized]:
     }
 
 
-def strategies(report: CycleReport, over: Mapping[str, Realized]) -> Row:
-    """Each instance at the desk: its rules in force, what it decided last, what it holds and has brought."""
+def strategies(report: CycleReport, over: Mapping[str, Realized], limits: Sequence[Row]) -> Row:
+    """Each instance at the desk: its rules in force, what it decided last, what it holds and has brought.
+
+    `limits`: the rows of all limits, of which each strategy shows its own.
+    """
     held = open_positions(report.after)
     return {
         "strategies": [
-            _strategy(report, each, decision, held, over.get(each.seat.config.id, Realized()))
+            _strategy(report, each, decision, held, over.get(each.seat.config.id, Realized()), limits)
             for each, decision in zip(report.proposed, report.decisions, strict=True)
         ]
     }
@@ -77,6 +80,7 @@ def _strategy(
     decision: Decision,
     held: Sequence[OpenPosition],
     over: Realized,
+    limits: Sequence[Row],
 ) -> Row:
     config = each.seat.config
     view = decision_view(config.id, report.at_ms, each.menus, each.chosen, report.review)
@@ -98,7 +102,10 @@ def _strategy(
         "score": plain(config.score),
         "manage": plain(config.manage),
         "roll": plain(config.roll),
-        "limits": [],
+        "limits": [one for one in limits if one["strategy_id"] == config.id],
+        "chooser": each.seat.chooser,
+        "epsilon": each.seat.epsilon,
+        "profile": config.profile,
         "at_ms": report.at_ms,
         "at": when(report.at_ms),
         "last_action": view.action,

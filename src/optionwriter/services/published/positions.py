@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -10,8 +10,8 @@ from optionwriter.core.books.chains import Chain
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.report.decisions import plain
-from optionwriter.core.report.detail import FillView, position_detail
-from optionwriter.core.report.payoff import Payoff, payoff_of
+from optionwriter.core.report.detail import FillView, bundle_detail, position_detail
+from optionwriter.core.report.payoff import Payoff, bundle_payoff, payoff_of
 from optionwriter.core.report.views import ClosedPosition, OpenPosition, totals
 from optionwriter.services.published.rows import Row, row_of, short, timed, when
 
@@ -41,32 +41,40 @@ def position(one: OpenPosition | ClosedPosition) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A chain opened up, as long as the ledger says nothing new of it."""
+    """A position opened up, as long as the ledger says nothing new of its chains (a bundle has two)."""
 
-    chain: Chain
+    chains: tuple[Chain, ...]
     row: Row
     payoff: Payoff | None
     payoff_row: Row | None
 
 
-def opened(chain: Chain, fills: Sequence[FillView], before: Opened | None = None) -> Opened:
-    """The chain opened up; `before` when it is still that chain."""
-    if before is not None and before.chain is chain:
+def opened(
+    chains: Sequence[Chain], fills_of: Callable[[str], Sequence[FillView]], before: Opened | None = None
+) -> Opened:
+    """The chains opened up, each with at least one leg; `before` while they are still those."""
+    if before is not None and [id(one) for one in before.chains] == [id(one) for one in chains]:
         return before
-    row = row_of(position_detail(chain, fills))
+    sides = [position_detail(one, fills_of(one.chain_id)) for one in chains]
+    row = row_of(bundle_detail(sides) if chains[0].bundle else sides[0])
     for one in (*row["flows"], *row["fills"]):
         one["at"] = when(one["at_ms"])
-    return Opened(chain, row, None, None)
+    return Opened(tuple(chains), row, None, None)
 
 
 def with_payoff(found: Opened, state: AgentState) -> Opened:
     """With the picture of the end, drawn anew when the spot has left its middle."""
-    spot = state.index(parse_instrument(found.chain.legs[0].instrument).product.underlying)
+    first = found.chains[0]
+    spot = state.index(parse_instrument(first.legs[0].instrument).product.underlying)
     if spot is None:
         return replace(found, payoff=None, payoff_row=None)
     drawn = found.payoff
     if drawn is None or not drawn.shows(spot):
-        drawn = payoff_of(found.chain, spot, state.usdc_index)
+        drawn = (
+            bundle_payoff(found.chains, spot, state.usdc_index)
+            if first.bundle
+            else payoff_of(first, spot, state.usdc_index)
+        )
         if drawn is None:
             return replace(found, payoff=None, payoff_row=None)
         found = replace(found, payoff=drawn, payoff_row=_payoff(drawn))

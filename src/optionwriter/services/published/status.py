@@ -7,7 +7,8 @@ from decimal import Decimal
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.facts import TradingState
 from optionwriter.core.report.decisions import plain, status_view
-from optionwriter.core.report.views import account_view, external_positions
+from optionwriter.core.report.external import external_positions
+from optionwriter.core.report.views import account_view
 from optionwriter.ports import KillOrder
 from optionwriter.services.cycle import CycleReport, Desk
 from optionwriter.services.published.rows import Row, row_of, short, timed, when
@@ -113,4 +114,6 @@ def _limit(one: Row) -> Row:
         "used": short(used),
         "limit": limit,
         "used_pct": short(share),
+        "external": short(one["external"]),
+        "strategy_id": one["strategy_id"],
     }

@@ -140,20 +140,20 @@ def _act(view: View, case: _Case, tended: Tended) -> bool:
     if roll is not None:
         tended.items.append(roll)
         return True
-    if profit or _gives_up(view, case):
+    if profit or gives_up(view, case.chain, case.option, order):
         tended.items.append(_close(view, case, back, row))
         return True
     return False
 
 
-def _gives_up(view: View, case: _Case) -> bool:
+def gives_up(view: View, chain: Chain, option: Instrument, order: Order) -> bool:
     """Whether a position that should be rolled, and can't be, is closed. A cooldown alone is no reason to."""
     params = view.config.roll
-    if case.order.reason not in DEFENSIVE:
+    if order.reason not in DEFENSIVE:
         return params.close_only
-    if params.close_only or _otm(case.option, view.underlying.index) <= -params.close_itm:
+    if params.close_only or _otm(option, view.underlying.index) <= -params.close_itm:
         return True
-    bounds = bounds_of(view, case.chain, case.option, case.order.reason)
+    bounds = bounds_of(view, chain, option, order.reason)
     return params.close_if_unable and not bounds.hours_since_roll < params.cooldown_hours
 
 

@@ -18,10 +18,12 @@ from optionwriter.core.decide.cover import coverable, freed_per_coin
 from optionwriter.core.decide.managing import (
     DEFENSIVE,
     HOLD,
+    NEAR_EXPIRY,
     REASONS,
     ROLL,
     TAKE_PROFIT,
     VERDICTS,
+    ManageParams,
     Order,
     manage,
 )
@@ -32,13 +34,17 @@ from optionwriter.core.decide.screening import Screen
 from optionwriter.core.decide.state import price_of
 from optionwriter.core.decide.strategies.bundle import bought, pair, wing_claim
 from optionwriter.core.decide.strategies.holding import (
+    COOLING,
     NO_ROLL,
     ORDER_OPEN,
     Tended,
     bounds_of,
     close_leg,
+    gives_up,
     holding_of,
     restrict,
+    roll_gates,
+    under_cap,
 )
 from optionwriter.core.decide.strategies.opening import fail, ranked, rejections
 from optionwriter.core.decide.strategies.tilting import carried, sale_score
@@ -81,11 +87,17 @@ def tend_spread(view: View, chain: Chain) -> Tended:
 def _tend_sale(view: View, chain: Chain, leg: Leg, tended: Tended) -> None:
     option = parse_instrument(leg.instrument)
     wing = next((one for one in chain.open_legs if not one.sold and _together(one, option)), None)
-    case = _Case(chain, leg, option, wing, judge_spread(view, leg, wing))
+    case = _Case(chain, leg, option, wing, judge_spread(view, leg, wing, view.config.manage))
+    acted = _act(view, case, tended)
+    if not acted and case.order.reason == NEAR_EXPIRY:  # no roll worth making: as if none were asked for
+        never = view.config.manage._replace(roll_days=0.0)
+        case = replace(case, order=judge_spread(view, leg, wing, never))
+        acted = _act(view, case, tended)
     order = case.order
     reason = REASONS[order.reason]
-    if order.verdict in (ROLL, TAKE_PROFIT) and not _act(view, case, tended):
-        reason = NO_ROLL
+    if not acted and order.verdict in (ROLL, TAKE_PROFIT):
+        bounds = bounds_of(view, chain, option, order.reason)
+        reason = COOLING if bounds.hours_since_roll < view.config.roll.cooldown_hours else NO_ROLL
     tended.held.append(
         Held(chain.chain_id, leg.instrument, VERDICTS[order.verdict], reason, order.value, order.threshold)
     )
@@ -95,7 +107,7 @@ def _together(wing: Leg, sold: Instrument) -> bool:
     return parse_instrument(wing.instrument).expiry_ms == sold.expiry_ms
 
 
-def judge_spread(view: View, leg: Leg, wing: Leg | None) -> Order:
+def judge_spread(view: View, leg: Leg, wing: Leg | None, params: ManageParams) -> Order:
     """What the rules say of a sold leg; profit is counted on the net credit, after selling the wing at its bid."""
     holding = holding_of(view, leg)
     row = None if wing is None else view.chain.table.row_of.get(wing.instrument)
@@ -106,22 +118,23 @@ def judge_spread(view: View, leg: Leg, wing: Leg | None) -> Order:
             entry_price=holding.entry_price - float(wing.entry_price),
             ask=max(holding.ask - back, float(view.product.tick_size)) if holding.ask > 0 else holding.ask,
         )
-    return manage(holding, view.config.manage)
+    return manage(holding, params)
 
 
 def _act(view: View, case: _Case, tended: Tended) -> bool:
-    """Adds the item that the verdict asks for; False when there is none to be had."""
+    """Adds the item that the verdict asks for; False when there is none to be had, or none is asked for."""
+    if case.order.verdict not in (ROLL, TAKE_PROFIT):
+        return False
     row = view.chain.table.row_of.get(case.leg.instrument)
     if row is None or not view.chain.ask[row] > 0:
         return False
     back = close_leg(view, row, -case.leg.position)
     if case.order.verdict == ROLL:
-        roll = _best_roll(view, case, back, tended)
+        roll = None if view.config.roll.close_only else _best_roll(view, case, back, tended)
         if roll is not None:
             tended.items.append(roll)
             return True
-        gap = float(case.option.strike / view.underlying.index) - 1.0
-        if (gap if case.option.is_call else -gap) > -view.config.roll.close_itm:
+        if not gives_up(view, case.chain, case.option, case.order):
             return False
     tended.items.append(_close(view, case, back, row))
     return True
@@ -165,7 +178,7 @@ def _close(view: View, case: _Case, back: OrderLeg, row: int) -> MenuItem:
 def _best_roll(view: View, case: _Case, back: OrderLeg, tended: Tended) -> MenuItem | None:
     """The acceptable roll of both legs with the highest score, its credit counted; the others are kept as rejected."""
     config, ended = view.config, _back(view, case, back)
-    screened = view.screened(config.roll_gates)
+    screened = view.screened(roll_gates(config))
     wings = pair(view, screened)
     credit = _credit(view, screened, wings, ended)
     restrict(view, case.option, screened, credit, bounds_of(view, case.chain, case.option, case.order.reason))
@@ -205,9 +218,12 @@ def _roll(
 ) -> MenuItem | None:
     sale, other = leg_of(view, row, Side.SELL, _ZERO, reduce_only=False), bought(view, wing, _ZERO)
     amount = _roll_amount(view, case, ended[0], sale, wing_claim(other))
-    if amount <= 0:
-        fail(screened, row, "size", 0.0, float(view.product.min_amount), -1.0)
+    most = under_cap(view, case.option, ended[0], sale)
+    if min(amount, most) <= 0:
+        gate = "size" if amount <= 0 else "roll_cover"
+        fail(screened, row, gate, 0.0, float(view.product.min_amount), -1.0)
         return None
+    amount = min(amount, most)
     parts = (*zip(PART_NAMES, screened.parts[row].tolist(), strict=True), ("credit", bonus))
     new = tuple(replace(leg, amount=amount) for leg in (sale, other))
     return MenuItem(

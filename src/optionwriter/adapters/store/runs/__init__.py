@@ -1,0 +1,1 @@
+"""The run store: backtests as rows, in SQLite or PostgreSQL."""

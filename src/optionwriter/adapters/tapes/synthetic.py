@@ -1,0 +1,224 @@
+"""SyntheticFeed: an option market made from prices alone, as the Feed port.
+
+Owns the joining of a price path, a listing, a volatility model and recorded spreads. Keeps: a pure function of (seed,
+arguments), so the order of questions changes nothing; nothing known after an instant has any part in what it shows of
+that instant (the path between two hours keeps to the hour's recorded extremes, which are no later than its end).
+Forwards are the index grown by `carry` a year (0 by default: rates and basis are not known here). `notes` says what a
+reader of a result must know of the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from optionwriter.adapters.tapes.synthetic_models import Model, Past, part_of, unknown
+from optionwriter.core.market.chain import F64, InstrumentTable, OptionChain
+from optionwriter.core.market.history import Candles, VolatilityIndex
+from optionwriter.core.market.instruments import (
+    MS_PER_HOUR,
+    InstrumentError,
+    Product,
+    next_expiry_instant,
+    product,
+)
+from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
+from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
+from optionwriter.core.market.quotes import QuoteTable, quote_columns
+from optionwriter.core.market.surface import years_to
+
+DEFAULT_SEED = 20_260_101
+_GAP_VOLATILITY = 0.6  # a year's, only across missing hours
+_TABLES_KEPT = 64
+
+
+class SyntheticFeed:
+    """The made market as ports.Feed, over the hours from `start_ms` to `end_ms`."""
+
+    def __init__(
+        self,
+        pasts: Mapping[str, Past],
+        books: Mapping[str, QuoteTable],
+        model: Model,
+        *,
+        start_ms: int,
+        end_ms: int,
+        seed: int = DEFAULT_SEED,
+        policy: Policy = EXCHANGE,
+        carry: float = 0.0,
+    ) -> None:
+        """`books`: recorded spreads by product code; only products whose underlying has a past are quoted.
+
+        Errors: ValueError for an empty period or one that the prices don't cover.
+        """
+        if not start_ms < end_ms:
+            raise ValueError(f"the period from {start_ms} to {end_ms} is empty: end it after its start")
+        for name, past in pasts.items():
+            opens = past.candles.open_ms
+            if not len(opens) or start_ms < int(opens[0]) or end_ms > int(opens[-1]) + MS_PER_HOUR:
+                raise ValueError(
+                    f"the prices of {name} don't cover {start_ms} to {end_ms} (epoch ms): choose a period within them"
+                )
+        self._pasts, self._model, self._carry = pasts, model, carry
+        self._start_ms, self._end_ms = start_ms, end_ms
+        self._paths = {
+            name: BridgePath.of_candles(seed, name, past.candles, _GAP_VOLATILITY)
+            for name, past in pasts.items()
+        }
+        own = [product(code) for code in books if product(code).underlying in pasts]
+        self._books = {one.code: _Book(one, books[one.code], self._spot(one), policy) for one in own}
+        self._of_index = {one.index_name: one.underlying for one in own}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of a result must know of the model."""
+        return ("Prices of options are a model's, spreads the median of recorded ones.", *self._model.notes)
+
+    @property
+    def start_ms(self) -> int:
+        """First instant with option quotes."""
+        return self._start_ms
+
+    @property
+    def end_ms(self) -> int:
+        """Last instant with option quotes; after it the market stands still."""
+        return self._end_ms
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Product codes that are quoted."""
+        return tuple(sorted(self._books, key=lambda code: ("_" in code, code)))
+
+    def index(self, index_name: str, at_ms: int) -> float:
+        """The index, USD, two decimals. Errors: InstrumentError, PathError before the first price."""
+        return round(self._path(index_name).price_at(min(at_ms, self._end_ms)), 2)
+
+    def listed(self, product_code: str, at_ms: int) -> tuple[str, ...]:
+        """Names of the listed options; InstrumentError for an unknown product or before `start_ms`."""
+        return self._table(product_code, at_ms).names
+
+    def forward(self, product_code: str, expiry_ms: int, at_ms: int) -> float:
+        """The index grown by the carry until the expiry, USD, two decimals."""
+        book = self._book(product_code)
+        now = min(at_ms, self._end_ms)
+        return float(self._forwards(book, np.array([expiry_ms], dtype=np.int64), now)[0])
+
+    def quotes(self, product_code: str, names: Sequence[str], at_ms: int) -> OptionChain:
+        """Quotes of the named options. Errors: InstrumentError names one that is not listed."""
+        known = self._table(product_code, at_ms).row_of
+        for name in names:
+            if name not in known:
+                raise InstrumentError(f"{name!r} is not listed at {at_ms}")
+        book = self._book(product_code)
+        return self._quoted(book, book.chosen(tuple(names)), at_ms)
+
+    def chain(self, product_code: str, at_ms: int) -> OptionChain:
+        """Quotes of everything listed."""
+        return self._quoted(self._book(product_code), self._table(product_code, at_ms), at_ms)
+
+    def delivery_price(self, index_name: str, expiry_ms: int) -> float:
+        """The average of the half hour before `expiry_ms`, two decimals (FACTS §4)."""
+        return round(self._path(index_name).twap(expiry_ms), 2)
+
+    def estimated_delivery_price(self, index_name: str, at_ms: int) -> float:
+        """The index; in the half hour before 08:00 UTC the average of the samples so far (FACTS §4)."""
+        expiry = next_expiry_instant(at_ms - 1)
+        latest = expiry - -(-(expiry - at_ms) // GRID_MS) * GRID_MS
+        elapsed = latest - (expiry - DELIVERY_WINDOW_MS)
+        if elapsed <= 0:
+            return self.index(index_name, at_ms)
+        return round(self._path(index_name).twap(latest, elapsed), 2)
+
+    def candles(self, underlying: str, start_ms: int, end_ms: int) -> Candles:
+        """Hourly candles that opened at or after `start_ms` and had closed by `end_ms`."""
+        own = self._past(underlying).candles
+        first = int(np.searchsorted(own.open_ms, start_ms))
+        last = int(np.searchsorted(own.open_ms, min(end_ms, self._end_ms) - MS_PER_HOUR, side="right"))
+        return part_of(own, first, last)
+
+    def volatility_index(self, underlying: str, start_ms: int, end_ms: int) -> VolatilityIndex:
+        """Values known in [start_ms, end_ms]."""
+        own = self._past(underlying).volatility_index
+        first = int(np.searchsorted(own.at_ms, start_ms))
+        last = int(np.searchsorted(own.at_ms, end_ms, side="right"))
+        return VolatilityIndex(own.at_ms[first:last], own.value[first:last])
+
+    def _quoted(self, book: _Book, table: InstrumentTable, at_ms: int) -> OptionChain:
+        now = min(at_ms, self._end_ms)
+        index = self.index(book.product.index_name, now)
+        forward = self._forwards(book, table.expiry_ms, now)
+        underlying = book.product.underlying
+        iv = self._model.iv(self._pasts[underlying], underlying, now, index, table, forward)
+        columns = quote_columns(table, book.quotes, forward, years_to(table.expiry_ms, now), iv)
+        return OptionChain(table, at_ms, index, forward, *columns)
+
+    def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
+        index = self.index(book.product.index_name, now)
+        return np.asarray(np.round(index * np.exp(self._carry * years_to(expiry_ms, now)), 2))
+
+    def _table(self, product_code: str, at_ms: int) -> InstrumentTable:
+        if at_ms < self._start_ms:
+            raise InstrumentError(
+                f"no {product_code} option is quoted before {self._start_ms}, asked for {at_ms}"
+            )
+        # After the end nothing new is listed, what expires drops out.
+        names = self._book(product_code).listing.names(min(at_ms, self._end_ms))
+        return self._book(product_code).table(names, at_ms if at_ms > self._end_ms else None)
+
+    def _spot(self, own: Product) -> _Spot:
+        return _Spot(self._paths[own.underlying])
+
+    def _book(self, code: str) -> _Book:
+        found = self._books.get(code)
+        return found if found is not None else unknown("product", code, self._books)
+
+    def _path(self, index_name: str) -> BridgePath:
+        found = self._of_index.get(index_name)
+        return self._paths[found] if found is not None else unknown("index", index_name, self._of_index)
+
+    def _past(self, underlying: str) -> Past:
+        found = self._pasts.get(underlying)
+        return found if found is not None else unknown("underlying", underlying, self._pasts)
+
+
+class _Spot:
+    """The price of a listing day; NaN before the prices begin."""
+
+    def __init__(self, path: BridgePath) -> None:
+        self._path = path
+
+    def __call__(self, at_ms: int) -> float:
+        try:
+            return self._path.price_at(at_ms)
+        except PathError:
+            return math.nan
+
+
+class _Book:
+    """One product: what is listed, and its recorded spreads."""
+
+    def __init__(self, own: Product, quotes: QuoteTable, spot: _Spot, policy: Policy) -> None:
+        self.product, self.quotes = own, quotes
+        self.listing = Listing(own, spot, policy)
+        self._tables: OrderedDict[tuple[str, ...], InstrumentTable] = OrderedDict()
+
+    def table(self, names: tuple[str, ...], after_ms: int | None) -> InstrumentTable:
+        """The table of these names, without those expired by `after_ms`."""
+        found = self.chosen(names)
+        if after_ms is None:
+            return found
+        return self.chosen(
+            tuple(n for n, e in zip(found.names, found.expiry_ms, strict=True) if e > after_ms)
+        )
+
+    def chosen(self, names: tuple[str, ...]) -> InstrumentTable:
+        """The table of any names, kept."""
+        found = self._tables.get(names)
+        if found is None:
+            found = self._tables[names] = InstrumentTable.of(self.product, names)
+            if len(self._tables) > _TABLES_KEPT:
+                self._tables.popitem(last=False)
+        return found

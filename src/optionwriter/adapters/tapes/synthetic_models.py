@@ -1,0 +1,151 @@
+"""Volatility models of the synthetic market: from what is known of the past to a volatility for every option.
+
+Owns `anchored` and `realised` (core/market/synthetic says what they are). Only what was known by then counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+import numpy as np
+
+from optionwriter.core.market.chain import F64, InstrumentTable
+from optionwriter.core.market.context import build_context
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
+from optionwriter.core.market.skew_factors import SkewFactors, with_skew
+from optionwriter.core.market.surface import Surface, years_to
+from optionwriter.core.market.synthetic import Shape, anchored
+
+_OLDEST_INDEX_MS = 36 * MS_PER_HOUR
+_REALISED_DAYS = 7
+_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What is known of an underlying: its hourly candles, ascending, and its volatility index."""
+
+    candles: Candles
+    volatility_index: VolatilityIndex
+
+
+class Model(Protocol):
+    """A volatility for every option. `notes`: what a reader of a result must know."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In whole sentences."""
+        ...
+
+    def iv(
+        self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
+    ) -> F64:
+        """Volatility of the table's options, fractions. Errors: InstrumentError where the past doesn't give one."""
+        ...
+
+
+class Anchored:
+    """The typical shape at the level where its fair 30-day variance swap is the volatility index."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self._shapes = shapes
+        self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
+
+    def iv(
+        self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
+    ) -> F64:
+        """As Model. The level is the last one known, not older than 36 h."""
+        known = past.volatility_index
+        row = int(np.searchsorted(known.at_ms, at_ms, side="right")) - 1
+        if row < 0 or at_ms - int(known.at_ms[row]) > _OLDEST_INDEX_MS:
+            raise InstrumentError(
+                f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
+            )
+        unit = self._level(underlying, float(known.value[row]))
+        # Tenors are the same at every instant: only the instant and the price of the kept surface are put right.
+        moved = Surface(at_ms, index, unit.expiry_ms + at_ms, unit.carry, unit.atm_iv, unit.nodes)
+        k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
+        return moved.iv(k_strike, table.expiry_ms)
+
+    def _level(self, underlying: str, level: float) -> Surface:
+        key = (underlying, level)
+        found = self._kept.get(key)
+        if found is None:
+            shape = self._shapes.get(underlying)
+            if shape is None:
+                unknown("shape for", underlying, self._shapes)
+            found = self._kept[key] = anchored(shape, 0, 1.0, level)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+
+class Realised:
+    """Realised volatility of the last 7 days x a multiplier x the factor of the option's delta; flat over tenors."""
+
+    def __init__(self, factors: Mapping[str, SkewFactors], multiplier: float = 1.0) -> None:
+        """Errors: ValueError for a multiplier that is no believable ratio (0.1 to 10)."""
+        if not 0.1 <= multiplier <= 10.0:
+            raise ValueError(
+                f"iv_multiplier {multiplier}: implied over realised volatility lies within 0.1 and 10"
+            )
+        self._factors, self.multiplier = factors, multiplier
+        self._kept: OrderedDict[tuple[str, int], float] = OrderedDict()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In whole sentences."""
+        text = (
+            f"Implied volatility is the realised one x {self.multiplier:g} by construction: the IV/RV gate is not "
+            "informative, and profit at another multiplier than 1 is assumed, not found."
+        )
+        return (text,)
+
+    def iv(
+        self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
+    ) -> F64:
+        """As Model."""
+        factors = self._factors.get(underlying)
+        if factors is None:
+            unknown("skew factors for", underlying, self._factors)
+        flat = self._realised(past, underlying, at_ms) * self.multiplier
+        return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
+
+    def _realised(self, past: Past, underlying: str, at_ms: int) -> float:
+        hour = at_ms // MS_PER_HOUR  # it changes when a candle closes
+        found = self._kept.get((underlying, hour))
+        if found is None:
+            first = int(np.searchsorted(past.candles.open_ms, at_ms - (_REALISED_DAYS + 1) * MS_PER_DAY))
+            last = int(np.searchsorted(past.candles.open_ms, at_ms - MS_PER_HOUR, side="right"))
+            recent = PriceHistory(
+                underlying, at_ms, part_of(past.candles, first, last), past.volatility_index
+            )
+            found = build_context(recent, hour * MS_PER_HOUR).realised_7d
+            self._kept[(underlying, hour)] = found
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        if math.isnan(found):
+            raise InstrumentError(
+                f"{underlying} has too few prices before {at_ms} for 7 days' realised volatility"
+            )
+        return found
+
+
+def part_of(candles: Candles, first: int, last: int) -> Candles:
+    """Rows first to last (without it), as views."""
+    rows = slice(first, max(first, last))
+    return Candles(
+        candles.open_ms[rows], candles.open[rows], candles.high[rows], candles.low[rows], candles.close[rows]
+    )
+
+
+def unknown(what: str, name: str, known: Mapping[str, object]) -> NoReturn:
+    """Errors: InstrumentError, always."""
+    raise InstrumentError(f"the synthetic market has no {what} {name!r}: it has {', '.join(sorted(known))}")

@@ -1,0 +1,160 @@
+"""What may be said of a backtest beside its period, source and strategy: typed, checked, with its help text.
+
+Owns the names that the command line, the API and the lab's form share, and how a preset and changes are laid over a
+strategy instance. Everything here decides the result, so all of it is stored with the run.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from optionwriter.bootstrap.parts import config_path, strategies_path
+from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig
+from optionwriter.core.decide.strategies.exits import ExitStyle, read_exit_styles
+from optionwriter.core.decide.strategies.instances import GateOverrides, read_instances
+from optionwriter.services.jobs import RunError
+from optionwriter.settings import Settings
+
+PRESETS_FILE = "presets.toml"
+CUSTOM, BALANCED = "CUSTOM", "BALANCED"
+Coins = Annotated[Decimal, Field(ge=0, le=10_000_000_000)]
+
+
+class BacktestConfig(BaseModel):
+    """Field names are the keys of a run's stored config."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    preset: str = Field(
+        BALANCED, description="ULTRA_SAFE, BALANCED, AGGRESSIVE or CUSTOM (BALANCED plus changes)."
+    )
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description="Keys of the strategy's table to change, as gates.delta_max = 0.3."
+    )
+    exit_styles: tuple[ExitStyle, ...] = Field(
+        (ExitStyle.OWN,), description="hold_to_expiry, tp_and_roll, own; several are compared in one run."
+    )
+    mode: Literal["research", "production"] = Field(
+        "research", description="Whose defaults lie under the preset."
+    )
+    step_minutes: int = Field(60, ge=5, le=1_440, description="Minutes between decisions.")
+    spread_share: Annotated[Decimal, Field(ge=0, le=1)] = Field(
+        Decimal(0), description="Share of the spread that fills keep: 0 crosses it, 0.5 fills at the mid."
+    )
+    btc: Coins = Field(Decimal(2), description="Opening BTC.")
+    eth: Coins = Field(Decimal(20), description="Opening ETH.")
+    usdc: Coins = Field(Decimal(200_000), description="Opening USDC.")
+    model: Literal["anchored", "realised"] = Field(
+        "anchored",
+        description="Synthetic volatility: anchored to the volatility index, or realised x multiplier.",
+    )
+    iv_multiplier: float = Field(
+        1.2, ge=0.1, le=10.0, description="Implied over realised volatility (realised)."
+    )
+    listing: Literal["exchange", "plain"] = Field(
+        "exchange",
+        description="Synthetic listings: as the exchange's, or an expiry every day on an even grid.",
+    )
+
+    @field_validator("exit_styles", mode="before")
+    @classmethod
+    def _styles(cls, value: object) -> object:
+        try:
+            return read_exit_styles(value) if isinstance(value, str) else value
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("exit_styles")
+    @classmethod
+    def _some(cls, value: tuple[ExitStyle, ...]) -> tuple[ExitStyle, ...]:
+        if not value or len(set(value)) != len(value):
+            raise ValueError("name each exit style once, at least one")
+        return value
+
+    @property
+    def opening(self) -> dict[str, Decimal]:
+        """Opening cash by currency."""
+        return {"BTC": self.btc, "ETH": self.eth, "USDC": self.usdc}
+
+
+def read_config(values: Mapping[str, object]) -> BacktestConfig:
+    """A config from plain values. Errors: RunError names each wrong one."""
+    try:
+        return BacktestConfig.model_validate(values)
+    except ValidationError as error:
+        told = []
+        for one in error.errors():
+            name = ".".join(str(part) for part in one["loc"])
+            if one["type"] == "extra_forbidden":
+                known = ", ".join(BacktestConfig.model_fields)
+                told.append(f"{name} is nothing that a backtest knows: known are {known}")
+            else:
+                told.append(
+                    f"{name}: {one['msg'].removeprefix('Value error, ')} ({one.get('input')!r} was given)"
+                )
+        raise RunError("; ".join(told)) from None
+
+
+def presets() -> dict[str, Mapping[str, object]]:
+    """The presets by name, CUSTOM included. Errors: RunError when the file is torn."""
+    path = config_path(PRESETS_FILE)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path} can't be read: {error}") from None
+    return {**tables, CUSTOM: tables[BALANCED]}
+
+
+def instance_of(
+    settings: Settings, name: str, underlyings: tuple[str, ...], config: BacktestConfig
+) -> StrategyConfig:
+    """The named instance with preset and changes laid over it, enabled or not. Errors: RunError."""
+    known = presets()
+    if config.preset not in known:
+        raise RunError(f"preset {config.preset!r} is not there: choose from {', '.join(known)}")
+    if config.changes and config.preset != CUSTOM:
+        raise RunError(f"changes go with preset {CUSTOM} (BALANCED plus changes): name it, or leave them out")
+    path = strategies_path(settings)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path} can't be read: {error}") from None
+    if name not in tables:
+        raise RunError(f"{path} has no strategy instance {name!r}: it has {', '.join(tables)}")
+    table = _over(_over(tables[name], known[config.preset]), _nested(config.changes))
+    try:
+        (found,) = read_instances({name: table}, Mode(config.mode), underlyings, GateOverrides())
+    except ConfigError as error:
+        raise RunError(str(error)) from None
+    if not found.underlyings:
+        raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
+    return found
+
+
+def _over(table: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """`changes` laid over `table`, tables within merged."""
+    merged = dict(table)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _nested(changes: Mapping[str, object]) -> dict[str, object]:
+    """gates.delta_max = 0.3 as {gates: {delta_max: 0.3}}."""
+    nested: dict[str, object] = {}
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        nested = _over(nested, _path(path, {last: value}))
+    return nested
+
+
+def _path(path: list[str], value: dict[str, object]) -> dict[str, object]:
+    for key in reversed(path):
+        value = {key: value}
+    return value

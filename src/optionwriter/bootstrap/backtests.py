@@ -1,0 +1,139 @@
+"""Backtests: seats the desk for one, by what its row asks for; the runner that workers are given.
+
+The desk is the live one with a simulated clock, a tape, the paper broker and a ledger in memory; below this file nobody
+knows that it is a backtest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from optionwriter import __version__
+from optionwriter.adapters.clocks import SimulatedClock, SystemClock
+from optionwriter.adapters.files.nowhere import NeverKilled, NoDecisionFiles
+from optionwriter.adapters.paper import PaperBroker
+from optionwriter.adapters.store.memory import MemoryLedger
+from optionwriter.adapters.store.runs.store import SqlRunStore
+from optionwriter.adapters.tapes.market import TapeMarket
+from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
+from optionwriter.bootstrap.parts import limits_of
+from optionwriter.bootstrap.sources import Source, open_source
+from optionwriter.core.decide.choosing import ChoiceParams, choose_best
+from optionwriter.core.decide.strategies.base import StrategyConfig, products_written
+from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
+from optionwriter.core.decide.strategies.registry import strategy
+from optionwriter.core.market.instruments import PRODUCTS, Family
+from optionwriter.core.report.results import chain_rows, curve_columns, metric_rows
+from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec
+from optionwriter.services.backtest import Ran, run_backtest
+from optionwriter.services.cycle import Desk
+from optionwriter.services.jobs import Progress, Runner
+from optionwriter.services.proposed import Seat
+from optionwriter.services.recorder import Recorder
+from optionwriter.settings import Settings
+
+ACCOUNT = "backtest"
+RUNS_FILE = "runs.sqlite"
+_MOST_TOLD = 5  # failures in a run's notes
+
+
+def run_store(settings: Settings) -> SqlRunStore:
+    """The run database: DATABASE_URL, else a file in the data folder. Errors: RunStoreError."""
+    return SqlRunStore(settings.database_url or f"sqlite:///{settings.data_dir / RUNS_FILE}")
+
+
+def code_version() -> str:
+    """This program's version and a hash of its sources and shipped configuration: equal code, equal text."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:16]}"
+
+
+def check(settings: Settings, spec: RunSpec) -> BacktestConfig:
+    """What can be known to be wrong before a run begins. Errors: RunError."""
+    config = read_config(spec.config)
+    instance_of(settings, spec.strategy, spec.underlyings, config)
+    open_source(settings, spec, config)
+    return config
+
+
+def runner(settings: Settings) -> Runner:
+    """Runs what a row asks for, every exit style after the other."""
+
+    def run(spec: RunSpec, progress: Progress) -> RunResult:
+        config = read_config(spec.config)
+        source = open_source(settings, spec, config)
+        instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+        metrics: list[MetricRow] = []
+        chains: list[ChainRow] = []
+        curves: dict[str, dict[str, Plain]] = {}
+        notes = list(source.notes)
+        for place, style in enumerate(config.exit_styles):
+            desk = desk_for(settings, config, source, with_exit_style(instance, style))
+            share = 1.0 / len(config.exit_styles)
+            ran = run_backtest(desk, source.instants, str(style), progress, place * share, share)
+            rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
+            metrics += metric_rows(ran.outcome, rng)
+            chains += chain_rows(ran.outcome)
+            curves[str(style)] = curve_columns(ran.outcome.curve)
+            notes += _failures(style, ran)
+        provenance = Provenance(source.fingerprint, code_version())
+        return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
+
+    return run
+
+
+def desk_for(settings: Settings, config: BacktestConfig, source: Source, instance: StrategyConfig) -> Desk:
+    """The desk of one run in one exit style."""
+    clock = SimulatedClock(source.instants[0])
+    seat = Seat(
+        strategy(instance.kind),
+        replace(instance, enabled=True),
+        choose_best,
+        ChoiceParams(instance.min_score),
+    )
+    broker = PaperBroker(
+        source.feed,
+        clock,
+        ACCOUNT,
+        {
+            name: amount
+            for name, amount in config.opening.items()
+            if name == "USDC" or name in instance.underlyings
+        },
+        spread_share=config.spread_share,
+    )
+    written = products_written(instance)
+    return Desk(
+        clock=clock,
+        market=TapeMarket(source.feed, clock),
+        broker=broker,
+        recorder=Recorder(MemoryLedger(ACCOUNT), clock, ACCOUNT),
+        sink=NoDecisionFiles(),
+        kill=NeverKilled(),
+        seats=(seat,),
+        products=tuple(
+            one.code
+            for one in PRODUCTS.values()
+            if one.underlying in instance.underlyings
+            and (one.family is Family.INVERSE or one.code in written)
+        ),
+        limits=limits_of(settings, (seat,)),
+        label_prefix=settings.managed_client_id_prefix,
+        order_validity_ms=settings.order_validity_sec * 1_000,
+        mode="backtest",
+        stopwatch=SystemClock().monotonic,
+    )
+
+
+def _failures(style: ExitStyle, ran: Ran) -> list[str]:
+    if not ran.failures:
+        return []
+    told = "; ".join(ran.failures[:_MOST_TOLD])
+    return [f"{style}: {len(ran.failures)} of {ran.steps} steps failed: {told}"]

@@ -1,0 +1,208 @@
+"""optionwriter backtest: one run over the past, stored like every other; and worker, which takes queued ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from optionwriter.adapters.clocks import SystemClock, sleep_s
+from optionwriter.adapters.store.runs.store import SqlRunStore
+from optionwriter.bootstrap import check_run, run_store, runner
+from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.cli.run import Stop
+from optionwriter.cli.runs import run_row, summary_tables
+from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
+from optionwriter.ports import RunStoreError
+from optionwriter.services.jobs import MachineTime, RunError, Runner, StoppedError, Worker
+from optionwriter.services.jobs import Progress as Told
+from optionwriter.settings import Settings, SettingsError, load
+
+POLL_S = 1.0
+
+
+def backtest(
+    source: Annotated[
+        str, typer.Option(help="synthetic, or sample (the bundled recorded market).")
+    ] = "synthetic",
+    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
+    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",
+    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-03-01.")] = "2026-03-01",
+    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
+    preset: Annotated[str, typer.Option(help="ULTRA_SAFE, BALANCED, AGGRESSIVE, CUSTOM.")] = "BALANCED",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="With CUSTOM: gates.delta_max=0.3; may be repeated.")
+    ] = None,
+    exit_style: Annotated[
+        str, typer.Option(help="hold_to_expiry, tp_and_roll, own, comma-separated; or all.")
+    ] = "own",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="model=realised, step_minutes=30, btc=5, …")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the price path and the resampling.")] = 1,
+    name: Annotated[str, typer.Option(help="To find it again.")] = "",
+    queue: Annotated[bool, typer.Option("--queue", help="Only queue it, for a worker.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Runs a strategy over the past with the live decision code, stores the run, and prints what it was worth."""
+    with told(SettingsError, RunError, RunStoreError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        spec = RunSpec(
+            name=name or f"{strategy} on {source}",
+            source=source,
+            strategy=strategy,
+            underlyings=tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
+            start_ms=day_ms(start, "--from"),
+            end_ms=day_ms(end, "--to"),
+            seed=seed,
+            config={
+                **_pairs(option, "--option"),
+                "preset": preset,
+                "exit_styles": exit_style,
+                **({"changes": _pairs(change, "--set")} if change else {}),
+            },
+        )
+        check_run(settings, spec)
+        with closing(run_store(settings)) as store:
+            run_id = store.queue(spec, SystemClock().now_ms())
+            if queue:
+                out.print(f"Run {run_id} is queued: a worker takes it (optionwriter worker)")
+                return
+            _work_on(settings, store, run_id, quiet=json)
+            _tell(store, run_id, json)
+
+
+def day_ms(text: str, option: str) -> int:
+    """A day, or an instant with its zone, as epoch milliseconds. Errors: UserError names the option."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} {text!r} is no day such as 2026-01-05") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
+    """name=value, numbers and booleans read as such. Errors: UserError."""
+    found: dict[str, Any] = {}
+    for one in given or []:
+        name, sign, text = one.partition("=")
+        if not (sign and name.strip()):
+            raise UserError(f"{option} {one!r} is not name=value")
+        found[name.strip()] = _value(text.strip())
+    return found
+
+
+def _value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return [part.strip() for part in text.split(",")] if "," in text else text
+
+
+def _work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
+    """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
+    clock, stop = SystemClock(), Stop()
+    name = worker_name()
+    with _signals(stop), _shown(quiet) as (bar, task):
+
+        def watched(spec: RunSpec, progress: Told) -> RunResult:
+            def tell(share: float, text: str) -> None:
+                if stop():
+                    store.cancel(run_id, clock.now_ms())
+                    raise StoppedError
+                if not bar.disable:
+                    bar.update(task, completed=share, description=text)
+                progress(share, text)
+
+            return runner(settings)(spec, tell)
+
+        state = store.get(run_id)
+        worker = Worker(store, watched, name, MachineTime(clock.now_ms, clock.monotonic))
+        while not state.status.is_over and worker.work_once() is not None:  # older queued runs go first
+            state = store.get(run_id)
+    if state.status is not RunStatus.FINISHED:
+        raise RunError(f"run {run_id} is {state.status}{': ' + state.error if state.error else ''}")
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop.on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown(quiet: bool) -> Iterator[tuple[Progress, Any]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as bar:
+        yield bar, bar.add_task("beginning", total=1.0)
+
+
+def worker_name() -> str:
+    """A name that no other worker has."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _tell(store: SqlRunStore, run_id: int, json: bool) -> None:
+    state, metrics = store.get(run_id), store.metrics(run_id)
+    if json:
+        print_json(run_row(store, state))
+        return
+    out.print(
+        f"Run {run_id}: {state.spec.name}, {(state.spec.end_ms - state.spec.start_ms) / MS_PER_DAY:.0f} days"
+    )
+    for table in summary_tables(metrics):
+        out.print(table)
+    for note in store.notes(run_id).splitlines():
+        out.print(f"[dim]{note}[/dim]")
+
+
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="End when the queue is empty.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
+) -> None:
+    """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
+    with told(SettingsError, RunStoreError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        clock, stop = SystemClock(), Stop()
+        with closing(run_store(settings)) as store, _signals(stop):
+            run: Runner = runner(settings)
+            own = Worker(store, run, worker_name(), MachineTime(clock.now_ms, clock.monotonic), stop)
+            out.print("Waiting for queued runs; Ctrl-C stops", markup=False)
+            while not stop():
+                state = own.work_once()
+                if state is not None:
+                    ended = f": {state.error}" if state.error else ""
+                    out.print(
+                        f"run {state.id} {state.spec.name}: {state.status}{ended}",
+                        markup=False,
+                        soft_wrap=True,
+                    )
+                elif once:
+                    return
+                else:
+                    sleep_s(POLL_S)

@@ -1,0 +1,309 @@
+"""optionwriter runs: what was run, what it was worth, and how two runs differ."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json as json_module
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from optionwriter.adapters.clocks import SystemClock
+from optionwriter.adapters.store.runs.store import SqlRunStore
+from optionwriter.bootstrap import run_store, runner
+from optionwriter.cli.output import UserError, out, print_json, told
+from optionwriter.core.market.instruments import utc_day
+from optionwriter.core.report.decisions import plain
+from optionwriter.core.report.run import MetricRow, RunFilter, RunResult, RunState, RunStatus
+from optionwriter.core.report.run_diff import Difference, differences
+from optionwriter.ports import RunStoreError
+from optionwriter.services.jobs import RunError
+from optionwriter.settings import SettingsError, load
+
+app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
+DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+SHOWN = (
+    "net_profit", "option_pnl", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate",
+    "trades", "average_trade", "fees", "premium_sold", "premium_kept", "given_up", "settlements_in_the_money",
+    "over_holding", "holding_net_profit", "turnover", "time_exposed",
+)  # fmt: skip
+
+
+def _with_store(data_dir: Path | None, act: Callable[[SqlRunStore], None]) -> None:
+    with told(SettingsError, RunStoreError, RunError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        with closing(run_store(settings)) as store:
+            act(store)
+
+
+@app.command("list")
+def list_runs(
+    status: Annotated[
+        str | None, typer.Option(help="queued, running, finished, failed or cancelled.")
+    ] = None,
+    source: Annotated[str, typer.Option(help="Only this source.")] = "",
+    strategy: Annotated[str, typer.Option(help="Only this strategy instance.")] = "",
+    underlying: Annotated[str, typer.Option(help="Only runs with this coin.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
+    data_dir: DataDir = None,
+    json: AsJson = False,
+) -> None:
+    """The latest runs, latest first."""
+
+    def act(store: SqlRunStore) -> None:
+        try:
+            wanted = RunStatus(status) if status else None
+        except ValueError:
+            raise UserError(f"--status {status!r} is none: choose from {', '.join(RunStatus)}") from None
+        store.settle_lost(SystemClock().now_ms())
+        found = store.list(RunFilter(wanted, source, strategy, underlying.upper()), limit)
+        if json:
+            print_json([plain(one) for one in found])
+            return
+        table = Table(box=None, header_style="bold")
+        for name in ("run", "status", "name", "source", "strategy", "coins", "from", "to"):
+            table.add_column(name, justify="right" if name == "run" else "left")
+        for one in found:
+            spec = one.spec
+            told_status = (
+                f"{one.status} {one.progress:.0%}" if one.status is RunStatus.RUNNING else str(one.status)
+            )
+            table.add_row(
+                str(one.id), told_status, spec.name, spec.source, spec.strategy, ",".join(spec.underlyings),
+                utc_day(spec.start_ms).isoformat(), utc_day(spec.end_ms).isoformat(),
+            )  # fmt: skip
+        out.print(table if found else "No runs yet: optionwriter backtest")
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def show(run_id: int, data_dir: DataDir = None, json: AsJson = False) -> None:
+    """One run: its state, and what it was worth."""
+
+    def act(store: SqlRunStore) -> None:
+        state = store.get(run_id)
+        if json:
+            print_json(run_row(store, state))
+            return
+        spec = state.spec
+        out.print(
+            f"Run {run_id} · {spec.name} · {state.status} · {spec.source}, {spec.strategy}, "
+            f"{','.join(spec.underlyings)}, "
+            f"{utc_day(spec.start_ms)} to {utc_day(spec.end_ms)}, seed {spec.seed}",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+        out.print(f"config {json_module.dumps(spec.config, sort_keys=True)}", soft_wrap=True, markup=False)
+        if state.provenance is not None:
+            code, data = state.provenance.code_version, state.provenance.data_fingerprint
+            out.print(f"code {code} · data {data[:16]}", markup=False)
+        if state.error:
+            out.print(f"error: {state.error}", markup=False, soft_wrap=True)
+        for table in summary_tables(store.metrics(run_id)):
+            out.print(table)
+        if notes := store.notes(run_id):
+            out.print(notes, markup=False, soft_wrap=True, style="dim")
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def diff(
+    first: int,
+    second: int,
+    exit_style: Annotated[str, typer.Option(help="Only this exit style.")] = "",
+    data_dir: DataDir = None,
+    json: AsJson = False,
+) -> None:
+    """Every metric of two runs: A, B, and their difference."""
+
+    def act(store: SqlRunStore) -> None:
+        for one in (first, second):
+            if store.get(one).status is not RunStatus.FINISHED:
+                raise UserError(f"run {one} has not finished: see optionwriter runs show {one}")
+        found = [
+            one
+            for one in differences(store.metrics(first), store.metrics(second))
+            if exit_style in ("", one.exit_style)
+        ]
+        if not found:
+            raise UserError(f"neither run has the exit style {exit_style!r}")
+        if json:
+            print_json([plain(one) for one in found])
+        else:
+            out.print(difference_table(found, str(first), str(second)))
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def export(
+    run_id: int,
+    to: Annotated[Path, typer.Argument(help="A .json file (everything) or .csv file (the positions).")],
+    data_dir: DataDir = None,
+) -> None:
+    """Writes a run to a file."""
+
+    def act(store: SqlRunStore) -> None:
+        state = store.get(run_id)
+        if to.suffix not in (".json", ".csv"):
+            raise UserError(f"{to.name}: end the file's name with .json or .csv")
+        text = run_json(store, state) if to.suffix == ".json" else chains_csv(store, run_id)
+        try:
+            to.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{to} can't be written: {error.strerror}") from None
+        out.print(f"Run {run_id} is in {to}", markup=False)
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def delete(run_id: int, data_dir: DataDir = None) -> None:
+    """Drops a run and all that it found."""
+
+    def act(store: SqlRunStore) -> None:
+        store.delete(run_id)
+        out.print(f"Run {run_id} is gone")
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def cancel(run_id: int, data_dir: DataDir = None) -> None:
+    """Cancels a queued run, or asks a running one to stop."""
+
+    def act(store: SqlRunStore) -> None:
+        state = store.cancel(run_id, SystemClock().now_ms())
+        asked = " and was asked to stop" if state.status is RunStatus.RUNNING else ""
+        out.print(f"Run {run_id} is {state.status}{asked}")
+
+    _with_store(data_dir, act)
+
+
+@app.command()
+def repeat(run_id: int, data_dir: DataDir = None) -> None:
+    """Runs it again and compares: the same to the last digit, or what changed. Exit code 1 when something did."""
+
+    def act(store: SqlRunStore) -> None:
+        state = store.get(run_id)
+        if state.status is not RunStatus.FINISHED or state.provenance is None:
+            raise UserError(f"run {run_id} is {state.status}: only a finished run can be repeated")
+        settings = load(overrides={"data_dir": data_dir}).settings
+        again = runner(settings)(state.spec, lambda _share, _text: None)
+        if found := told_differences(store, state, again):
+            for line in found:
+                out.print(line, markup=False, soft_wrap=True)
+            raise typer.Exit(1)
+        counted = f"{len(again.metrics)} metrics, {len(again.chains)} positions"
+        out.print(f"Run {run_id} repeats to the last digit: {counted}")
+
+    _with_store(data_dir, act)
+
+
+def told_differences(store: SqlRunStore, state: RunState, again: RunResult) -> list[str]:
+    """What a repetition gave otherwise, a line each; none when all is the same."""
+    assert state.provenance is not None
+    changed: list[str] = []
+    lines: list[str] = []
+    for name, old, new in (
+        ("the code", state.provenance.code_version, again.provenance.code_version),
+        ("the data", state.provenance.data_fingerprint, again.provenance.data_fingerprint),
+    ):
+        if old != new:
+            changed.append(f"{name} changed: {old} then, {new} now")
+    stored = {(one.exit_style, one.currency, one.name): one for one in store.metrics(state.id)}
+    for row in again.metrics:
+        old_row = stored.get((row.exit_style, row.currency, row.name))
+        if old_row is None or not _same(old_row, row):
+            then = "absent" if old_row is None else str(old_row.value)
+            lines.append(f"{row.exit_style} {row.currency} {row.name}: {then} then, {row.value} now")
+    by_style = tuple(sorted(again.chains, key=lambda one: one.exit_style))
+    if json_module.loads(json_module.dumps(plain(by_style))) != json_module.loads(
+        json_module.dumps(plain(store.chains(state.id)))
+    ):
+        lines.append("the positions differ: see optionwriter runs export")
+    return changed + lines if lines else []
+
+
+def _same(old: MetricRow, new: MetricRow) -> bool:
+    def stored(value: float | None) -> float | None:
+        return None if value is None or value != value or abs(value) == float("inf") else value
+
+    return (stored(old.value), stored(old.error)) == (stored(new.value), stored(new.error))
+
+
+def summary_tables(metrics: Sequence[MetricRow]) -> Iterator[Table]:
+    """The metrics an owner asks for first: a table for each exit style, a column a currency, errors beside ratios."""
+    found = {(one.exit_style, one.currency, one.name): one for one in metrics}
+    for style in sorted({one.exit_style for one in metrics}):
+        currencies = sorted({one.currency for one in metrics if one.exit_style == style})
+        table = Table(title=style, box=None, header_style="bold", title_justify="left")
+        table.add_column("")
+        for currency in currencies:
+            table.add_column(currency, justify="right")
+        for name in SHOWN:
+            cells = [number(found.get((style, currency, name))) for currency in currencies]
+            if any(cells):
+                table.add_row(name.replace("_", " "), *cells)
+        yield table
+
+
+def difference_table(found: Sequence[Difference], first: str, second: str) -> Table:
+    """A line a metric."""
+    table = Table(box=None, header_style="bold")
+    for name in ("exit style", "currency", "metric"):
+        table.add_column(name)
+    for name in (first, second, "difference"):
+        table.add_column(name, justify="right")
+    for one in found:
+        cells = ["—" if value is None else f"{value:,.6g}" for value in (one.first, one.second, one.change)]
+        table.add_row(one.exit_style, one.currency, one.name.replace("_", " "), *cells)
+    return table
+
+
+def number(one: MetricRow | None) -> str:
+    """A metric as people read it; "" when it does not apply."""
+    if one is None:
+        return ""
+    if one.value is None:
+        return "—"
+    text = f"{one.value:,.2f}" if abs(one.value) >= 100 else f"{one.value:,.4g}"
+    return text if one.error is None else f"{text} ± {one.error:.2g}"
+
+
+def run_row(store: SqlRunStore, state: RunState) -> dict[str, Any]:
+    """Everything of a run but its curves and positions, plain."""
+    return {
+        "run": plain(state),
+        "metrics": [plain(one) for one in store.metrics(state.id)],
+        "positions": len(store.chains(state.id)),
+        "notes": store.notes(state.id).splitlines(),
+    }
+
+
+def run_json(store: SqlRunStore, state: RunState) -> str:
+    """Everything of a run."""
+    whole = run_row(store, replace(state, lease_until_ms=None))
+    whole["positions"] = [plain(one) for one in store.chains(state.id)]
+    whole["curves"] = plain(store.curves(state.id))
+    return json_module.dumps(whole, indent=1, sort_keys=True)
+
+
+def chains_csv(store: SqlRunStore, run_id: int) -> str:
+    """The positions, a line each."""
+    text = io.StringIO()
+    names = ("exit_style", "chain_id", "strategy_id", "strategy_type", "underlying", "option_type", "currency",
+             "opened_ms", "closed_ms", "pnl", "pnl_usd")  # fmt: skip
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for one in store.chains(run_id):
+        writer.writerow([getattr(one, name) for name in names])
+    return text.getvalue()

@@ -1,0 +1,96 @@
+"""Synthetic volatility: what an option market could have looked like where only prices and an index are known.
+
+Two models, chosen by name:
+
+- `anchored`: the surface has a typical shape (term structure and smile, a model's constant) and the level at which
+  its fair 30-day variance swap is the volatility index. The index is no at-the-money volatility: it lies above it by
+  the worth of the wings, and this says by how much.
+- `realised`: a flat volatility, realised over the last 7 days x a multiplier, bent by skew factors. Implied over
+  realised is a constant here by construction, so a rule that asks for it learns nothing.
+
+Pure functions of their arguments; neither looks at anything after the instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.market.smile import NODE_COUNT
+from optionwriter.core.market.surface import Surface, years_to
+from optionwriter.core.market.volatility_index import volatility_index
+
+TENORS_DAYS = (1.0, 2.0, 4.0, 7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0, 180.0, 365.0)
+_ANCHOR_ROW = TENORS_DAYS.index(30.0)
+_ROUNDS = 30
+_SETTLED = 1e-11
+_LEAST_SURFACES = 20
+
+
+class SyntheticError(ValueError):
+    """A shape or a level from which no surface can be made."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """A surface without a level, at TENORS_DAYS: at-the-money volatility over the 30-day one, and the smiles' nodes."""
+
+    ratio: F64  # (tenors,), 1 at 30 days
+    nodes: F64  # (tenors, NODE_COUNT)
+
+    def __post_init__(self) -> None:
+        count = len(TENORS_DAYS)
+        if self.ratio.shape != (count,) or self.nodes.shape != (count, NODE_COUNT):
+            raise SyntheticError(f"a shape has {count} ratios and {count} x {NODE_COUNT} nodes")
+        if not (np.all(self.ratio > 0) and np.all(np.isfinite(self.nodes))):
+            raise SyntheticError("a shape's ratios are above 0 and its nodes are numbers")
+
+    def at_level(self, at_ms: int, index_price: float, atm_30d: float) -> Surface:
+        """The surface whose 30-day at-the-money volatility is `atm_30d` (a fraction); forwards are the index."""
+        expiry = at_ms + np.rint(np.array(TENORS_DAYS) * MS_PER_DAY).astype(np.int64)
+        carry = np.zeros(len(expiry))
+        return Surface(at_ms, index_price, expiry, carry, self.ratio * atm_30d, self.nodes)
+
+
+def flat_shape() -> Shape:
+    """No term structure and no smile."""
+    return Shape(np.ones(len(TENORS_DAYS)), np.zeros((len(TENORS_DAYS), NODE_COUNT)))
+
+
+def typical_shape(surfaces: Iterable[Surface]) -> Shape:
+    """The median shape of recorded surfaces. Errors: SyntheticError for fewer than 20."""
+    ratios, nodes = [], []
+    for one in surfaces:
+        wanted = one.at_ms + np.rint(np.array(TENORS_DAYS) * MS_PER_DAY).astype(np.int64)
+        here = one.at_expiries(wanted)
+        ratios.append(here.atm_iv / here.atm_iv[_ANCHOR_ROW])
+        nodes.append(here.nodes)
+    if len(ratios) < _LEAST_SURFACES:
+        raise SyntheticError(f"a typical shape needs {_LEAST_SURFACES} surfaces, not {len(ratios)}")
+    return Shape(np.median(np.array(ratios), axis=0), np.median(np.array(nodes), axis=0))
+
+
+def anchored(shape: Shape, at_ms: int, index_price: float, level: float) -> Surface:
+    """The shape at the level where its volatility index is `level` (percent points, as DVOL).
+
+    Errors: SyntheticError for a level that is no believable volatility.
+    """
+    if not 1.0 <= level <= 500.0:
+        raise SyntheticError(f"a volatility index of {level} can't be: percent points from 1 to 500")
+    atm = level / 100.0
+    for _ in range(_ROUNDS):
+        surface = shape.at_level(at_ms, index_price, atm)
+        found = volatility_index(surface)
+        if abs(found - level) <= _SETTLED * level:
+            return surface
+        atm *= level / found
+    return shape.at_level(at_ms, index_price, atm)
+
+
+def volatility_at(surface: Surface, strike: F64, expiry_ms: I64) -> tuple[F64, F64]:
+    """(years, volatility) of options on the surface."""
+    return years_to(expiry_ms, surface.at_ms), surface.iv(strike, expiry_ms)

@@ -1,0 +1,85 @@
+"""Backtest, event driver: the cycle that trades, over a tape, step after step, and what is to be kept of it.
+
+The desk is handed in: what makes this a backtest is who sits at it. Keeps: positions and their P&L come from the books
+alone; a step that the market failed is counted and told, never papered over; the run can be stopped at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optionwriter.core.report.curve import CurveMaker
+from optionwriter.core.report.results import Outcome
+from optionwriter.core.report.views import prices_of
+from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError
+from optionwriter.services.catch_up import catch_up
+from optionwriter.services.cycle import Desk, observe, run_cycle
+from optionwriter.services.jobs import Progress, RunError
+
+_DAY_MS = 86_400_000
+_MOST_FAILED = 0.2  # of the steps: beyond it a result would speak of another period than asked for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ran:
+    """What a run left: its outcome, how many steps there were, and the steps that failed, in words."""
+
+    outcome: Outcome
+    steps: int
+    failures: tuple[str, ...]
+
+
+def run_backtest(
+    desk: Desk,
+    instants: Sequence[int],
+    exit_style: str,
+    progress: Progress,
+    begun: float = 0.0,
+    share: float = 1.0,
+) -> Ran:
+    """One cycle at each of `instants`, ascending, and a last look at the end.
+
+    `begun` and `share` place this run's progress within a larger one. Errors: RunError for an empty period, or one in
+    which too many steps failed; whatever `progress` raises.
+    """
+    if len(instants) < 2:
+        raise RunError(
+            "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
+        )
+    maker = CurveMaker()
+    failures: list[str] = []
+    for done, at_ms in enumerate(instants):
+        desk.clock.sleep_until(at_ms)
+        try:
+            report = run_cycle(desk)
+        except (MarketUnavailableError, BrokerUnavailableError) as error:
+            failures.append(f"{at_ms}: {error}")
+        else:
+            failures += [
+                f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure
+            ]
+            maker.look(report.state)
+        progress(
+            begun + share * done / len(instants), f"{exit_style}: day {(at_ms - instants[0]) // _DAY_MS + 1}"
+        )
+    if len(failures) > _MOST_FAILED * len(instants):
+        raise RunError(
+            f"{len(failures)} of {len(instants)} steps failed, the first at {failures[0]}: choose other data"
+        )
+    return Ran(_end(desk, maker, exit_style), len(instants), tuple(failures))
+
+
+def _end(desk: Desk, maker: CurveMaker, exit_style: str) -> Outcome:
+    """The books after the last orders, at the last prices."""
+    catch_up(desk.recorder, desk.broker)
+    try:
+        state = observe(desk)
+    except (MarketUnavailableError, BrokerUnavailableError) as error:
+        raise RunError(f"the run's end can't be valued ({error}): end it at another instant") from None
+    maker.look(state)
+    try:
+        curve = maker.curve()
+    except ValueError as error:
+        raise RunError(str(error)) from None
+    return Outcome(exit_style, curve, state.book, tuple(desk.recorder.facts()), prices_of(state))
