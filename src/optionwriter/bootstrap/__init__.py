@@ -6,6 +6,7 @@ from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
     LEDGER_FILE,
@@ -38,6 +39,7 @@ __all__ = [
     "examine",
     "hold_folder",
     "kill_switch",
+    "lookahead_check",
     "open_local_exchange",
     "prove_ledger",
     "run_store",

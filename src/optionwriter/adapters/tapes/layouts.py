@@ -48,7 +48,7 @@ HARVEST_COLUMNS = MappingProxyType(
         "volume_usd": pl.Float64(),
     }
 )
-HARVEST_REQUIRED = ("instrument_name", "underlying_price", "mark_price", "mark_iv")
+HARVEST_REQUIRED = ("harvest_time", "instrument_name", "underlying_price", "mark_price", "mark_iv")
 HARVEST_FIRST_COUNT = 20  # columns of the captures of December 2025
 
 IMPORT_COLUMNS = MappingProxyType(

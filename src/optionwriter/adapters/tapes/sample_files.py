@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,43 @@ class SampleData:
     manifest: dict[str, Any]
     recorded: dict[str, Recorded]
     books: dict[str, QuoteTable]
+
+
+def known_by(data: SampleData, until_ms: int) -> SampleData:
+    """The same recordings as they stood at an instant; of prices also the hour under way, for the path runs in it.
+
+    Books and event time are the model's constants, and stay.
+    """
+    return replace(data, recorded={name: _known_by(one, until_ms) for name, one in data.recorded.items()})
+
+
+def _known_by(own: Recorded, until_ms: int) -> Recorded:
+    hours = slice(int(np.searchsorted(own.candle_ms, until_ms)))
+    seen = int(np.searchsorted(own.snapshot_ms, until_ms, side="right"))
+    slices = slice(int(own.first_row[seen]))
+    index = slice(int(np.searchsorted(own.index_ms, until_ms, side="right")))
+    listed = own.listed_ms <= until_ms
+    return replace(
+        own,
+        candle_ms=own.candle_ms[hours],
+        open=own.open[hours],
+        high=own.high[hours],
+        low=own.low[hours],
+        close=own.close[hours],
+        snapshot_ms=own.snapshot_ms[:seen],
+        snapshot_index=own.snapshot_index[:seen],
+        first_row=own.first_row[: seen + 1],
+        slice_expiry=own.slice_expiry[slices],
+        carry=own.carry[slices],
+        atm_iv=own.atm_iv[slices],
+        nodes=own.nodes[slices],
+        listed_expiry=own.listed_expiry[listed],
+        listed_strike=own.listed_strike[listed],
+        listed_ms=own.listed_ms[listed],
+        index_ms=own.index_ms[index],
+        index_value=own.index_value[index],
+        index_rebuilt=own.index_rebuilt[index],
+    )
 
 
 def load_sample(folder: Path = FOLDER) -> SampleData:
