@@ -6,7 +6,7 @@ Rules, each against flattering a result:
   and time runs by the calendar; what a mark lay beside the fit stays beside it, so that at the snapshot nothing changes
 - forwards are the price of the instant grown by the snapshot's own carry
 - an ask lies above its mark as far as the recorded one did: the same share of it where the mark fell, and where it
-  rose no less than the same distance; then on the next tick up. Where nobody asked, nobody asks
+  rose no less than the same distance; then on the nearest tick that is not below it. Where nobody asked, nobody asks
 - nobody bids: whatever would be sold waits for the next snapshot. So a position can be bought back between two
   snapshots, and not opened, nor rolled
 """
@@ -102,13 +102,17 @@ def _asks(own: Product, one: Snapshot, mark: F64) -> F64:
     share = np.where(one.mark > 0, apart / np.where(one.mark > 0, one.mark, 1.0), 0.0)
     grown = np.maximum(mark - one.mark, 0.0)
     distance = np.where(mark < one.mark, share * mark, apart + np.minimum(share, _MOST_GROWTH) * grown)
-    return up_to_grid(own, mark + distance)
+    return on_grid(own, mark, mark + distance)
 
 
-def up_to_grid(own: Product, price: F64) -> F64:
-    """Prices on the product's tick grid, not below what they were and at least a tick; NaN stays."""
+def on_grid(own: Product, mark: F64, price: F64) -> F64:
+    """Prices on the product's tick grid: the nearest, but none below its mark or a tick; NaN stays."""
     grid = tick_grid(own)
-    units = np.round(price * grid.per_coin, 6)  # what is on the grid but for the last bit stays there
-    step = np.where(units > grid.turn, grid.coarse, grid.fine)
-    on_grid = np.maximum(np.ceil(units / step) * step, grid.fine)
-    return np.asarray(on_grid / grid.per_coin, dtype=np.float64)
+
+    def rounded(values: F64, rounding: np.ufunc) -> F64:
+        units = np.round(values * grid.per_coin, 6)  # what is on the grid but for the last bit stays there
+        step = np.where(units > grid.turn, grid.coarse, grid.fine)
+        return np.asarray(rounding(units / step) * step, dtype=np.float64)
+
+    units = np.maximum(np.maximum(rounded(price, np.rint), rounded(mark, np.ceil)), grid.fine)
+    return np.asarray(units / grid.per_coin, dtype=np.float64)

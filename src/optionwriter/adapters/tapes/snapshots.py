@@ -203,10 +203,13 @@ def in_bursts(chains: dict[str, Chains], burst_ms: int = 60_000) -> dict[str, Ch
     every = sorted((int(at), code) for code, one in chains.items() for at in one.instants.tolist())
     shown: dict[str, list[int]] = {code: [] for code in chains}
     burst: list[tuple[int, str]] = []
+    last = -1
 
     def close() -> None:
+        nonlocal last
+        last = max(burst[-1][0], last + 1) if burst else last
         for _, code in burst:
-            shown[code].append(burst[-1][0])
+            shown[code].append(last)
 
     for at, code in every:
         if burst and (at - burst[0][0] > burst_ms or any(code == other for _, other in burst)):
