@@ -32,7 +32,7 @@ POLL_S = 1.0
 
 def backtest(
     source: Annotated[
-        str, typer.Option(help="synthetic, or sample (the bundled recorded market).")
+        str, typer.Option(help="synthetic, live_deribit, real_scraper or sample.")
     ] = "synthetic",
     strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
     start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",
@@ -66,10 +66,10 @@ def backtest(
             end_ms=day_ms(end, "--to"),
             seed=seed,
             config={
-                **_pairs(option, "--option"),
+                **pairs(option, "--option"),
                 "preset": preset,
                 "exit_styles": exit_style,
-                **({"changes": _pairs(change, "--set")} if change else {}),
+                **({"changes": pairs(change, "--set")} if change else {}),
             },
         )
         check_run(settings, spec)
@@ -91,7 +91,7 @@ def day_ms(text: str, option: str) -> int:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
+def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
     """name=value, numbers and booleans read as such. Errors: UserError."""
     found: dict[str, Any] = {}
     for one in given or []:

@@ -17,6 +17,7 @@ from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
 from optionwriter.cli.kill import kill, resume, status
+from optionwriter.cli.lookahead import lookahead
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -28,6 +29,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)
 app.command()(worker)
+app.command("lookahead-check")(lookahead)
 app.command()(run)
 app.command()(exchange)
 app.command()(explain)
