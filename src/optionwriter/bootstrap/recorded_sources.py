@@ -175,7 +175,7 @@ def _notes(
     notes = [
         (
             f"Chains are recorded: decisions at {snapshots} snapshots. At {repriced} instants between them positions "
-            "are repriced from the last snapshot's fitted surface: they can be bought back then, not opened or rolled."
+            "are repriced from the last snapshot's volatilities: they can be bought back then, not opened or rolled."
         ),
         (
             "Options settle at the price of 08:00 UTC where no official delivery price is known: within 10 bp of it at "

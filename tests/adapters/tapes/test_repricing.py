@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from optionwriter.adapters.tapes.captured import OLDEST_MS, CapturedFeed, CoinPast
 from optionwriter.adapters.tapes.captured_linear import LinearChains
 from optionwriter.adapters.tapes.recordings import harvested
-from optionwriter.adapters.tapes.repricing import fitted, on_grid, repriced
+from optionwriter.adapters.tapes.repricing import on_grid, repriced, volatility
 from optionwriter.adapters.tapes.sample_files import FOLDER, load_sample
 from optionwriter.adapters.tapes.snapshots import Until
 from optionwriter.core.market.black76 import price_delta
@@ -41,8 +42,8 @@ def feed(until_ms: int | None = None) -> CapturedFeed:
 @pytest.mark.parametrize("coin", ["BTC", "ETH"])
 def test_nothing_changes_at_the_snapshot_itself(coin: str) -> None:
     one = CHAINS[coin].snapshot(30)
-    same = repriced(one, fitted(one), one.at_ms, one.index_price)
-    assert same.iv == pytest.approx(np.clip(one.iv, 0.03, 5.0), abs=1e-9)
+    same = repriced(one, volatility(one), one.at_ms, one.index_price)
+    assert np.array_equal(same.iv, one.iv)
     assert same.forward == pytest.approx(one.forward, rel=1e-8)
     assert (
         np.median(np.abs(same.mark - one.mark)) < 2e-5
@@ -60,7 +61,7 @@ def test_it_is_nearer_to_the_next_snapshot_than_standing_still(coin: str) -> Non
     moved, stood, by_iv, kept_iv = [], [], [], []
     for row in range(0, len(CHAINS[coin].instants) - 1, 3):
         one, other = CHAINS[coin].snapshot(row), CHAINS[coin].snapshot(row + 1)
-        new = repriced(one, fitted(one), other.at_ms, other.index_price)
+        new = repriced(one, volatility(one), other.at_ms, other.index_price)
         years = (one.table.expiry_ms - one.at_ms) / MS_PER_YEAR
         _, delta = price_delta(
             one.forward, one.table.strike, np.maximum(years, 1e-6), one.iv, one.table.is_call
@@ -77,6 +78,18 @@ def test_it_is_nearer_to_the_next_snapshot_than_standing_still(coin: str) -> Non
     error, before = np.median(np.concatenate(moved)), np.median(np.concatenate(stood))
     assert error < 0.5 * before, (error, before)
     assert np.median(np.concatenate(by_iv)) < 0.03
+
+
+def test_a_volatility_that_was_not_recorded_is_the_fitted_surfaces() -> None:
+    """Every fifth option's is taken away: what the others' surface says is near what it was."""
+    one = CHAINS["ETH"].snapshot(40)
+    days = (one.table.expiry_ms - one.at_ms) / MS_PER_DAY
+    gone = (np.arange(len(one.table)) % 10 < 2) & (days > 2)
+    iv = np.where(gone, np.nan, one.iv)
+    found = volatility(replace(one, iv=iv))
+    assert np.array_equal(found[~gone], one.iv[~gone])
+    assert np.isfinite(found[gone]).all() and np.median(np.abs(found[gone] - one.iv[gone])) < 0.005
+    assert np.isnan(volatility(replace(one, iv=np.full(len(one.table), np.nan)))).all()
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,6 +1,6 @@
 """The past of an underlying: hourly candles of its perpetual and its volatility index, read once and then added to.
 
-Five years of prices are 22 calls; of the index the last 400 days are read by the hour, what lies before by the day.
+Five years of prices are 11 calls; of the index the last 400 days are read by the hour, what lies before by the day.
 Owns the paging. Only candles that have closed are given: a candle that opened at t is known at t + its length, and
 so is the volatility index's value (its candle's close).
 """
@@ -19,7 +19,7 @@ from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIn
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 
 _FINE_MS = 400 * MS_PER_DAY  # of the volatility index: a one-year rank, with room; before, days are enough
-_CANDLES_A_CALL = 2_000
+_CANDLES_A_CALL = 4_000  # the exchange gives up to 5,000 (as ccxt has it)
 _MOST_PAGES = 100
 _RESOLUTION_MS = {"3600": MS_PER_HOUR, "1D": MS_PER_DAY}
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from optionwriter.adapters.tapes.captured_index import RebuiltIndex
 from optionwriter.adapters.tapes.captured_linear import LinearChains
-from optionwriter.adapters.tapes.repricing import Fitted, fitted, repriced
+from optionwriter.adapters.tapes.repricing import repriced, volatility
 from optionwriter.adapters.tapes.snapshots import Chains, Snapshot, part_of_table, row_at
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64, I64, OptionChain
@@ -175,21 +175,16 @@ def _unknown(what: str, name: str, known: Mapping[str, object]) -> NoReturn:
 
 
 class _Coin:
-    """Everything recorded of one coin: its inverse chains, its past, and the surfaces of its snapshots."""
+    """Everything recorded of one coin: its inverse chains and its past."""
 
     def __init__(self, past: CoinPast, chains: Chains) -> None:
         self.past, self.chains = past, chains
         self.index = RebuiltIndex(past.recorded_index, chains)
         self._kept: OrderedDict[int, Snapshot] = OrderedDict()
-        self._fits: OrderedDict[int, Fitted] = OrderedDict()
 
     def snapshot(self, row: int) -> Snapshot:
         """The inverse chain of one snapshot."""
         return _kept(self._kept, row, lambda: self.chains.snapshot(row))
-
-    def fit(self, row: int) -> Fitted:
-        """The surface of one snapshot."""
-        return _kept(self._fits, row, lambda: fitted(self.snapshot(row)))
 
     def price(self, row: int, at_ms: int) -> float:
         """The last price known: that of the snapshot in `row`, or of an hour that has closed since."""
@@ -206,6 +201,7 @@ class _Book:
     def __init__(self, chains: Chains, coin: _Coin, sizes: QuoteTable, between: Between) -> None:
         self._chains, self._coin, self._sizes, self._between = chains, coin, sizes, between
         self._snapshots: OrderedDict[int, Snapshot] = OrderedDict()
+        self._volatilities: OrderedDict[int, F64] = OrderedDict()
         self._recorded: OrderedDict[int, OptionChain] = OrderedDict()
         self._shown: OrderedDict[int, OptionChain] = OrderedDict()
 
@@ -229,11 +225,14 @@ class _Book:
             return self._coin.snapshot(row)
         return _kept(self._snapshots, row, lambda: self._chains.snapshot(row))
 
+    def _volatility(self, row: int) -> F64:
+        return _kept(self._volatilities, row, lambda: volatility(self._snapshot(row)))
+
     def _repriced(self, row: int, recorded: OptionChain, at_ms: int) -> OptionChain:
         one = self._snapshot(row)
         inverse = row_at(self._coin.chains, at_ms)
         price = self._coin.price(inverse, at_ms)
-        new = repriced(one, self._coin.fit(inverse), at_ms, price)
+        new = repriced(one, self._volatility(row), at_ms, price)
         alive = np.flatnonzero(one.table.expiry_ms > at_ms)
         whole = OptionChain(
             one.table, at_ms, price, new.forward, new.mark, new.iv, new.bid, new.ask,

@@ -2,8 +2,10 @@
 
 Rules, each against flattering a result:
 
-- volatility comes from the surface fitted to the snapshot: an expiry's smile moves with its forward, its level stays
-  and time runs by the calendar; what a mark lay beside the fit stays beside it, so that at the snapshot nothing changes
+- every strike keeps the volatility of the snapshot, time runs by the calendar. Measured over the bundled February,
+  some six hours on: 1.2 points off at the median on BTC, 1.3 on ETH, and a smile that moves with its forward is no
+  better (1.2, 1.4); a mark so repriced is 5 % off, one that stands still 16 %
+- an option whose volatility was not recorded has that of the surface fitted to the others
 - forwards are the price of the instant grown by the snapshot's own carry
 - an ask lies above its mark as far as the recorded one did: the same share of it where the mark fell, and where it
   rose no less than the same distance; then on the nearest tick that is not below it. Where nobody asked, nobody asks
@@ -19,8 +21,8 @@ import numpy as np
 
 from optionwriter.adapters.tapes.snapshots import Snapshot
 from optionwriter.core.market.black76 import price_delta
-from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product
+from optionwriter.core.market.chain import F64
+from optionwriter.core.market.instruments import Family, Product
 from optionwriter.core.market.quotes import tick_grid
 from optionwriter.core.market.smile import SmileError
 from optionwriter.core.market.surface import Surface, fit_surface, years_to
@@ -34,29 +36,35 @@ _MOST_GROWTH = 0.5  # of a distance, as a share of what the mark grew by
 _MARK_DECIMALS = {Family.INVERSE: 8, Family.LINEAR: 6}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """A snapshot's surface; None where no expiry had marks enough: every option then keeps its own volatility."""
+def volatility(one: Snapshot) -> F64:
+    """Every option's volatility: the recorded one, else the fitted surface's; NaN where an expiry has too few marks."""
+    unknown = np.isnan(one.iv)
+    if not unknown.any():
+        return one.iv
+    surface = _fitted(one)
+    if surface is None:
+        return one.iv
+    table, filled = one.table, one.iv.copy()
+    unknown &= np.isin(table.expiry_ms, surface.expiry_ms)
+    filled[unknown] = surface.iv(table.strike[unknown], table.expiry_ms[unknown])
+    return filled
 
-    surface: Surface | None
 
-
-def fitted(one: Snapshot) -> Fitted:
-    """The surface of a snapshot's marks: one an expiry and strike, the expiries that are not over and have enough."""
+def _fitted(one: Snapshot) -> Surface | None:
+    """The surface of a snapshot's marks, one an expiry and strike, of the expiries that have enough of them."""
     table = one.table
-    days = (table.expiry_ms - one.at_ms) / MS_PER_DAY
-    usable = np.isfinite(one.iv) & np.isfinite(one.forward) & (days > 0) & (days <= _MOST_DAYS)
+    usable = np.isfinite(one.iv) & np.isfinite(one.forward) & (table.expiry_ms > one.at_ms)
     calls = usable & table.is_call
     rows = calls if np.count_nonzero(calls) >= np.count_nonzero(usable) / 3 else usable & ~table.is_call
     expiries, counts = np.unique(table.expiry_ms[rows], return_counts=True)
     rows = rows & np.isin(table.expiry_ms, expiries[counts >= _LEAST_MARKS])
+    if not rows.any():
+        return None
+    columns = (table.expiry_ms[rows], table.strike[rows], one.forward[rows], one.iv[rows])
     try:
-        surface = fit_surface(
-            one.at_ms, one.index_price, table.expiry_ms[rows], table.strike[rows], one.forward[rows], one.iv[rows]
-        ) if rows.any() else None  # fmt: skip
+        return fit_surface(one.at_ms, one.index_price, *columns)
     except SmileError:
-        surface = None
-    return Fitted(surface)
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,30 +78,18 @@ class Priced:
     ask: F64
 
 
-def repriced(one: Snapshot, fit: Fitted, at_ms: int, index_price: float) -> Priced:
-    """The snapshot at a later instant, where the index is `index_price`; what has expired is priced at its payoff."""
+def repriced(one: Snapshot, iv: F64, at_ms: int, index_price: float) -> Priced:
+    """The snapshot at a later instant, where the index is `index_price`; `iv` is its `volatility`.
+
+    What has expired is priced at its payoff.
+    """
     table = one.table
     left, before = years_to(table.expiry_ms, at_ms), years_to(table.expiry_ms, one.at_ms)
     forward = np.round(index_price * (one.forward / one.index_price) ** (left / before), 4)
-    iv = one.iv
-    if fit.surface is not None:
-        near = table.expiry_ms <= fit.surface.expiry_ms[-1]
-        moved = np.zeros(len(table))
-        moved[near] = _moved(table.strike[near], table.expiry_ms[near], fit.surface, at_ms, index_price)
-        iv = np.clip(iv + moved, _LEAST_IV, _MOST_IV)
     value, _ = price_delta(forward, table.strike, left, iv, table.is_call)
     inverse = table.product.family is Family.INVERSE
     mark = np.round(value / forward if inverse else value, _MARK_DECIMALS[table.product.family])
-    nobody = np.zeros(len(table))
-    return Priced(forward, mark, iv, nobody, _asks(table.product, one, mark))
-
-
-def _moved(strike: F64, expiry_ms: I64, surface: Surface, at_ms: int, index_price: float) -> F64:
-    """By how much the surface's volatility at these strikes has changed since the snapshot."""
-    share = years_to(surface.expiry_ms, at_ms) / years_to(surface.expiry_ms, surface.at_ms)
-    carry = surface.carry * share
-    now = Surface(at_ms, index_price, surface.expiry_ms, carry, surface.atm_iv, surface.nodes)
-    return np.asarray(now.iv(strike, expiry_ms) - surface.iv(strike, expiry_ms), dtype=np.float64)
+    return Priced(forward, mark, iv, np.zeros(len(table)), _asks(table.product, one, mark))
 
 
 def _asks(own: Product, one: Snapshot, mark: F64) -> F64:
