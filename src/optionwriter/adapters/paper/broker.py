@@ -310,7 +310,9 @@ class PaperBroker:
         for order in self._resting():
             resting.setdefault(order.option.name, []).append((order.side, order.open_amount, order.price))
         lines: list[MarginLine] = []
-        for name in dict.fromkeys([*self._account.held, *resting]):
+        names = dict.fromkeys([*self._account.held, *resting])
+        self._tape.quotes(names, self._now_ms)  # one question for all of them
+        for name in names:
             quote = self._marked(name)
             lines.append(
                 MarginLine(
