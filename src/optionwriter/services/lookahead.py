@@ -47,6 +47,8 @@ class Checked:
 class _Kept(DecisionSink):
     """Keeps decisions as text that can be compared."""
 
+    keeps = True
+
     def __init__(self) -> None:
         self.told: list[tuple[int, str, str, str]] = []
 
