@@ -4,12 +4,13 @@
 
 Deterministic: the same recordings and the same versions of the libraries give the same bytes. What is made:
 
-- prices: Binance's hourly candles, moved onto the exchange's index by the ratio of both
+- prices: Binance's hourly candles since 2021, moved onto the exchange's index by the ratio of both
 - surfaces: a fitted smile for every expiry of every recorded snapshot
 - listing: when each option was first seen
 - volatility_index: recorded daily and hourly values, rebuilt from the surfaces where the hours are missing
 - books: spreads, sizes, open interest and volume by tenor and delta
 - event_time: what each hour of the week weighs
+- live_deribit: the recorded chains of February 2026, a file a day, in the harvester's layout
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ import numpy as np
 import polars as pl
 import sample_sources as sources
 
+from optionwriter.adapters.tapes.layouts import HARVEST_COLUMNS, day_path
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.history import Candles
-from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC, MS_PER_DAY, MS_PER_HOUR
+from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC, MS_PER_DAY, MS_PER_HOUR, utc_day
 from optionwriter.core.market.quotes import BUCKETS, DELTA_EDGES, bucket_of
 from optionwriter.core.market.smile import NODE_COUNT, butterfly
 from optionwriter.core.market.surface import Bracket, EventTime, Surface, fit_surface, realised_weights
@@ -38,14 +40,18 @@ from optionwriter.core.market.volatility_index import volatility_index
 ROOT = Path(__file__).resolve().parents[1]
 COINS = ("BTC", "ETH")
 NODE_UNIT, ATM_UNIT, CARRY_UNIT = 1e-4, 1e-6, 1e-8
-VERSION = 1
+VERSION = 2
+PRICE_UNIT = 0.01
 RATIO_WINDOW_MS = 15 * MS_PER_DAY
+WEIGHTS_START = "2024-12-01"  # of the hours whose realised variance weighs event time
+CHAINS_MONTH = "2026-02"
 SOURCES = {
     "prices": "Binance spot BTC/USDT and ETH/USDT hourly candles",
     "surfaces, listing, books of BTC and ETH": "Deribit option chains, four a day, 2025-12-30 to 2026-05-31",
     "books of BTC_USDC and ETH_USDC": "Deribit linear option chains, 2025-12-07 to 2025-12-12",
     "sizes of BTC": "Deribit tickers of BTC options, 2026-01-14 to 2026-01-22",
     "volatility_index": "Deribit DVOL, daily and hourly",
+    "live_deribit": "Deribit option chains, four a day, 2026-02-01 to 2026-02-28",
 }
 # Sizes that no recording backs, as multiples of the recorded BTC ones: coins of the underlying.
 ASSUMED_SIZES = {"ETH": 15.0, "BTC_USDC": 0.1, "ETH_USDC": 1.5}
@@ -118,15 +124,18 @@ def index_ratio(hours: pl.DataFrame, surfaces: list[Surface], at_ms: I64) -> tup
     within = seen % MS_PER_HOUR / MS_PER_HOUR
     weight = np.where(np.abs(gap) < 0.006, 1.0 / (within * (1 - within) + 0.02), 0.0)
     mean = float(np.sum(weight * gap) / weight.sum())
-    near = np.abs(at_ms[:, None] - seen[None, :]) <= RATIO_WINDOW_MS
+    ratio = np.full(len(at_ms), mean)
+    rows = (at_ms >= seen[0] - RATIO_WINDOW_MS) & (at_ms <= seen[-1] + RATIO_WINDOW_MS)
+    near = np.abs(at_ms[rows, None] - seen[None, :]) <= RATIO_WINDOW_MS
     total = (near * weight).sum(axis=1)
     local = (near * (weight * gap)).sum(axis=1) / np.maximum(total, 1e-12)
     trust = np.minimum(total / (RATIO_WINDOW_MS / MS_PER_DAY * weight.mean() * 4), 1.0)
-    return mean + trust * (local - mean), mean
+    ratio[rows] += trust * (local - mean)
+    return ratio, mean
 
 
 def price_frame(coin: str, hours: pl.DataFrame, surfaces: list[Surface]) -> tuple[pl.DataFrame, float]:
-    """Index candles up to the last snapshot. An hour's extremes include the snapshots inside it."""
+    """Index candles up to the last snapshot, USD. An hour's extremes include the snapshots inside it."""
     hours = hours.filter(pl.col("open_ms") <= surfaces[-1].at_ms)
     opens = hours["open_ms"].to_numpy()
     ratio, mean = index_ratio(hours, surfaces, opens)
@@ -141,6 +150,25 @@ def price_frame(coin: str, hours: pl.DataFrame, surfaces: list[Surface]) -> tupl
     price["low"] = np.minimum(price["low"], np.minimum(price["open"], price["close"]))
     rounded = {name: np.round(column, 2) for name, column in price.items()}
     return pl.DataFrame({"underlying": [coin] * len(opens), "open_ms": opens, **rounded}), mean
+
+
+def stored_prices(prices: pl.DataFrame) -> pl.DataFrame:
+    """Candles as whole units of PRICE_UNIT, each as its distance from what foretells it: they are a third as large.
+
+    `open_ms` and `open` from the row before, `close` from the next open (its own in the
+    last row), `high` and `low` from the body.
+    """
+    opened, high, low, close = (
+        np.rint(prices[name].to_numpy() / PRICE_UNIT).astype(np.int32)
+        for name in ("open", "high", "low", "close")
+    )
+    return prices.select("underlying").with_columns(
+        pl.Series("open_ms", np.diff(prices["open_ms"].to_numpy(), prepend=np.int64(0))),
+        pl.Series("open", np.diff(opened, prepend=np.int32(0))),
+        pl.Series("high", high - np.maximum(opened, close)),
+        pl.Series("low", np.minimum(opened, close) - low),
+        pl.Series("close", close - np.append(opened[1:], opened[-1])),
+    )
 
 
 def index_frame(
@@ -227,24 +255,42 @@ def book_frame(product: str, chains: pl.DataFrame, sizes: pl.DataFrame) -> pl.Da
     )
 
 
+def chain_days(coin: str, chains: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """A coin's recorded chains by path in the harvester's layout, a file a day; columns without a value are left out.
+
+    The index of a snapshot is that of the instant of its forwards, as everywhere in the sample.
+    """
+    level = {
+        at_ms: round(sources.index_at_snapshot(part), 2)
+        for (at_ms,), part in chains.group_by("at_ms", maintain_order=True)
+    }
+    indexed = chains.with_columns(
+        pl.col("at_ms").replace_strict(level, return_dtype=pl.Float64).alias("index_price")
+    )
+    columns = [name for name in HARVEST_COLUMNS if name in sources.HARVESTED or name == "index_price"]
+    found = {}
+    for (at,), part in indexed.group_by(pl.col("at_ms") // MS_PER_DAY, maintain_order=True):
+        path = day_path(coin, utc_day(int(at) * MS_PER_DAY))  # type: ignore[call-overload]
+        rows = part.sort("at_ms", "expiry_ms", "strike", "option_type")
+        found[f"live_deribit/{path.with_suffix('').as_posix()}"] = rows.select(columns)
+    return found
+
+
 def write(folder: Path, tables: dict[str, pl.DataFrame], notes: dict[str, Any]) -> int:
-    """Writes the tables and the manifest that vouches for them; gives the bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes the tables, by their paths, and the manifest that vouches for them; gives the bytes."""
     files, size = {}, 0
     for name, table in sorted(tables.items()):
         path = folder / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
         table.write_parquet(path, compression="zstd", compression_level=19, statistics=False)
         content = path.read_bytes()
         size += len(content)
-        files[path.name] = {
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "rows": table.height,
-            "columns": table.columns,
-        }
+        vouched = {"sha256": hashlib.sha256(content).hexdigest(), "rows": table.height}
+        files[f"{name}.parquet"] = vouched if "/" in name else {**vouched, "columns": table.columns}
     manifest = {
         "version": VERSION,
         "made_by": "scripts/make_sample.py",
-        "units": {"nodes": NODE_UNIT, "atm_iv": ATM_UNIT, "carry": CARRY_UNIT},
+        "units": {"nodes": NODE_UNIT, "atm_iv": ATM_UNIT, "carry": CARRY_UNIT, "prices": PRICE_UNIT},
         "files": files,
         **notes,
     }
@@ -257,12 +303,14 @@ def make(data: Path, folder: Path) -> None:
     """Reads, fits, writes."""
     started = time.perf_counter()
     parts: dict[str, list[pl.DataFrame]] = {}
+    days: dict[str, pl.DataFrame] = {}
     notes: dict[str, Any] = {"sources": SOURCES, "assumed": {"sizes": sorted(ASSUMED_SIZES)}}
     sizes = sources.book_sizes(data)
     for coin in COINS:
         say(f"{coin}: reading the chains")
         chains, hours = sources.snapshots(data, coin), sources.hourly_prices(data, coin)
-        candles = Candles(*[hours[name].to_numpy() for name in ("open_ms", "open", "high", "low", "close")])
+        recent = hours.filter(pl.col("open_ms") >= sources.epoch_ms(WEIGHTS_START))
+        candles = Candles(*[recent[name].to_numpy() for name in ("open_ms", "open", "high", "low", "close")])
         weights = np.round(realised_weights(candles), 4)
         say(f"{coin}: fitting {chains['at_ms'].n_unique()} snapshots")
         surfaces = fit_all(chains)
@@ -275,7 +323,7 @@ def make(data: Path, folder: Path) -> None:
             coin, sources.recorded_index(data, coin), prices, surfaces, EventTime(weights)
         )
         made = {
-            "prices": prices,
+            "prices": stored_prices(prices),
             "surfaces": surface_frame(coin, surfaces),
             "listing": listing_frame(coin, chains),
             "volatility_index": index,
@@ -285,6 +333,7 @@ def make(data: Path, folder: Path) -> None:
         for name, table in made.items():
             parts.setdefault(name, []).append(table)
         parts["books"].append(book_frame(f"{coin}_USDC", sources.linear_chains(data, f"{coin}_USDC"), sizes))
+        days |= chain_days(coin, sources.whole_snapshots(data, coin, CHAINS_MONTH))
         notes[coin] = {
             "prices_from_ms": int(prices["open_ms"][0]),
             "quotes_from_ms": surfaces[0].at_ms,
@@ -294,7 +343,7 @@ def make(data: Path, folder: Path) -> None:
             "least_butterfly": round(least, 6),
         }
         say(f"{coin}: {notes[coin]}")
-    size = write(folder, {name: pl.concat(tables) for name, tables in parts.items()}, notes)
+    size = write(folder, {name: pl.concat(tables) for name, tables in parts.items()} | days, notes)
     say(f"Wrote {size / 1e6:.2f} MB to {folder} in {time.perf_counter() - started:.0f} s")
 
 

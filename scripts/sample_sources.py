@@ -10,7 +10,12 @@ import polars as pl
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.instruments import MS_PER_HOUR, MS_PER_YEAR
 
-START = "2024-12-01"
+START = "2021-01-01"
+HARVESTED = (
+    "harvest_time", "instrument_name", "underlying", "expiry", "expiry_timestamp", "option_type", "strike",
+    "underlying_price", "mark_price", "best_bid_price", "best_ask_price", "mark_iv", "open_interest", "volume",
+    "underlying_index",
+)  # fmt: skip
 _SNAPSHOT_COLUMNS = {
     "timestamp": "at_ms", "expiry_datetime": "expiry_ms", "strike": "strike", "option_type": "option_type",
     "underlying_price": "forward", "index_price": "index_price", "mark_iv_decimal": "iv", "mark_price": "mark",
@@ -35,6 +40,35 @@ def snapshots(data: Path, coin: str) -> pl.DataFrame:
         pl.col("expiry_ms").dt.epoch("ms"),
         pl.col("option_type", "underlying_index").cast(pl.String),
     ).sort("at_ms", "expiry_ms", "strike", "option_type")
+
+
+def whole_snapshots(data: Path, coin: str, month: str) -> pl.DataFrame:
+    """One month's recorded inverse chains in the harvester's columns, with what orders them beside."""
+    folder = data / "chains_deribit_6h_btc_eth" / coin
+    frame = pl.read_parquet(folder / f"{coin}_{month}.parquet").sort("timestamp", "instrument_name")
+    expiry = pl.col("expiry_datetime")
+    return frame.select(
+        pl.col("timestamp").dt.epoch("ms").alias("at_ms"),
+        expiry.dt.epoch("ms").alias("expiry_ms"),
+        pl.col("timestamp").dt.cast_time_unit("us").alias("harvest_time"),
+        "instrument_name",
+        pl.lit(coin).alias("underlying"),
+        expiry.dt.strftime("%Y-%m-%d").alias("expiry"),
+        (expiry.dt.epoch("s").cast(pl.Float64)).alias("expiry_timestamp"),
+        pl.when(pl.col("option_type").cast(pl.String) == "call").then(pl.lit("C")).otherwise(pl.lit("P"))
+        .alias("option_type"),
+        "strike",
+        "underlying_price",
+        "mark_price",
+        pl.col("bid_price").alias("best_bid_price"),
+        pl.col("ask_price").alias("best_ask_price"),
+        (pl.col("mark_iv_decimal") * 100).round(2).alias("mark_iv"),
+        "open_interest",
+        "volume",
+        "index_price",
+        pl.col("underlying_index").cast(pl.String),
+        pl.col("underlying_price").alias("forward"),
+    )  # fmt: skip
 
 
 def index_at_snapshot(part: pl.DataFrame) -> float:

@@ -64,7 +64,7 @@ def decision(page: Page) -> bytes:
     """The latest decision that sold something, with its reasons."""
     page.locator("#decision-filter select[name=only]").select_option("actions")
     expect(page.locator(".decision.idle")).to_have_count(0, timeout=TIMEOUT_MS)
-    opened = page.get_by_test_id("decisions").locator("[data-testid^=decision-]").first
+    opened = page.get_by_test_id("decisions").locator(".decision.did:not(:has(.refused))").first
     opened.locator("summary").click()
     expect(opened.locator(".pick").first).to_be_visible(timeout=TIMEOUT_MS)
     return opened.screenshot(animations="disabled", caret="hide")

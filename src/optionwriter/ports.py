@@ -140,6 +140,11 @@ class Broker(Protocol):
 class DecisionSink(Protocol):
     """Keeps what every decision rested on; losing it loses no money, so a failure is told and never stops a cycle."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept: where nothing is, no record is made."""
+        ...
+
     def write(self, record: DecisionRecord, candidates: Mapping[str, object]) -> None:
         """Appends one record and its candidates' columns (of equal length)."""
         ...

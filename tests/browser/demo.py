@@ -19,7 +19,7 @@ from tests.cli.house import House
 SAME = {"LOOP_INTERVAL_SEC": "7200", "LOCAL_SEED": "1", "LOCAL_START": "2026-01-01T00:00:00Z"}
 FAST = {**SAME, "LOCAL_SPEED": "100000"}
 PACE = {**SAME, "LOCAL_SPEED": "3600"}  # a cycle in two seconds
-DAYS = "3.5"  # to noon, when the new day's positions are open
+DAYS = "2.5"  # to noon, when the new day's positions are open
 START_S = 120
 COINS = frozenset(("BTC", "ETH"))
 

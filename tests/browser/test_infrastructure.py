@@ -116,7 +116,7 @@ def test_the_watch_sees_what_is_wrong(chromium: Browser, crafted: Crafted) -> No
     page.evaluate(
         "document.body.insertAdjacentHTML('beforeend', '<img src=\"https://elsewhere.example/x.png\">')"
     )
-    page.wait_for_function("window.__violations.length > 0")
+    watched.until("window.__violations.length > 0")
     assert any("img-src" in one for one in page.evaluate("window.__violations"))
     with pytest.raises(AssertionError):
         watched.assert_clean()

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from optionwriter.bootstrap import VIEWS_FILE
 from optionwriter.ports import FeedEntry
@@ -106,6 +106,18 @@ def test_the_first_publication_fills_an_empty_page(
     expect(seen.page.get_by_test_id("stale-banner")).to_have_count(0)
     assert seen.page.evaluate("window.__mark") == 1
     seen.assert_clean()
+
+
+def test_a_slow_part_of_the_script_costs_no_line(crafted: Crafted, opened: Open) -> None:
+    """htmx begins by itself; what listens to the server must be there by then, however late it came."""
+    seen = opened(crafted.link)
+    page, held = seen.page, list[Route]()
+    page.route("**/hx-sse.min.js", lambda route: held.append(route))
+    page.goto(crafted.base, wait_until="commit")
+    seen.until("window.htmx !== undefined")
+    page.evaluate("new Promise(done => setTimeout(done, 200))")
+    with page.expect_request("**/api/events"):
+        held[0].continue_()
 
 
 def test_old_figures_are_called_old(crafted: Crafted, frozen: Publication, opened: Open) -> None:

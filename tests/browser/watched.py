@@ -58,6 +58,14 @@ class Watched:
         if response.status >= 400:
             self.complaints.append(f"{response.request.method} {response.url} answered {response.status}")
 
+    def until(self, expression: str, tries: int = 400) -> None:
+        """Waits until the expression is true. Playwright's own way evaluates text, which the policy forbids."""
+        for _ in range(tries):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(25)
+        raise AssertionError(f"not within {tries * 25} ms: {expression}")
+
     def assert_clean(self) -> None:
         """No console error or warning, no failed request, no breach of the policy, nothing asked of another machine."""
         assert not self.complaints, "\n".join(self.complaints)

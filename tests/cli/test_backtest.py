@@ -56,7 +56,10 @@ def test_a_run_is_stored_shown_compared_exported_repeated_and_deleted(tmp_path: 
 
 
 def test_one_strategy_is_compared_on_two_sources() -> None:
-    period = ["--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC", "-o", "step_minutes=240"]
+    period = [
+        "--sources", "synthetic,sample", "--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC",
+        "-o", "step_minutes=240",
+    ]  # fmt: skip
     told = json.loads(invoke("runs", "compare", *period, "--json"))
     listed = json.loads(invoke("runs", "list", "--json"))
     assert [(one["id"], one["spec"]["source"]) for one in listed] == [(2, "sample"), (1, "synthetic")]

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from shared_data import shared
 
-from optionwriter.adapters.tapes.captured import CapturedFeed
+from optionwriter.adapters.tapes.captured_folder import captured_folder
 from optionwriter.bootstrap import BootError, seat_captured
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.facts import Filled, IntentPrepared, Settled
@@ -57,7 +57,7 @@ def test_every_fill_was_quoted_and_every_settlement_is_the_recorded_price(tmp_pa
         replayed = replay(seated.desk, seated.instants)
         facts = list(seated.desk.recorder.facts())
         book = seated.desk.recorder.book
-    feed = CapturedFeed(data)
+    feed = captured_folder(data)
     fills = [(fact.at_ms, fact.body) for fact in facts if isinstance(fact.body, Filled)]
     prepared = {fact.body.intent.label: fact.at_ms for fact in facts if isinstance(fact.body, IntentPrepared)}
     assert sum(prepared[fill.label] == at_ms for at_ms, fill in fills) >= 8 and not replayed.failures

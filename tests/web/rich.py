@@ -128,8 +128,10 @@ def status(base: dict[str, Any], **more: Any) -> dict[str, Any]:
     ]  # fmt: skip
     for one in made["underlyings"]:
         one |= {
-            "pump_risk": 0.12,
-            "crash_risk": 0.071,
+            "pump_7d": 0.12,
+            "pump_30d": 0.2,
+            "crash_30d": 0.15,
+            "crash_7d": 0.071,
             "term_structure": "contango",
             "skew_25d": {"call": 1.4},
         }

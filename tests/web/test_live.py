@@ -42,7 +42,8 @@ def test_every_part_is_on_the_page(store: ViewStore) -> None:
     assert seen.ids() >= HOOKS
     for words in (
         "TESTNET", "LIVE", "ACTIVE", "Strangle", "Short put", "Short call", CALL, PUT, "BTC-26JUN26-120000-C",
-        "Pump risk", "12.0%", "contango", "+0.005632 BTC", "+478.75 USD", "−52.88 USDC", "2026-03-26", "in 15.9 d",
+        "Pump risk", "12.0% · 20.0%", "7.1% · 15.0%", "contango",
+        "+0.005632 BTC", "+478.75 USD", "−52.88 USDC", "2026-03-26", "in 15.9 d",
         "refused by risk: NO_COVER", "−0.008480 BTC", "128,850 of 150,000 USD", "Take profit share", "70%",
     ):  # fmt: skip
         assert words in seen.text, words

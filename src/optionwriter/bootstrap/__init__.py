@@ -8,6 +8,7 @@ from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
 from optionwriter.bootstrap.lab import Choices, Lab
+from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
     LEDGER_FILE,
@@ -45,6 +46,7 @@ __all__ = [
     "explain_dry_spell",
     "hold_folder",
     "kill_switch",
+    "lookahead_check",
     "open_local_exchange",
     "prove_ledger",
     "run_store",

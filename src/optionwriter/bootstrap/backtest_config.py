@@ -47,6 +47,14 @@ class BacktestConfig(BaseModel):
     spread_share: Annotated[Decimal, Field(ge=0, le=1)] = Field(
         Decimal(0), description="Share of the spread that fills keep: 0 crosses it, 0.5 fills at the mid."
     )
+    fill: Literal["cross", "mid", "share", "probability"] = Field(
+        "share",
+        description="How orders fill: at the other side, the mid, spread_share of the spread, or that by its measured "
+        "chance.",
+    )
+    wait_minutes: float = Field(
+        15.0, gt=0, le=60, description="How long an order may wait for its share (fill = probability)."
+    )
     btc: Coins = Field(Decimal(2), description="Opening BTC.")
     eth: Coins = Field(Decimal(20), description="Opening ETH.")
     usdc: Coins = Field(Decimal(200_000), description="Opening USDC.")
@@ -60,6 +68,11 @@ class BacktestConfig(BaseModel):
     listing: Literal["exchange", "plain"] = Field(
         "exchange",
         description="Synthetic listings: as the exchange's, or an expiry every day on an even grid.",
+    )
+
+    data: str = Field(
+        "",
+        description="Folder of recorded chains; empty: data/<source> beside the working folder, else what is bundled.",
     )
 
     @field_validator("changes", mode="before")

@@ -16,12 +16,14 @@ from optionwriter import __version__
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock
 from optionwriter.adapters.files.nowhere import NeverKilled, NoDecisionFiles
 from optionwriter.adapters.paper import PaperBroker
+from optionwriter.adapters.paper.fills import FillModel
 from optionwriter.adapters.store.memory import MemoryLedger
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.parts import limits_of
-from optionwriter.bootstrap.sources import Source, open_source
+from optionwriter.bootstrap.source import Source
+from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.strategies.base import StrategyConfig, products_written
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
@@ -75,7 +77,7 @@ def runner(settings: Settings) -> Runner:
         curves: dict[str, dict[str, Plain]] = {}
         notes = list(source.notes)
         for place, style in enumerate(config.exit_styles):
-            desk = desk_for(settings, config, source, with_exit_style(instance, style))
+            desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
             share = 1.0 / len(config.exit_styles)
             ran = run_backtest(desk, source.instants, str(style), progress, place * share, share)
             rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
@@ -89,8 +91,10 @@ def runner(settings: Settings) -> Runner:
     return run
 
 
-def desk_for(settings: Settings, config: BacktestConfig, source: Source, instance: StrategyConfig) -> Desk:
-    """The desk of one run in one exit style."""
+def desk_for(
+    settings: Settings, config: BacktestConfig, source: Source, instance: StrategyConfig, seed: int = 0
+) -> Desk:
+    """The desk of one run in one exit style; `seed` is that of its chances."""
     clock = SimulatedClock(source.instants[0])
     seat = Seat(
         strategy(instance.kind),
@@ -107,7 +111,7 @@ def desk_for(settings: Settings, config: BacktestConfig, source: Source, instanc
             for name, amount in config.opening.items()
             if name == "USDC" or name in instance.underlyings
         },
-        spread_share=config.spread_share,
+        fill=FillModel(config.fill, config.spread_share, config.wait_minutes, seed),
     )
     written = products_written(instance)
     return Desk(

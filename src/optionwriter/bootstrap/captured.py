@@ -10,8 +10,9 @@ from pathlib import Path
 from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.adapters.tapes.captured import CapturedFeed
-from optionwriter.adapters.tapes.captured_files import CaptureError
+from optionwriter.adapters.tapes.captured_folder import captured_folder
 from optionwriter.adapters.tapes.market import TapeMarket
+from optionwriter.adapters.tapes.snapshots import CaptureError
 from optionwriter.bootstrap.desks import desk_of
 from optionwriter.bootstrap.parts import BootError, prepare_folder
 from optionwriter.bootstrap.recorded import LOCAL_ACCOUNT, opening_cash
@@ -34,7 +35,7 @@ class CapturedDesk:
 def seat_captured(settings: Settings, data: Path, start_ms: int, end_ms: int) -> Iterator[CapturedDesk]:
     """The desk for the snapshots in [start_ms, end_ms], in a fresh data folder. Errors: BootError, LedgerError."""
     try:
-        feed = CapturedFeed(data, settings.underlyings)
+        feed = captured_folder(data, settings.underlyings)
     except CaptureError as error:
         raise BootError(str(error)) from error
     instants = feed.instants(start_ms, end_ms)

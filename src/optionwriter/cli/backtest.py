@@ -34,7 +34,7 @@ POLL_S = 1.0
 
 def backtest(
     source: Annotated[
-        str, typer.Option(help="synthetic, or sample (the bundled recorded market).")
+        str, typer.Option(help="synthetic, live_deribit, real_scraper or sample.")
     ] = "synthetic",
     strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
     start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",

@@ -27,10 +27,10 @@ from optionwriter.settings import Settings, SettingsError, load
 def compare(
     sources: Annotated[
         str, typer.Option(help="Two sources, comma-separated: the second is told against the first.")
-    ] = "synthetic,sample",
+    ] = "synthetic,live_deribit",
     strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-03-01.")] = "2026-03-01",
+    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-02-02.")] = "2026-02-02",
+    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-02-28.")] = "2026-02-28",
     underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
     preset: Annotated[str, typer.Option(help="ULTRA_SAFE, BALANCED, AGGRESSIVE, CUSTOM.")] = "BALANCED",
     change: Annotated[
@@ -51,7 +51,7 @@ def compare(
         settings = load(overrides={"data_dir": data_dir}).settings
         names = [one.strip() for one in sources.split(",") if one.strip()]
         if len(names) != 2 or names[0] == names[1]:
-            raise UserError(f"--sources {sources!r} is not two sources, such as synthetic,sample")
+            raise UserError(f"--sources {sources!r} is not two sources, such as synthetic,live_deribit")
         config = {
             **pairs(option, "--option"),
             "preset": preset,

@@ -18,6 +18,7 @@ from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
 from optionwriter.cli.kill import kill, resume, status
+from optionwriter.cli.lookahead import lookahead
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.up import up
@@ -30,6 +31,7 @@ runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)
 app.command()(worker)
+app.command("lookahead-check")(lookahead)
 app.command()(run)
 app.command()(exchange)
 app.command()(explain)

@@ -110,8 +110,9 @@ def run_cycle(desk: Desk) -> CycleReport:
     executions = carry_out(
         desk.recorder, desk.broker, desk.kill, decisions, lambda intent, most: _lowered(desk, intent, most)
     )
-    for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
-        desk.sink.write(*record)
+    if desk.sink.keeps:
+        for record in decision_records(desk.mode, state, proposed, decisions, reviewed, executions, market):
+            desk.sink.write(*record)
     return CycleReport(
         at_ms=state.at_ms,
         state=state,

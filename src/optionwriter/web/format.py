@@ -52,8 +52,8 @@ def amount(value: Any, currency: str, signed: bool = False) -> str:
 
 
 def price(value: Any, currency: str) -> str:
-    """An option's price: USDC to the cent, coin as quoted, four places at least (a row in USD holds either)."""
-    if currency in DOLLARS - {"USD"}:
+    """An option's price: dollars to the cent, coin as quoted, four places at least."""
+    if currency in DOLLARS:
         return places(value)
     text = exact(value, COIN_PLACES)
     whole, point, rest = text.partition(".")

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
 from optionwriter.web import format as shown
+from optionwriter.web.live.market import rest
 from optionwriter.web.words import SHARE, label, unit
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +37,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._env.filters.update({name: getattr(shown, name) for name in FILTERS})
-        self._env.filters.update(label=label, unit=unit, measure=_measure, json=_json)
+        self._env.filters.update(label=label, unit=unit, measure=_measure, rest=rest, json=_json)
 
     def render(self, template: str, **values: Any) -> HTMLResponse:
         """The page, or a part of one."""

@@ -452,7 +452,8 @@ class Payoff(Growing):
     underlying_price: list[float | None]
     pnl: list[float | None] = Field(description="Settlement currency.")
     pnl_usd: list[float | None]
-    breakevens: list[float]
+    breakevens: list[float] = Field(description="Of `pnl`, prices of the underlying.")
+    breakevens_usd: list[float] | None = Field(None, description="Of `pnl_usd`.")
     strikes: list[float]
     spot: float | None = None
 

@@ -41,6 +41,9 @@ LABELS = {
     "realised_7d": "Realised, 7 d",
     "realised_30d": "Realised, 30 d",
     "range_volatility_7d": "High–low volatility, 7 d",
+    "range_volatility_30d": "High–low volatility, 30 d",
+    "term_slope_30_7": "Term slope, 30 ÷ 7 d",
+    "term_slope_90_30": "Term slope, 90 ÷ 30 d",
     "distance_50d": "From 50 d average",
     "distance_200d": "From 200 d average",
     "return_1d": "1 d",
@@ -66,8 +69,9 @@ ENDS = (
 )
 
 
-SHORT = {"otm": "OTM", "itm": "ITM", "ivrv": "IV ÷ RV", "iv": "IV", "dte": "DTE", "rv": "RV"}
-FRACTIONS = ("realised", "range_volatility", "distance_", "return_", "pump", "crash", "drawdown")
+SHORT = {"otm": "OTM", "itm": "ITM", "ivrv": "IV ÷ RV", "iv": "IV", "dte": "DTE", "rv": "RV", "atm": "ATM"}
+FRACTIONS = ("realised", "range_volatility", "distance_", "return_", "pump", "crash", "drawdown", "atm_iv",
+             "risk_reversal", "butterfly", "event_share", "skew")  # fmt: skip
 
 
 def label(name: object) -> str:

@@ -201,7 +201,7 @@ def test_five_years_are_read_in_pages_and_nothing_that_is_not_over_is_shown() ->
     assert np.array_equal(index.value, 40.0 + (opened // HOUR) % 13)
     assert by_the_hour.sum() >= 400 * 24
     assert len(wire.asked("public/get_volatility_index_data")) == 2 + 10
-    assert len(wire.asked("public/get_tradingview_chart_data")) == 22
+    assert len(wire.asked("public/get_tradingview_chart_data")) == 11
 
 
 def test_later_only_what_has_closed_since_is_asked_for() -> None:

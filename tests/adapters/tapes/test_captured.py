@@ -12,9 +12,12 @@ from shared_data import shared
 
 from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.tapes.captured import CapturedFeed
-from optionwriter.adapters.tapes.captured_files import CHAINS, DELIVERY, INDEX, PRICES, CaptureError
+from optionwriter.adapters.tapes.captured_files import DELIVERY, INDEX, PRICES
+from optionwriter.adapters.tapes.captured_folder import captured_folder
 from optionwriter.adapters.tapes.captured_linear import HAIRCUT
 from optionwriter.adapters.tapes.market import TapeMarket
+from optionwriter.adapters.tapes.recordings import SIX_HOURLY as CHAINS
+from optionwriter.adapters.tapes.snapshots import CaptureError
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.instruments import (
@@ -39,7 +42,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="module")
 def feed(data: Path) -> CapturedFeed:
-    return CapturedFeed(data)
+    return captured_folder(data)
 
 
 def recorded(data: Path, coin: str, month: str) -> pl.DataFrame:
@@ -216,7 +219,7 @@ def test_nothing_from_after_the_instant_is_ever_shown(data: Path, feed: Captured
     """Cutting every file at a random instant changes no answer about that instant or any before it."""
     chance = np.random.default_rng(SEED)
     for place, at_ms in enumerate(chance.integers(feed.start_ms + MS_PER_DAY, feed.end_ms, 4).tolist()):
-        cut = CapturedFeed(truncated(data, tmp_path / str(place), at_ms))
+        cut = captured_folder(truncated(data, tmp_path / str(place), at_ms))
         for asked in (at_ms, int(chance.integers(feed.start_ms, at_ms)), cut.end_ms):
             for code in feed.products:
                 assert same(feed.chain(code, asked), cut.chain(code, asked)), (code, asked, at_ms)
@@ -245,4 +248,4 @@ def test_the_market_port_shows_it_as_a_summary(feed: CapturedFeed) -> None:
 
 def test_a_folder_without_chains_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"holds no BTC_\*\.parquet"):
-        CapturedFeed(tmp_path)
+        captured_folder(tmp_path)

@@ -20,8 +20,10 @@ def test_the_script_makes_the_bundled_bytes(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--data", str(shared("data")), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for path in sorted(FOLDER.iterdir()):
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    bundled = {path.relative_to(FOLDER) for path in FOLDER.rglob("*") if path.is_file()}
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()} == bundled
+    for name in sorted(bundled):
+        assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes(), name
 
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.sample import SampleFeed
-from optionwriter.core.market.history import Candles
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.ports import Market, MarketUnavailableError
 
@@ -70,24 +69,17 @@ def test_the_chain_is_that_of_now() -> None:
     assert before.index_price != after.index_price
 
 
-def test_an_hour_costs_an_hour() -> None:
-    """Within an hour nothing is asked again; after it only what is new."""
-    asked: list[tuple[int, int]] = []
-
-    class Counting(SampleFeed):
-        def candles(self, underlying: str, start_ms: int, end_ms: int) -> Candles:
-            asked.append((start_ms, end_ms))
-            return super().candles(underlying, start_ms, end_ms)
-
-    clock = Hands(FEED.start_ms // MS_PER_HOUR * MS_PER_HOUR + 5 * MS_PER_HOUR)
-    market = TapeMarket(Counting(), clock)
-    first = market.history("BTC")
-    clock.at_ms += MS_PER_HOUR - 1
-    assert market.history("BTC").candles is first.candles
-    assert len(asked) == 1
-    clock.at_ms += 1
-    assert len(market.history("BTC").candles.open_ms) == len(first.candles.open_ms) + 1
-    assert len(asked) == 2 and asked[1][1] - asked[1][0] <= 2 * MS_PER_HOUR
+def test_history_begins_where_the_live_one_does() -> None:
+    """Five years back at a midnight, or with the recording; it is the feed's own columns, not a copy of them."""
+    clock = Hands(FEED.end_ms - 7_777)
+    market = TapeMarket(FEED, clock)
+    history = market.history("BTC")
+    begin = (clock.at_ms - (5 * 365 + 1) * MS_PER_DAY) // MS_PER_DAY * MS_PER_DAY
+    assert begin <= history.candles.open_ms[0] <= begin + MS_PER_HOUR
+    assert history.volatility_index.at_ms[0] == begin
+    assert np.shares_memory(history.candles.close, FEED.candles("BTC", 0, clock.at_ms).close)
+    clock.at_ms = FEED.start_ms
+    assert market.history("BTC").candles.open_ms[0] == FEED.candles("BTC", 0, clock.at_ms).open_ms[0]
 
 
 def test_what_the_feed_refuses_is_unavailable() -> None:

@@ -7,8 +7,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from shared_data import shared
 
 from optionwriter.adapters.tapes.sample import SampleFeed
 from optionwriter.adapters.tapes.sample_files import FOLDER, SampleError, load_sample
@@ -27,8 +29,11 @@ def test_the_bundled_sample_is_whole_and_small() -> None:
     assert set(data.books) == {"BTC", "ETH", "BTC_USDC", "ETH_USDC"}
     assert data.books["BTC"].assumed == ()
     assert data.books["ETH"].assumed == ("bid_size", "ask_size")
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 4_000_000
-    assert {path.name for path in FOLDER.iterdir()} == {*data.manifest["files"], "manifest.json"}
+    files = {path.relative_to(FOLDER).as_posix(): path for path in FOLDER.rglob("*") if path.is_file()}
+    assert sum(path.stat().st_size for path in files.values()) < 6_000_000
+    assert set(files) == {*data.manifest["files"], "manifest.json"}
+    for name, promised in data.manifest["files"].items():
+        assert hashlib.sha256(files[name].read_bytes()).hexdigest() == promised["sha256"], name
 
 
 def test_a_missing_file_is_named(copy: Path) -> None:
@@ -103,3 +108,34 @@ def test_a_file_that_is_no_parquet_is_refused(copy: Path) -> None:
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(SampleError, match=r"books\.parquet is no readable Parquet"):
         load_sample(copy)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+def test_prices_are_binances_hours_moved_by_a_few_basis_points(coin: str) -> None:
+    """Also where the sample stores no more than their distances from each other."""
+    own = load_sample().recorded[coin]
+    hours = pl.read_parquet(shared(f"data/prices_hourly/{coin}_USDT_binance_spot_1h.parquet")).with_columns(
+        pl.col("date").dt.epoch("ms")
+    )
+    theirs = hours.filter(pl.col("date").is_in(own.candle_ms.tolist())).sort("date")
+    assert theirs["date"].to_list() == own.candle_ms.tolist()
+    assert own.candle_ms[0] == 1_609_459_200_000  # 2021-01-01
+    for name in ("open", "high", "low", "close"):
+        gap = np.log(getattr(own, name) / theirs[name].to_numpy())
+        assert np.abs(np.median(gap)) < 6e-4 and np.percentile(np.abs(gap), 99) < 1e-2, name
+    assert (own.high >= np.maximum(own.open, own.close)).all() and (own.low <= own.close).all()
+
+
+@pytest.mark.shared
+def test_daily_values_of_the_index_are_not_known_before_their_day_is_over() -> None:
+    """ETH has no hours before June 2025: each recorded close appears at the end of its day, and not a day earlier."""
+    own = load_sample().recorded["ETH"]
+    known = dict(zip(own.index_ms.tolist(), own.index_value.tolist(), strict=True))
+    days = pl.read_csv(shared("data/dvol/eth_dvol_1d.csv"), try_parse_dates=True).filter(
+        pl.col("date") < pl.date(2025, 6, 14)
+    )
+    assert days.height > 1_500
+    for day, close in days.select(pl.col("date").cast(pl.Datetime("ms")).dt.epoch("ms"), "close").iter_rows():
+        assert known[day + 86_400_000] == close
+    assert not own.index_rebuilt[own.index_ms < 1_767_000_000_000].any()

@@ -11,6 +11,8 @@ from optionwriter.core.books.account import Settlement, Side
 from optionwriter.core.books.booking import book_events
 from optionwriter.core.books.facts import Action
 from optionwriter.core.books.pnl import Drawdown
+from optionwriter.core.report.detail import bundle_detail, fill_of, position_detail
+from optionwriter.core.report.payoff import bundle_payoff
 from optionwriter.core.report.views import closed_positions, observe, open_positions, totals
 from tests.core.decide.worlds import NOW, Ledger, account, chain_at, currency, state_of, with_column
 
@@ -119,3 +121,49 @@ def test_a_spreads_row_speaks_of_its_sale() -> None:
     mark = D(str(float(CALLS.mark[CALLS.table.row_of[WING]])))
     assert row.unrealized_pnl_abs == D("0.005") - D("0.008") + mark - D("0.002")
     assert row.unrealized_pnl_pct == row.unrealized_pnl_abs * 100, "of the coin that the sale binds"
+
+
+# 17 January 2026 is a Saturday: a daily, which costs no delivery fee. Premiums after fees: 465 - 27.90 + 455 - 27.90.
+KEPT = D("864.20")
+
+
+def test_the_end_of_a_strangle_in_dollars_by_hand() -> None:
+    ledger = strangle()
+    drawn = bundle_payoff([ledger.book.chains[f"{BUNDLE}.{side}"] for side in ("call", "put")], D(95_000))
+    assert drawn is not None and drawn.pnl == drawn.pnl_usd and drawn.breakevens == drawn.breakevens_usd
+    at = dict(zip(drawn.underlying_price, drawn.pnl_usd, strict=True))
+    assert at[D("102000")] == at[D("84000")] == KEPT
+    for price, usd in at.items():
+        worth = KEPT - max(D(0), price - 102_000) - max(D(0), 84_000 - price)
+        assert usd == pytest.approx(worth, abs=D("0.002"))  # the call's payoff is booked to 1e-8 of a coin
+    assert drawn.breakevens == (84_000 - KEPT, 102_000 + KEPT)
+    assert drawn.strikes == (84_000, 102_000)
+
+
+def test_a_side_that_is_over_counts_with_what_it_brought() -> None:
+    ledger = strangle()
+    ledger.traded(Action.CLOSE_CALL, Side.BUY, CALL, "1", "0.008", chain=f"{BUNDLE}.call", reduce_only=True)
+    chains = [ledger.book.chains[f"{BUNDLE}.{side}"] for side in ("call", "put")]
+    assert not chains[0].is_open
+    drawn = bundle_payoff(chains, D(95_000))
+    assert drawn is not None and drawn.strikes == (84_000,)
+    paid = D("0.008") * 93_000 + D("27.9")
+    assert drawn.pnl_usd[-1] == KEPT - paid
+    trades = [[fill_of(fact) for fact in ledger.facts if fact.chain_id == one.chain_id] for one in chains]
+    sides = [
+        position_detail(one, [fill for fill in fills if fill is not None])
+        for one, fills in zip(chains, trades, strict=True)
+    ]
+    detail = bundle_detail(sides)
+    assert (detail.currency, detail.fees, detail.net_premium) == ("USD", -3 * D("27.9"), KEPT - paid)
+    assert [flow.currency for flow in detail.flows] == ["BTC"] * 4 + ["USDC"] * 2
+
+
+def test_sides_that_end_at_different_times_have_no_picture() -> None:
+    ledger = strangle()
+    ledger.traded(Action.CLOSE_PUT, Side.BUY, PUT, "1", "300", chain=f"{BUNDLE}.put", reduce_only=True)
+    later = "BTC_USDC-24JAN26-84000-P"
+    ledger.traded(Action.ROLL_PUT, Side.SELL, later, "1", "500", chain=f"{BUNDLE}.put")
+    assert (
+        bundle_payoff([ledger.book.chains[f"{BUNDLE}.{side}"] for side in ("call", "put")], D(95_000)) is None
+    )

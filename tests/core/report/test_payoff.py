@@ -18,7 +18,7 @@ from optionwriter.core.books.pnl import Prices, chain_pnl
 from optionwriter.core.books.settlement import settle
 from optionwriter.core.market.instruments import parse_instrument
 from optionwriter.core.report.detail import fill_of, position_detail
-from optionwriter.core.report.payoff import POINTS, Payoff, payoff_of
+from optionwriter.core.report.payoff import POINTS, Payoff, _breakevens, payoff_of
 from tests.core.decide.worlds import NOW, Ledger
 
 D = Decimal
@@ -240,3 +240,14 @@ def test_the_detail_adds_up_to_the_result() -> None:
     assert detail.net_premium_usd == sum(one.amount_usd for one in detail.flows)
     assert (detail.collateral, detail.collateral_usd, detail.currency) == (1, 93_000, "BTC")
     assert fill_of(replace(ledger.facts[-1], chain_id="")) is None, "a stranger's trade"
+
+
+@pytest.mark.parametrize("hyperbolic", [False, True])
+def test_a_line_that_is_level_but_for_the_arithmetic_has_no_breakeven(hyperbolic: bool) -> None:
+    """Above both strikes of a spread the result is level to the last digits, and meets zero at no price."""
+
+    def level(price: Decimal) -> Decimal:
+        slope = Decimal("1e-24") * (-1 / price if hyperbolic else price)
+        return Decimal(-5) + slope
+
+    assert _breakevens(level, [Decimal(3050), Decimal(3150)], hyperbolic) == ()

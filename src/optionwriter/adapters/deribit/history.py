@@ -1,6 +1,6 @@
 """The past of an underlying: hourly candles of its perpetual and its volatility index, read once and then added to.
 
-Five years of prices are 22 calls; of the index the last 400 days are read by the hour, what lies before by the day.
+Five years of prices are 11 calls; of the index the last 400 days are read by the hour, what lies before by the day.
 Owns the paging. Only candles that have closed are given: a candle that opened at t is known at t + its length, and
 so is the volatility index's value (its candle's close).
 """
@@ -15,12 +15,11 @@ from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.errors import MalformedReplyError
 from optionwriter.adapters.deribit.wire import ChartData, VolatilityPage
 from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex, history_start
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 
-HISTORY_MS = (5 * 365 + 1) * MS_PER_DAY  # pump and crash risk are calibrated on it (docs/market-context.md)
 _FINE_MS = 400 * MS_PER_DAY  # of the volatility index: a one-year rank, with room; before, days are enough
-_CANDLES_A_CALL = 2_000
+_CANDLES_A_CALL = 4_000  # the exchange gives up to 5,000 (as ccxt has it)
 _MOST_PAGES = 100
 _RESOLUTION_MS = {"3600": MS_PER_HOUR, "1D": MS_PER_DAY}
 
@@ -51,7 +50,7 @@ class HistoryReader:
         The past begins at a midnight, so that it is the same all day but for what is added.
         """
         past = self._pasts.setdefault(underlying, _Past())
-        first_ms = (now_ms - HISTORY_MS) // MS_PER_DAY * MS_PER_DAY
+        first_ms = history_start(now_ms)
         self._add_candles(past, underlying, first_ms, now_ms)
         fine_ms = (now_ms - _FINE_MS) // MS_PER_DAY * MS_PER_DAY
         if not len(past.volatility_known):

@@ -14,6 +14,8 @@ from optionwriter.ports import KillOrder
 class NoDecisionFiles:
     """ports.DecisionSink."""
 
+    keeps = False
+
     def write(self, record: DecisionRecord, candidates: Mapping[str, object]) -> None:
         """Keeps nothing."""
 

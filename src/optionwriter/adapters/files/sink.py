@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 class DecisionFiles:
     """Writes both; a file that can't be written is told in the log and costs no cycle."""
 
+    keeps = True
+
     def __init__(self, folder: Path, keep_days: int, decisions_per_part: int = 1) -> None:
         """`keep_days` and `decisions_per_part` are the candidate store's."""
         self._decisions = DecisionLog(folder)

@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from optionwriter.adapters.paper.account import PaperAccount, PaperOrder
 from optionwriter.adapters.paper.admission import refusal
+from optionwriter.adapters.paper.fills import FillModel
 from optionwriter.adapters.paper.hours import MINUTE_MS, is_daily, is_settling, next_minute
 from optionwriter.adapters.paper.tape import PaperQuote, QuoteSource, Tape
 from optionwriter.core.books.account import (
@@ -59,6 +60,7 @@ class PaperBroker:
         *,
         environment: str = "local",
         spread_share: Decimal = _ZERO,
+        fill: FillModel | None = None,
         positions: Iterable[Position] = (),
         orders: Iterable[VenueOrder] = (),
         since_ms: int | None = None,
@@ -66,16 +68,14 @@ class PaperBroker:
         """`cash`, `positions` and resting `orders` are those of `since_ms` (the clock's instant when left out); fills
         that an order had before are the ledger's to know and are not told again.
 
-        `spread_share` is how much of the spread fills keep: 0 crosses it, 0.5 fills at the mid.
-        Errors: ValueError for a share outside [0, 1].
+        `fill` says at which price orders are done and whether (fills); left out, every fill keeps `spread_share` of the
+        spread: 0 crosses it. Errors: ValueError for a share outside [0, 1].
         """
-        if not 0 <= spread_share <= 1:
-            raise ValueError(f"spread_share is {spread_share}: it must lie between 0 and 1")
         self._tape = Tape(source)
         self._clock = clock
         self._account_id = account_id
         self._environment = environment
-        self._share = spread_share
+        self._fills = fill if fill is not None else FillModel("share", spread_share)
         self._account = PaperAccount(cash, tuple(positions))
         self._now_ms = clock.now_ms() if since_ms is None else since_ms
         self._orders: dict[str, PaperOrder] = {}
@@ -123,7 +123,7 @@ class PaperBroker:
             return refused
         order = self._new_order(intent, amount)
         self._orders[order.order_id] = order
-        price, size = quote.opposite(order.side, self._share)
+        price, size = self._fills.taken(quote, order.side, self._now_ms)
         if price is not None and _crosses(order, price):
             self._fill(order, price, size, quote)
         return Acknowledged(order.as_venue_order(), tuple(order.fills))
@@ -200,7 +200,7 @@ class PaperBroker:
         quotes = self._tape.quotes([order.option.name for order in resting], self._now_ms)
         for order in resting:
             quote = quotes[order.option.name]
-            price, size = (None, _ZERO) if quote is None else quote.opposite(order.side, self._share)
+            price, size = (None, _ZERO) if quote is None else self._fills.reached(quote, order.side)
             if quote is None or price is None or not _crosses(order, price):
                 continue
             self._fill(order, order.price, size, quote)
@@ -310,7 +310,9 @@ class PaperBroker:
         for order in self._resting():
             resting.setdefault(order.option.name, []).append((order.side, order.open_amount, order.price))
         lines: list[MarginLine] = []
-        for name in dict.fromkeys([*self._account.held, *resting]):
+        names = dict.fromkeys([*self._account.held, *resting])
+        self._tape.quotes(names, self._now_ms)  # one question for all of them
+        for name in names:
             quote = self._marked(name)
             lines.append(
                 MarginLine(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from optionwriter.adapters.tapes.captured_files import CapturedChains, Snapshot
+from optionwriter.adapters.tapes.snapshots import Chains, Snapshot
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.history import VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
@@ -19,30 +19,34 @@ from optionwriter.core.market.volatility_index import HORIZON_DAYS, SHORTEST_DAY
 class RebuiltIndex:
     """One coin's volatility index, percent points, as far as it is known at an instant."""
 
-    def __init__(self, recorded: VolatilityIndex, chains: CapturedChains) -> None:
-        self._recorded, self._chains = recorded, chains
+    def __init__(self, recorded: VolatilityIndex, chains: Chains) -> None:
+        self._chains = chains
         after = np.searchsorted(recorded.at_ms, chains.instants, side="right")
         last = np.where(after > 0, recorded.at_ms[np.maximum(after - 1, 0)] if len(recorded.at_ms) else 0, 0)
         self._rows = np.flatnonzero(chains.instants - last > MS_PER_HOUR)  # no recorded hour is this fresh
-        self._values: dict[int, float] = {}
+        self._due = 0  # the first of them that is not in what follows
+        self._at: I64 = recorded.at_ms
+        self._value: F64 = recorded.value
 
     def between(self, start_ms: int, end_ms: int) -> VolatilityIndex:
-        """Values known in [start_ms, end_ms], ascending."""
-        own = self._recorded
-        first = int(np.searchsorted(own.at_ms, start_ms))
-        last = int(np.searchsorted(own.at_ms, end_ms, side="right"))
-        at: I64 = self._chains.instants[self._rows]
-        part = self._rows[(at >= start_ms) & (at <= end_ms)]
-        instants = np.concatenate([own.at_ms[first:last], self._chains.instants[part]])
-        values: F64 = np.concatenate([own.value[first:last], [self._value(int(row)) for row in part]])
-        order = np.argsort(instants, kind="stable")
-        return VolatilityIndex(instants[order], values[order])
+        """Values known in [start_ms, end_ms], ascending; views."""
+        self._rebuild(end_ms)
+        first = int(np.searchsorted(self._at, start_ms))
+        last = int(np.searchsorted(self._at, end_ms, side="right"))
+        return VolatilityIndex(self._at[first:last], self._value[first:last])
 
-    def _value(self, row: int) -> float:
-        found = self._values.get(row)
-        if found is None:
-            found = self._values[row] = round(index_of(self._chains.snapshot(row)), 2)
-        return found
+    def _rebuild(self, end_ms: int) -> None:
+        """Adds what the snapshots up to an instant give and is not there yet."""
+        instants = self._chains.instants[self._rows]
+        end = int(np.searchsorted(instants, end_ms, side="right"))
+        if end <= self._due:
+            return
+        new = self._rows[self._due : end].tolist()
+        values = [round(index_of(self._chains.snapshot(row)), 2) for row in new]
+        at = instants[self._due : end]
+        where = np.searchsorted(self._at, at, side="right")
+        self._at, self._value = np.insert(self._at, where, at), np.insert(self._value, where, values)
+        self._due = end
 
 
 def index_of(one: Snapshot) -> float:

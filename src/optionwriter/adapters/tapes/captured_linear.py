@@ -8,18 +8,62 @@ are then moved to the worse side of the linear tick grid. Sizes are not recorded
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
 
-from optionwriter.adapters.tapes.captured_files import Snapshot
+from optionwriter.adapters.tapes.snapshots import Chains, Snapshot
 from optionwriter.core.market.black76 import price_delta
-from optionwriter.core.market.chain import F64, Bools, InstrumentTable
+from optionwriter.core.market.chain import F64, I64, Bools, InstrumentTable
 from optionwriter.core.market.instruments import MS_PER_YEAR, Product
 from optionwriter.core.market.listing import creation_ms
 
 HAIRCUT = 0.007
+_TABLES_KEPT = 8
 _MARK_DECIMALS = 6  # USDC, as recorded
+
+
+class LinearChains:
+    """One coin's linear chains: the recorded ones where there are any, else converted from its inverse ones."""
+
+    def __init__(
+        self, own: Product, inverse: Chains, recorded: Chains | None = None, haircut: float = HAIRCUT
+    ) -> None:
+        self._product, self._inverse, self._recorded, self._haircut = own, inverse, recorded, haircut
+        known: I64 = np.zeros(0, dtype=np.int64) if recorded is None else recorded.instants
+        self._instants = np.union1d(inverse.instants, known)
+        self.converted = len(self._instants) - len(known)
+        self._tables: OrderedDict[tuple[str, ...], InstrumentTable] = OrderedDict()
+
+    @property
+    def product(self) -> Product:
+        """Whose options these are."""
+        return self._product
+
+    @property
+    def instants(self) -> I64:
+        """When there is a snapshot."""
+        return self._instants
+
+    def snapshot(self, row: int) -> Snapshot:
+        """The snapshot at `instants[row]`."""
+        at_ms = self._instants[row]
+        if self._recorded is not None:
+            place = int(np.searchsorted(self._recorded.instants, at_ms))
+            if place < len(self._recorded.instants) and self._recorded.instants[place] == at_ms:
+                return self._recorded.snapshot(place)
+        source = self._inverse.snapshot(int(np.searchsorted(self._inverse.instants, at_ms)))
+        rows = convertible(source.table, self._product, source.at_ms)
+        return converted(source, self._table(twins(source.table, self._product, rows)), rows, self._haircut)
+
+    def _table(self, names: tuple[str, ...]) -> InstrumentTable:
+        found = self._tables.get(names)
+        if found is None:
+            found = self._tables[names] = InstrumentTable.of(self._product, names)
+            if len(self._tables) > _TABLES_KEPT:
+                self._tables.popitem(last=False)
+        return found
 
 
 def converted(source: Snapshot, table: InstrumentTable, rows: Bools, haircut: float = HAIRCUT) -> Snapshot:
@@ -38,6 +82,8 @@ def converted(source: Snapshot, table: InstrumentTable, rows: Bools, haircut: fl
         _on_grid(own, source.ask[rows] * forward * (1.0 + haircut), np.ceil),
         np.round(mark, _MARK_DECIMALS),
         iv,
+        unknown,
+        unknown,
         unknown,
         unknown,
     )

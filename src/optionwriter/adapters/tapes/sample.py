@@ -22,7 +22,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, load_sample
+from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
 from optionwriter.adapters.tapes.sample_tape import Tape
 from optionwriter.core.market.chain import F64, I64, Bools, InstrumentTable, OptionChain
 from optionwriter.core.market.history import Candles, VolatilityIndex
@@ -65,8 +65,11 @@ class SampleFeed:
     Errors: SampleError when a file is missing, torn or altered; the others where each method says.
     """
 
-    def __init__(self, seed: int = DEFAULT_SEED, folder: Path = FOLDER) -> None:
-        data = load_sample(folder)
+    def __init__(
+        self, seed: int = DEFAULT_SEED, folder: Path = FOLDER, data: SampleData | None = None
+    ) -> None:
+        """`data`: the sample where it is read already."""
+        data = data if data is not None else load_sample(folder)
         self._tapes = {name: Tape(name, recorded, seed) for name, recorded in data.recorded.items()}
         self._books = {
             code: _Book(self._tapes[product(code).underlying], books) for code, books in data.books.items()

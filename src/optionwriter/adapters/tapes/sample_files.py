@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.chain import F64, I64, Bools
 from optionwriter.core.market.instruments import product
 from optionwriter.core.market.quotes import BUCKETS, QuoteTable
 from optionwriter.core.market.smile import NODE_COUNT
 from optionwriter.core.market.surface import HOURS_PER_WEEK
 
 FOLDER = Path(__file__).resolve().parents[2] / "sample"
-VERSION = 1
+VERSION = 2
 _CURE = "reinstall optionwriter, or make the sample anew with: make sample"
 _FILES = ("books", "event_time", "listing", "prices", "surfaces", "volatility_index")
 
@@ -34,7 +34,11 @@ class SampleError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """One underlying's recordings, as columns; units as in scripts/make_sample.py, already scaled."""
+    """One underlying's recordings, as columns; units as in scripts/make_sample.py, already scaled.
+
+    `index_rebuilt` marks the values of the volatility index that were not recorded but computed from the surfaces on
+    either side of them.
+    """
 
     candle_ms: I64
     open: F64
@@ -53,6 +57,7 @@ class Recorded:
     listed_ms: I64
     index_ms: I64
     index_value: F64
+    index_rebuilt: Bools
     event_weights: F64
 
 
@@ -63,6 +68,43 @@ class SampleData:
     manifest: dict[str, Any]
     recorded: dict[str, Recorded]
     books: dict[str, QuoteTable]
+
+
+def known_by(data: SampleData, until_ms: int) -> SampleData:
+    """The same recordings as they stood at an instant; of prices also the hour under way, for the path runs in it.
+
+    Books and event time are the model's constants, and stay.
+    """
+    return replace(data, recorded={name: _known_by(one, until_ms) for name, one in data.recorded.items()})
+
+
+def _known_by(own: Recorded, until_ms: int) -> Recorded:
+    hours = slice(int(np.searchsorted(own.candle_ms, until_ms)))
+    seen = int(np.searchsorted(own.snapshot_ms, until_ms, side="right"))
+    slices = slice(int(own.first_row[seen]))
+    index = slice(int(np.searchsorted(own.index_ms, until_ms, side="right")))
+    listed = own.listed_ms <= until_ms
+    return replace(
+        own,
+        candle_ms=own.candle_ms[hours],
+        open=own.open[hours],
+        high=own.high[hours],
+        low=own.low[hours],
+        close=own.close[hours],
+        snapshot_ms=own.snapshot_ms[:seen],
+        snapshot_index=own.snapshot_index[:seen],
+        first_row=own.first_row[: seen + 1],
+        slice_expiry=own.slice_expiry[slices],
+        carry=own.carry[slices],
+        atm_iv=own.atm_iv[slices],
+        nodes=own.nodes[slices],
+        listed_expiry=own.listed_expiry[listed],
+        listed_strike=own.listed_strike[listed],
+        listed_ms=own.listed_ms[listed],
+        index_ms=own.index_ms[index],
+        index_value=own.index_value[index],
+        index_rebuilt=own.index_rebuilt[index],
+    )
 
 
 def load_sample(folder: Path = FOLDER) -> SampleData:
@@ -126,11 +168,8 @@ def _recorded(name: str, tables: dict[str, pl.DataFrame], units: dict[str, float
     if len(weights) != HOURS_PER_WEEK or len(instants) < 2 or not len(prices):
         raise ValueError(f"{name} lacks hours, snapshots or prices")
     return Recorded(
-        candle_ms=prices["open_ms"].to_numpy(),
-        open=prices["open"].to_numpy(),
-        high=prices["high"].to_numpy(),
-        low=prices["low"].to_numpy(),
-        close=prices["close"].to_numpy(),
+        candle_ms=np.cumsum(prices["open_ms"].to_numpy()),
+        **_prices(prices, units["prices"]),
         snapshot_ms=instants,
         snapshot_index=slices["index_price"].to_numpy()[first],
         first_row=np.append(first, slices.height),
@@ -143,8 +182,26 @@ def _recorded(name: str, tables: dict[str, pl.DataFrame], units: dict[str, float
         listed_ms=listing["listed_ms"].to_numpy(),
         index_ms=index["at_ms"].to_numpy(),
         index_value=index["value"].to_numpy(),
+        index_rebuilt=(index["source"] == "rebuilt").to_numpy(),
         event_weights=weights,
     )
+
+
+def _prices(stored: pl.DataFrame, unit: float) -> dict[str, F64]:
+    """Candles from what scripts/make_sample.py stores of them: whole units, as distances from what foretells each."""
+    moved, high, low, last = (
+        stored[name].to_numpy().astype(np.int64) for name in ("open", "high", "low", "close")
+    )
+    opened = np.cumsum(moved)
+    close = np.append(opened[1:], opened[-1]) + last
+    columns = {
+        "open": opened,
+        "high": np.maximum(opened, close) + high,
+        "low": np.minimum(opened, close) - low,
+        "close": close,
+    }
+    per_dollar = round(1.0 / unit)  # dividing gives the float nearest to the decimal, multiplying does not
+    return {name: column / per_dollar for name, column in columns.items()}
 
 
 def _book(code: object, part: pl.DataFrame) -> QuoteTable:

@@ -7,7 +7,7 @@ refused for it; what is sold anew must have a known volatility, because vega and
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from optionwriter.core.books.account import Side
@@ -126,9 +126,12 @@ class Room:
     state: AgentState
     limits: Limits
     strategy_id: str
-    used: tuple[tuple[Bounds, Mapping[Figure, Decimal]], ...]  # the account's, the strategy's
+    used: tuple[
+        tuple[Bounds, Mapping[Figure, Decimal]], ...
+    ]  # of the account's and the strategy's that are stated
     chains: int
     calls_at: Mapping[tuple[str, int], int]  # call chains by underlying and expiry
+    _lefts: dict[tuple[int, Figure], Decimal] = field(default_factory=dict, repr=False)
 
     def coins(self, option: Instrument, price: Decimal) -> Decimal:
         """The most coins of the option, sold at `price`, that every sum and the order's lots allow; not on the grid.
@@ -138,12 +141,20 @@ class Room:
         one = exposure.short_order(option, Decimal(1), price, self.strategy_id)
         lots = min(most for _, most in _lot_limits(self.limits, self.strategy_id))
         most = lots * option.product.min_amount
-        for bounds, used in self.used:
+        for place, (bounds, _) in enumerate(self.used):
             for figure, each in readings(self.state, [one], bounds, self.limits.stress).items():
                 if each > 0:
-                    left = limit_of(self.state, bounds, figure) - used.get(figure, _ZERO)
-                    most = min(most, left / each)
+                    most = min(most, self._left(place, figure) / each)
         return max(_ZERO, most)
+
+    def _left(self, place: int, figure: Figure) -> Decimal:
+        """What is left of a figure; the same for every candidate, so it is reckoned once."""
+        found = self._lefts.get((place, figure))
+        if found is None:
+            bounds, used = self.used[place]
+            found = limit_of(self.state, bounds, figure) - used.get(figure, _ZERO)
+            self._lefts[(place, figure)] = found
+        return found
 
     def calls_left(self, underlying: str, expiry_ms: int) -> int:
         """How many more call chains may be opened on the underlying at the expiry."""
@@ -163,9 +174,10 @@ def room_of(desk: Desk, strategy_id: str) -> Room:
         state=desk.state,
         limits=limits,
         strategy_id=strategy_id,
-        used=(
-            (account, readings(desk.state, desk.shorts, account, limits.stress)),
-            (own, readings(desk.state, mine, own, limits.stress)),
+        used=tuple(
+            (bounds, readings(desk.state, shorts, bounds, limits.stress))
+            for bounds, shorts in ((account, desk.shorts), (own, mine))
+            if next(bounds.stated(), None) is not None
         ),
         chains=max(0, chains),
         calls_at={place: calls_at(desk, *place) for place in sorted(calls)},

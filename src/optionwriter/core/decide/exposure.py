@@ -176,13 +176,21 @@ def stress_loss_of(state: AgentState, option: Instrument, spot_move: float, vol_
     an option can be worth stands in (a call its forward, a put its strike), less its intrinsic value now.
     Errors: ExposureError without an index.
     """
+    return stress_losses_of(state, option, (spot_move,), vol_move)[0]
+
+
+def stress_losses_of(
+    state: AgentState, option: Instrument, spot_moves: Iterable[float], vol_move: float
+) -> list[Decimal]:
+    """stress_loss_of for each of the spot moves, the option priced once before them. Errors: ExposureError."""
     forward, iv, years = _pricing(state, option)
-    strike, shocked = float(option.strike), forward * (1 + spot_move)
+    strike, is_call = float(option.strike), option.is_call
+    shocked = [forward * (1 + move) for move in spot_moves]
     if math.isfinite(iv):
-        before = price_one(forward, strike, years, iv, option.is_call)
-        return exact(price_one(shocked, strike, years, iv + vol_move, option.is_call) - before)
-    most = shocked if option.is_call else strike
-    return exact(most - price_one(forward, strike, 0.0, 0.0, option.is_call))
+        before = price_one(forward, strike, years, iv, is_call)
+        return [exact(price_one(one, strike, years, iv + vol_move, is_call) - before) for one in shocked]
+    before = price_one(forward, strike, 0.0, 0.0, is_call)
+    return [exact((one if is_call else strike) - before) for one in shocked]
 
 
 def volatility_known(state: AgentState, option: Instrument) -> bool:

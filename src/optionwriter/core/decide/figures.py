@@ -91,8 +91,9 @@ def weigh(
     if bounds.max_vega_usd is not None:
         yield Figure("max_vega_usd", ACCOUNT), amount * exposure.vega_of(state, option)
     if bounds.max_stress_loss is not None:
-        for side, move in _scenarios(stress):
-            loss = exposure.stress_loss_of(state, option, move, float(stress.vol_points) / 100)
+        names, moves = zip(*_scenarios(stress), strict=True)
+        losses = exposure.stress_losses_of(state, option, moves, float(stress.vol_points) / 100)
+        for side, loss in zip(names, losses, strict=True):
             yield Figure("max_stress_loss", ACCOUNT, side), amount * loss
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.instruments import MS_PER_DAY
+
+HISTORY_DAYS = 5 * 365 + 1  # pump and crash risk are calibrated on it (docs/market-context.md)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,3 +37,8 @@ class PriceHistory:
     at_ms: int
     candles: Candles
     volatility_index: VolatilityIndex
+
+
+def history_start(now_ms: int) -> int:
+    """From when prices and the index are asked for, live and on a tape alike: a midnight."""
+    return (now_ms // MS_PER_DAY - HISTORY_DAYS) * MS_PER_DAY

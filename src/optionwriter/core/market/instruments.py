@@ -158,6 +158,7 @@ def utc_day(at_ms: int) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).date()
 
 
+@lru_cache(maxsize=4_096)
 def expiry_code(expiry_ms: int) -> str:
     """An expiry as names spell it: 5AUG23, no leading zero."""
     day = utc_day(expiry_ms)

@@ -206,6 +206,7 @@ class Listing:
         self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
+        self._listed: tuple[tuple[int, tuple[int, ...]], tuple[str, ...]] = ((-1, ()), ())  # the last answer
 
     def names(self, at_ms: int) -> tuple[str, ...]:
         """The names listed at an instant, ordered by expiry, strike, call before put."""
@@ -213,7 +214,11 @@ class Listing:
         if self._names[0] != day:
             expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
-        return tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
+        alive = tuple(expiry for expiry, _ in self._names[1] if expiry > at_ms)
+        if self._listed[0] != (day, alive):
+            listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
+            self._listed = ((day, alive), listed)
+        return self._listed[1]
 
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
         return tuple(

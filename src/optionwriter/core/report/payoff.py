@@ -25,6 +25,7 @@ from optionwriter.core.market.money import EXACT
 POINTS = 81
 _ROOM = Decimal("0.25")  # on both sides of everything that matters, as a share of it
 _EDGE = Decimal("0.08")  # a spot that comes nearer to the edge than this share of the span moves the picture
+_FARTHEST = Decimal("1e12")  # USD: a line as good as level meets zero beyond any price
 _SLACK = Decimal("1e-18")  # of a price: what the arithmetic may round
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
@@ -160,7 +161,7 @@ def _breakevens(result: _Line, kinks: Sequence[Decimal], hyperbolic: bool) -> tu
     last, found = len(bounds) - 2, set()
     for place, (left, right) in enumerate(pairwise(bounds)):
         root = _root(result, left, right, hyperbolic)
-        if root is None or root <= 0:
+        if root is None or not 0 < root < _FARTHEST:
             continue
         # the outermost lines go on for ever; a root on a bend belongs to both its lines
         after = place == 0 or root >= left * (1 - _SLACK)

@@ -95,7 +95,20 @@ def _lead(found: dict[tuple[str, str], MetricRow], currency: str, name: str) -> 
 
 
 def differences_shown(rows: Iterable[Difference]) -> list[dict[str, str]]:
-    """Two runs' metrics as rows of a table."""
+    """Two runs' metrics as rows of a table: those that both have first, the first figures before the further."""
+    order = {name: place for place, name in enumerate((*LEADS, *FURTHER))}
+
+    def place(one: Difference) -> tuple[object, ...]:
+        alone = one.first is None or one.second is None
+        return (
+            alone,
+            one.exit_style,
+            one.currency != USD,
+            one.currency,
+            order.get(one.name, len(order)),
+            one.name,
+        )
+
     return [
         {
             "exit_style": one.exit_style,
@@ -107,5 +120,5 @@ def differences_shown(rows: Iterable[Difference]) -> list[dict[str, str]]:
             "sign": shown.sign(one.change) if one.name in RESULTS else "",
             "value": "" if one.change is None else str(one.change),
         }
-        for one in rows
+        for one in sorted(rows, key=place)
     ]

@@ -18,11 +18,6 @@ NOTHING = "DO_NOTHING"
 ALL, ACTIONS = "all", "actions"
 
 Row = dict[str, Any]
-# What the underlying's card shows in places of its own; anything else that is published stands below, by its name.
-CARD_FIELDS = frozenset(
-    ("underlying", "spot", "regime", "volatility_index", "volatility_rank_1y", "realised_7d", "realised_30d",
-     "return_1d", "return_7d", "return_30d", "data_age_ms", "at_ms", "at")
-)  # fmt: skip
 
 
 def board(source: ViewSource, kill: KillSwitch | None, strategy: str = "", only: str = ALL) -> Row:
@@ -46,7 +41,6 @@ def board(source: ViewSource, kill: KillSwitch | None, strategy: str = "", only:
         "rules": [rules_of(one) for one in strategies],
         "decisions": decisions(source, strategy, only),
         "filter": {"strategy": strategy, "only": only},
-        "card_fields": CARD_FIELDS,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from optionwriter.core.decide.cover import pending_orders
 from optionwriter.core.decide.exposure import shorts_of
@@ -39,8 +40,9 @@ class Carried:
     covered: float  # coins that short calls and orders claim
 
 
+@lru_cache(maxsize=2)
 def carried(view: View) -> Carried:
-    """The figures now."""
+    """The figures now; a view never changes, so all its candidates share one answer."""
     state, name = view.state, view.product.underlying
     shorts = shorts_of(state, pending_orders(state.account, state.book))
     puts = [one for one in shorts if not one.option.is_call]

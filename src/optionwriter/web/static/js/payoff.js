@@ -2,8 +2,8 @@
 import { amount, axis, isDollars } from "./format.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDEST = 660, NARROWEST = 320, HEIGHT = 264, LEFT = 74, RIGHT = 14, TOP = 44, BOTTOM = 28;
-const LETTER = 6, ROWS = 3; // of the marks' text: width and rows
+const WIDEST = 660, NARROWEST = 320, HEIGHT = 278, LEFT = 74, RIGHT = 14, TOP = 58, BOTTOM = 28;
+const LETTER = 6.2, ROWS = 4; // of the marks' text: width and rows
 
 function make(name, attributes, text) {
   const element = document.createElementNS(NS, name);
@@ -22,10 +22,11 @@ function steps(low, high, about) {
   return found;
 }
 
-function marksOf(data) {
+function marksOf(data, unit) {
+  const breakevens = (unit === "usd" && data.breakevens_usd) || data.breakevens || [];
   return [
     ...(data.strikes ?? []).map((at) => ({ at, kind: "strike", text: `strike ${axis(at)}` })),
-    ...(data.breakevens ?? []).map((at) => ({ at, kind: "even", text: `breakeven ${axis(at)}` })),
+    ...breakevens.map((at) => ({ at, kind: "even", text: `breakeven ${axis(at)}` })),
     ...(data.spot === null || data.spot === undefined ? [] : [{ at: data.spot, kind: "spot", text: `spot ${axis(data.spot)}` }]),
   ];
 }
@@ -37,7 +38,7 @@ function draw(box, unit) {
   const points = data.underlying_price.map((x, i) => ({ x, y: ys[i] })).filter((one) => one.y !== null);
   if (points.length < 2) return box.replaceChildren();
   const WIDTH = Math.max(NARROWEST, Math.min(WIDEST, box.clientWidth || WIDEST)); // so that the text keeps its size
-  const marks = marksOf(data);
+  const marks = marksOf(data, unit);
   const low = points[0].x, high = points.at(-1).x;
   const most = Math.max(0, ...points.map((one) => one.y)), least = Math.min(0, ...points.map((one) => one.y));
   const room = (most - least) * 0.08 || 1;

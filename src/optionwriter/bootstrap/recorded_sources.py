@@ -1,0 +1,212 @@
+"""Sources of recorded chains: the harvester's files and imported ones, as one feed with the bundled prices beside them.
+
+Keeps: a day without any snapshot is named; a period that begins or ends on one, or that lacks more than a fifth of its
+days, is refused. Where the bundled prices end, hours are made from the snapshots' own index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from optionwriter.adapters.tapes.captured import OLDEST_MS, CapturedFeed, CoinPast
+from optionwriter.adapters.tapes.captured_files import DELIVERY, read_deliveries
+from optionwriter.adapters.tapes.captured_linear import LinearChains
+from optionwriter.adapters.tapes.captured_past import extended, known_past
+from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER, day_files, import_path
+from optionwriter.adapters.tapes.recordings import SIX_HOURLY, days_of, harvested, imported, six_hourly
+from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
+from optionwriter.adapters.tapes.snapshots import (
+    CaptureError,
+    Chains,
+    RecordedChains,
+    Until,
+    in_bursts,
+)
+from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
+from optionwriter.core.market.history import Candles, VolatilityIndex
+from optionwriter.core.market.instruments import MS_PER_DAY, product, utc_day
+from optionwriter.core.report.run import RunSpec
+from optionwriter.services.jobs import RunError
+
+_WARM_UP_MS = 31 * MS_PER_DAY
+_MOST_MISSING = 0.2  # of a period's days
+_NAMED = 8  # missing days in a message
+_OPENERS = {HARVEST_FOLDER: harvested, IMPORT_FOLDER: imported}
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """Where recorded chains lie, and how they are read there."""
+
+    path: Path
+    open: Callable[[str, int, int], RecordedChains]
+    files: Callable[[str, date], Sequence[Path]]
+
+
+def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
+    """The source that the spec names, as it is known at `until_ms`. Errors: RunError."""
+    folder = _folder(spec, config)
+    try:
+        return _opened(spec, config, folder, until_ms)
+    except CaptureError as error:
+        raise RunError(str(error)) from error
+
+
+def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: int | None) -> Source:
+    sample = load_sample()
+    for name in spec.underlyings:
+        if name not in sample.recorded:
+            raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
+    price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
+    begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - _WARM_UP_MS
+    inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
+    missing = _missing(spec, inverse)
+    linear = {
+        code: folder.open(code, spec.start_ms, spec.end_ms)
+        for name in spec.underlyings
+        if any(folder.files(code := f"{name}_USDC", day) for day in days_of(spec.start_ms, spec.end_ms))
+    }
+    torn = sum(one.torn for one in (*inverse.values(), *linear.values()))
+    chains = _joined(spec, {**inverse, **linear}, until_ms)
+    feed = CapturedFeed(
+        chains,
+        {name: _past(sample.recorded[name], chains[name], until_ms) for name in spec.underlyings},
+        sample.books,
+        _deliveries(folder.path, until_ms),
+        "surface",
+    )
+    step_ms = config.step_minutes * 60_000
+    instants, repriced = recorded_steps(
+        feed.instants(spec.start_ms, spec.end_ms), steps(spec, config), step_ms, OLDEST_MS
+    )
+    if not instants and until_ms is None:
+        raise RunError(
+            f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
+        )
+    notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
+    return Source(feed, instants, notes, _fingerprint(spec, config, folder), repriced)
+
+
+def _joined(spec: RunSpec, read: dict[str, RecordedChains], until_ms: int | None) -> dict[str, Chains]:
+    """Every product's chains at common instants; linear ones recorded where they are, else converted."""
+    shown = in_bursts({code: one if until_ms is None else Until(one, until_ms) for code, one in read.items()})
+    chains: dict[str, Chains] = {name: shown[name] for name in spec.underlyings}
+    for name in spec.underlyings:
+        code = f"{name}_USDC"
+        chains[code] = LinearChains(product(code), shown[name], shown.get(code))
+    return chains
+
+
+def _folder(spec: RunSpec, config: BacktestConfig) -> _Folder:
+    """Where the source's files are. Errors: RunError names what was looked for."""
+    kind = spec.source
+    given = Path(config.data) if config.data else Path("data") / kind
+    if config.data and not given.is_dir():
+        raise RunError(f"{given} is no folder: name that of the recorded chains with -o data=PATH")
+    if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
+        return _Folder(
+            given,
+            lambda code, _start, _end: six_hourly(given, code),
+            lambda code, day: sorted((given / SIX_HOURLY / code).glob(f"{code}_{day:%Y-%m}.parquet")),
+        )
+    path = next((one for one in (given / kind, given) if one.is_dir()), FOLDER / kind)
+    if not path.is_dir():
+        raise RunError(
+            f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
+        )
+    opener = _OPENERS[kind]
+
+    def files(code: str, day: date) -> Sequence[Path]:
+        if kind == HARVEST_FOLDER:
+            return day_files(path, code, day)
+        one = path / import_path(code, day)
+        return (one,) if one.is_file() else ()
+
+    return _Folder(path, lambda code, start, end: opener(path, code, start, end), files)
+
+
+def _missing(spec: RunSpec, inverse: dict[str, RecordedChains]) -> list[date]:
+    """Days of the period on which a coin has no snapshot. Errors: RunError when they are too many, or at its ends."""
+    wanted = days_of(spec.start_ms, spec.end_ms)
+    missing: set[date] = set()
+    for one in inverse.values():
+        seen = {utc_day(int(at)) for at in np.unique(one.instants // MS_PER_DAY * MS_PER_DAY)}
+        missing |= set(wanted) - seen
+    if missing and (
+        wanted[0] in missing or wanted[-1] in missing or len(missing) > _MOST_MISSING * len(wanted)
+    ):
+        raise RunError(f"{spec.source} lacks {_told(missing)}: choose a period without them, or fetch them")
+    return sorted(missing)
+
+
+def _told(days: set[date] | list[date]) -> str:
+    named = [day.isoformat() for day in sorted(days)]
+    more = f" and {len(named) - _NAMED} more days" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
+
+
+def _past(own: Recorded, chains: Chains, until_ms: int | None) -> CoinPast:
+    """The bundled hours and the recorded index, continued by the snapshots, as far as they are known."""
+    recorded = ~own.index_rebuilt
+    past = CoinPast(
+        Candles(own.candle_ms, own.open, own.high, own.low, own.close),
+        VolatilityIndex(own.index_ms[recorded], own.index_value[recorded]),
+    )
+    past = extended(past, chains)
+    return past if until_ms is None else known_past(past, until_ms)
+
+
+def _deliveries(path: Path, until_ms: int | None) -> dict[tuple[str, int], float]:
+    if not (path / DELIVERY).is_dir():
+        return {}
+    known = read_deliveries(path)
+    return {key: price for key, price in known.items() if until_ms is None or key[1] <= until_ms}
+
+
+def _notes(
+    sample: SampleData, feed: CapturedFeed, snapshots: int, repriced: int, torn: int, missing: list[date]
+) -> tuple[str, ...]:
+    notes = [
+        (
+            f"Chains are recorded: decisions at {snapshots} snapshots. At {repriced} instants between them positions "
+            "are repriced from the last snapshot's volatilities: they can be bought back then, not opened or rolled."
+        ),
+        (
+            "Options settle at the price of 08:00 UTC where no official delivery price is known: within 10 bp of it at "
+            "the median, 49 bp in 95 % of cases."
+        ),
+    ]
+    if feed.converted:
+        notes.append(
+            f"No book of {', '.join(feed.converted)} was recorded (at some instants): puts are converted from the "
+            "inverse ones, bids 0.7 % lower, asks as much higher."
+        )
+    assumed = [code for code in feed.products if sample.books[code].assumed]
+    notes.append(
+        "Sizes that were not recorded are medians of recorded books"
+        + (f"; of {', '.join(assumed)} assumed." if assumed else ".")
+    )
+    if torn:
+        notes.append(f"{torn} snapshots held less than half of the one before and were left out.")
+    if missing:
+        notes.append(
+            f"There are no snapshots on {_told(missing)}: nothing is decided a day after the last one."
+        )
+    return tuple(notes)
+
+
+def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: _Folder) -> str:
+    codes = [code for name in sorted(spec.underlyings) for code in (name, f"{name}_USDC")]
+    files = [
+        path
+        for code in codes
+        for day in days_of(spec.start_ms, spec.end_ms)
+        for path in folder.files(code, day)
+    ]
+    return fingerprint(spec, config, dict.fromkeys(files))

@@ -1,0 +1,93 @@
+"""Source: an opened market of a backtest, and what every opener of one needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from optionwriter.adapters.tapes.sample_files import FOLDER
+from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.core.market.instruments import MS_PER_DAY, utc_day
+from optionwriter.core.report.run import RunSpec
+from optionwriter.ports import Feed
+from optionwriter.services.jobs import RunError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """An opened market: its feed, the instants at which decisions are taken, what a reader must know, and a hash of all
+    data and choices that it shows.
+
+    `repriced`: those of the instants at which prices are not recorded but moved on from the last snapshot.
+    """
+
+    feed: Feed
+    instants: tuple[int, ...]
+    notes: tuple[str, ...]
+    fingerprint: str
+    repriced: frozenset[int] = frozenset()
+
+
+def steps(spec: RunSpec, config: BacktestConfig) -> tuple[int, ...]:
+    """The instants of decisions: every full step of the clock within the period."""
+    step = config.step_minutes * 60_000
+    return tuple(range(-(-spec.start_ms // step) * step, spec.end_ms + 1, step))
+
+
+def recorded_steps(
+    snapshots: Sequence[int], grid: Sequence[int], step_ms: int, oldest_ms: int
+) -> tuple[tuple[int, ...], frozenset[int]]:
+    """(instants, those of them that are repriced) on recorded chains.
+
+    In every step of the clock the first snapshot; at its beginning too where the last snapshot is a step old or more,
+    but not where it is older than `oldest_ms`.
+    """
+    seen = np.array(sorted(snapshots), dtype=np.int64)
+    chosen: set[int] = set()
+    repriced: set[int] = set()
+    for at in grid:
+        row = int(np.searchsorted(seen, at, side="right"))
+        age = at - int(seen[row - 1]) if row else oldest_ms + 1
+        if step_ms <= age <= oldest_ms:
+            repriced.add(at)
+        first = row - 1 if row and int(seen[row - 1]) == at else row
+        if first < len(seen) and int(seen[first]) < at + step_ms:
+            chosen.add(int(seen[first]))
+    return tuple(sorted(chosen | repriced)), frozenset(repriced - chosen)
+
+
+def within(spec: RunSpec, first_ms: int, last_ms: int) -> None:
+    """Errors: RunError when the period is not within what there is."""
+    if spec.start_ms < first_ms or spec.end_ms > last_ms:
+        raise RunError(
+            f"{spec.source} has {day(first_ms, up=True)} to {day(last_ms)}, asked for {day(spec.start_ms)} to "
+            f"{day(spec.end_ms)}: choose a period within it"
+        )
+
+
+def day(at_ms: int, up: bool = False) -> str:
+    """The day of an instant, or the first one that begins at or after it."""
+    number = -(-at_ms // MS_PER_DAY) if up else at_ms // MS_PER_DAY
+    return utc_day(number * MS_PER_DAY).isoformat()
+
+
+def fingerprint(spec: RunSpec, config: BacktestConfig, files: Iterable[Path] = ()) -> str:
+    """Of the bundled data, of these files, and of every choice that shapes the market shown."""
+    found = hashlib.sha256((FOLDER / "manifest.json").read_bytes())
+    for path in files:
+        found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    choices = [
+        spec.source,
+        spec.seed,
+        sorted(spec.underlyings),
+        config.model,
+        config.iv_multiplier,
+        config.listing,
+    ]
+    found.update(json.dumps(choices).encode())
+    return found.hexdigest()
