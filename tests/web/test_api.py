@@ -228,6 +228,15 @@ def test_the_openapi_document_names_every_endpoint_and_shape(store: ViewStore) -
     document = got(store, "/openapi.json")
     more = {"/api/commands", "/api/equity", "/api/events", "/api/explain/{decision_id}"}
     more.add("/api/positions/bot/{position_id}")
+    parts = (
+        "",
+        "/{run_id}",
+        "/{run_id}/cancel",
+        "/{run_id}/download",
+        "/{run_id}/equity",
+        "/{first}/diff/{second}",
+    )
+    more |= {f"/api/backtests{part}" for part in parts}
     assert set(document["paths"]) == set(ENDPOINTS) | more
     assert document["security"] == [{"token": []}]
     shapes: dict[str, Any] = document["components"]["schemas"]

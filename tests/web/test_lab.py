@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.cli.main import app as cli
-from optionwriter.core.report.run import RunState
+from optionwriter.core.report.run import ChainRow, RunState
 from optionwriter.web.format import percent, places
-from optionwriter.web.lab.report import HIGH, LEFT, RIGHT, TOP, WIDE, picture
+from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
+from optionwriter.web.lab.price_chart import price_charts
+from optionwriter.web.lab.report import picture
 from optionwriter.web.lab.view import left
 from tests.web.browsing import BEARER, NOW_MS, Page, ask
 from tests.web.laboratory import House
@@ -127,7 +129,7 @@ def test_the_report_is_one_file_without_scripts_the_same_from_both_sides(done: H
     assert told.exit_code == 0 and file.read_text() == reply.text
     seen = Page(reply.text)
     assert not {tag for tag, _ in seen.tags} & {"script", "link", "img", "iframe", "a"}
-    assert [tag for tag, _ in seen.tags].count("svg") == 2
+    assert [tag for tag, _ in seen.tags].count("svg") == 4  # equity and price, in two exit styles
     whole = done.ask("/1")
     for one in whole["positions"]:
         assert one["detail"]["legs"][-1]["instrument"] in seen.text
@@ -154,3 +156,19 @@ def test_the_picture_spans_its_frame() -> None:
     assert TOP < top < first < bottom < HIGH and first - top == pytest.approx(bottom - first, abs=0.11)
     assert re.fullmatch(r"1970-01-01", made["first"])
     assert picture({"at_ms": [1]}) is None
+
+
+def test_positions_stand_on_the_price_at_their_strikes_while_they_were_held() -> None:
+    legs = [{"instrument": "BTC-30JAN26-120000-C", "opened_ms": 25, "closed_ms": 75},
+            {"instrument": "BTC-27FEB26-100000-C", "opened_ms": 75, "closed_ms": None}]  # fmt: skip
+    chain = ChainRow(
+        "own", "1", "income", "covered_call", "BTC", "call", "BTC", 25, None, "-0.1", "-9000", {"legs": legs}
+    )
+    curve = {"at_ms": [0, 50, 100], "price_BTC": [80_000.0, 100_000.0, 120_000.0]}
+    (made,) = price_charts(curve, [chain])
+    first, second = made["legs"]
+    points = [tuple(one.split(",")) for one in made["line"].split()]
+    assert (first["y"], second["y"]) == (points[2][1], points[1][1])  # where the price was at the strike
+    assert first["x2"] == second["x1"] and second["x2"] == points[2][0]
+    assert float(first["x1"]) == LEFT + (WIDE - LEFT - RIGHT) / 4 and first["sign"] == "loss"
+    assert price_charts({"at_ms": [0, 1]}, [chain]) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from optionwriter.bootstrap import Choices
@@ -11,6 +10,8 @@ from optionwriter.ports import RunStore
 from optionwriter.services.run_export import headline
 from optionwriter.web.format import UNKNOWN, span
 from optionwriter.web.lab.figures import summaries
+from optionwriter.web.lab.frame import stamp
+from optionwriter.web.lab.price_chart import price_charts
 from optionwriter.web.words import label
 
 Row = dict[str, Any]
@@ -18,11 +19,6 @@ MOST_QUEUED = 50
 FIRST_FIELDS = ("preset", "exit_styles", "changes", "btc", "eth", "usdc")
 PERIOD = ("2026-01-05", "2026-03-01")
 DAY_MS = 86_400_000
-
-
-def stamp(at_ms: int | None) -> str:
-    """An instant as ISO text."""
-    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def run_line(state: RunState) -> Row:
@@ -143,6 +139,7 @@ def whole(store: RunStore, state: RunState, style: str) -> Row:
         "style": chosen,
         "summaries": summaries(metrics, chosen),
         "positions": [position(one) for one in chains],
+        "prices": price_charts(store.curves(state.id).get(chosen, {}), chains),
         "notes": store.notes(state.id).splitlines(),
     }
 
