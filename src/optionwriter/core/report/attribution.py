@@ -126,15 +126,18 @@ class AttributionMaker:
     _flows: dict[str, int] = field(default_factory=dict)  # how many of a chain's flows were counted
     _parts: dict[tuple[str, str, str], list[list[float]]] = field(default_factory=dict)
     _index: dict[str, dict[int, float]] = field(default_factory=dict)  # underlying -> instant -> index
+    _open: set[str] = field(default_factory=set)  # chains, at the last look
 
     def look(self, state: AgentState, book: Book) -> None:
         """Explains what happened since the last look."""
         for name, one in state.underlyings.items():
             self._index.setdefault(name, {})[state.at_ms] = float(one.index)
         open_now = set(book.open_ids)
+        held = self._open | open_now  # what ends worth nothing has no flow at its end
         for chain_id, chain in book.chains.items():
-            if chain.legs and (chain_id in open_now or len(chain.flows) != self._flows.get(chain_id, 0)):
+            if chain.legs and (chain_id in held or len(chain.flows) != self._flows.get(chain_id, 0)):
                 self._chain(state, chain)
+        self._open = open_now
 
     def found(self) -> Attribution:
         """What was explained so far."""
