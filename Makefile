@@ -24,7 +24,7 @@ $(STAMP): $(BIN)/python requirements.lock requirements-dev.lock pyproject.toml
 	@echo "Installed: try $(BIN)/optionwriter --help"
 
 run: $(STAMP)
-	@echo "The demo: local exchange, agent and status page; Ctrl-C stops them, the next make run goes on (make run UP=--fresh: anew)"
+	@echo "The demo: local exchange, agent, pages and a worker for backtests; Ctrl-C stops them, the next make run goes on (make run UP=--fresh: anew)"
 	@$(BIN)/optionwriter up $(UP)
 
 check: $(STAMP)

@@ -353,6 +353,14 @@ class RunStoreError(Exception):
     """The run database can't be used, or a run is not there; the message names the cure."""
 
 
+class RunMissingError(RunStoreError):
+    """There is no run of that id."""
+
+
+class RunBusyError(RunStoreError):
+    """The run is under way, and what was asked must wait until it is over."""
+
+
 class LedgerError(Exception):
     """The ledger is locked, torn, newer than this code, or another's; the message names the cure."""
 

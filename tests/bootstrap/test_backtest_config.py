@@ -74,7 +74,7 @@ def test_wrong_values_are_named(values: dict[str, object], said: str) -> None:
     [
         ({"source": "nowhere"}, "source 'nowhere' is not there: choose from synthetic"),
         ({"strategy": "incom"}, "no strategy instance 'incom': it has income"),
-        ({"end_ms": START}, "ends before it starts"),
+        ({"end_ms": START}, "the period is empty"),
         ({"end_ms": START - MS_PER_DAY}, "ends before it starts: swap its dates"),
         ({"start_ms": 0}, "choose a period within it"),
         ({"underlyings": ("SOL",)}, "SOL"),

@@ -82,6 +82,15 @@ class House:
             return None
         return answer.json() if answer.status_code == 200 else None
 
+    def post(self, path: str, body: Any) -> Any:
+        """What the page's API answers to something that it is given; fails when it is refused."""
+        url, token = self.says(r"^  page +(http\S+)/login\?token=(\S+)$").groups()
+        headers = {"Authorization": f"Bearer {token}"}
+        self.until("the page", lambda: self.ask("/status"))
+        answer = httpx2.post(url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        assert answer.is_success, answer.text
+        return answer.json()
+
     def cycles(self) -> list[str]:
         """The exchange time of each cycle that was told."""
         return re.findall(r"^\[agent\] +(\d{4}-\d\d-\d\d \d\d:\d\dZ)  BTC", self.output, re.M)

@@ -55,6 +55,41 @@ def test_a_run_is_stored_shown_compared_exported_repeated_and_deleted(tmp_path: 
     assert "there is no run 1" in invoke("runs", "show", "1", code=2)
 
 
+def test_one_strategy_is_compared_on_two_sources() -> None:
+    period = [
+        "--sources", "synthetic,sample", "--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC",
+        "-o", "step_minutes=240",
+    ]  # fmt: skip
+    told = json.loads(invoke("runs", "compare", *period, "--json"))
+    listed = json.loads(invoke("runs", "list", "--json"))
+    assert [(one["id"], one["spec"]["source"]) for one in listed] == [(2, "sample"), (1, "synthetic")]
+    first, second = (one["spec"] for one in reversed(listed))
+    assert first["group"] == second["group"] == told["group"]
+    assert {**first, "source": "", "name": ""} == {**second, "source": "", "name": ""}
+    metrics = {
+        run: {
+            (one["currency"], one["name"]): one["value"]
+            for one in json.loads(invoke("runs", "show", run, "--json"))["metrics"]
+        }
+        for run in ("1", "2")
+    }
+    for row in told["metrics"]:
+        key = row["currency"], row["name"]
+        assert (row["first"], row["second"]) == (metrics["1"].get(key), metrics["2"].get(key))
+    holding = next(one for one in told["metrics"] if one["name"] == "holding_net_profit")
+    assert holding["change"] == pytest.approx(
+        0, abs=abs(holding["first"]) * 0.05
+    )  # one market, two option books
+    assert "synthetic" in invoke("runs", "compare", *period) and "4 " in invoke("runs", "list")
+
+
+@pytest.mark.parametrize("sources", ["synthetic", "sample,sample", "synthetic,sample,other"])
+def test_a_comparison_needs_two_sources(tmp_path: Path, sources: str) -> None:
+    assert "is not two sources" in invoke("runs", "compare", "--sources", sources, code=2)
+    assert "source 'magic' is not there" in invoke("runs", "compare", "--sources", "sample,magic", code=2)
+    assert not (tmp_path / "data" / RUNS_FILE).exists()
+
+
 def test_a_repetition_that_differs_says_what_changed(tmp_path: Path) -> None:
     invoke("backtest", *SHORT)
     import sqlite3

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import prove_ledger
+from optionwriter.bootstrap.backtests import RUNS_FILE
 from optionwriter.cli import up as up_module
 from optionwriter.cli.output import UserError
 from optionwriter.cli.presets import load_preset
+from optionwriter.core.report.run import RunStatus
 from tests.cli.house import QUICK, House, environment, is_alive
 
 pytestmark = pytest.mark.slow
@@ -44,7 +47,7 @@ def test_it_trades_survives_and_goes_on(tmp_path: Path) -> None:
         assert {one["underlying"] for one in shown} <= {"BTC", "ETH"}
         assert house.ask("/status")
         children = house.children()
-        assert set(children) == {"exchange", "run", "web"}
+        assert set(children) == {"exchange", "run", "web", "worker"}
 
         os.kill(children["exchange"], signal.SIGKILL)
         house.says(r"\[exchange\] was ended by SIGKILL; started again")
@@ -71,6 +74,31 @@ def test_it_trades_survives_and_goes_on(tmp_path: Path) -> None:
         assert again.cycles()[0] > first[-1]
         assert again.stop(signal.SIGINT) == 0
     assert prove_ledger(tmp_path / "data" / "ledger.sqlite")[1].seq >= facts
+
+
+def test_a_queued_backtest_is_done_and_one_under_way_is_given_back(tmp_path: Path) -> None:
+    asked = {"source": "synthetic", "strategy": "demo", "underlyings": ["BTC"], "start_ms": 1_767_571_200_000,
+             "config": {"step_minutes": 240}}  # fmt: skip
+    with House(tmp_path, "--fresh") as house:
+        short = house.post("/api/backtests", {**asked, "end_ms": 1_767_830_400_000})
+        assert short == {"id": 1}
+        house.says(r"^\[worker\] +run 1 demo on synthetic: finished", 60)
+        long = {**asked, "end_ms": 1_777_000_000_000, "config": {"step_minutes": 5}}
+        assert house.post("/api/backtests", long) == {"id": 2}
+        house.until("progress", lambda: house.ask("/api/backtests/2")["run"]["progress"] > 0, 60)
+        assert house.stop() == 0
+    store = SqlRunStore(f"sqlite:///{tmp_path / 'data' / RUNS_FILE}")
+    assert store.get(1).status is RunStatus.FINISHED
+    assert (store.get(2).status, store.get(2).attempts) == (RunStatus.QUEUED, 0)
+    store.close()
+
+
+def test_trading_goes_on_without_a_run_database(tmp_path: Path) -> None:
+    with House(tmp_path, "--fresh", DATABASE_URL="mysql://nowhere/x") as house:
+        house.says(r"^\[worker\] +error: DATABASE_URL names mysql")
+        house.says("Queued backtests wait until that is mended")
+        house.until("a cycle", house.cycles)
+        assert house.stop() == 0
 
 
 def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
@@ -168,15 +196,15 @@ def test_only_the_local_exchange_is_started_and_traded_on_unasked(
         for key, value in given.items():
             monkeypatch.setenv(key, value)
         loaded, name = load_preset(None, {"local_port": 0, "web_port": 0})
-        plan = up_module._plan(loaded, name, True)
+        plan = up_module._plan(loaded, name, True, True)
         return [one.name for one in up_module._programs(plan, None, lambda: True)], plan.environment.get(
             "DRY_RUN"
         )
 
-    assert planned("local") == (["exchange", "agent", "web"], "false")
-    assert planned("testnet") == (["agent", "web"], None)
-    assert planned("mainnet") == (["agent", "web"], None)
-    assert planned("local", DRY_RUN="true") == (["exchange", "agent", "web"], "true")
+    assert planned("local") == (["exchange", "agent", "web", "worker"], "false")
+    assert planned("testnet") == (["agent", "web", "worker"], None)
+    assert planned("mainnet") == (["agent", "web", "worker"], None)
+    assert planned("local", DRY_RUN="true") == (["exchange", "agent", "web", "worker"], "true")
 
 
 def test_a_users_setting_goes_before_the_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

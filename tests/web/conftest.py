@@ -20,6 +20,7 @@ from optionwriter.services.cycle import CycleReport, Desk
 from optionwriter.services.publish import Publisher
 from optionwriter.settings import Settings
 from tests.simulation.runs import transaction_log
+from tests.web.laboratory import House
 
 CYCLES = 20
 EVERY_MS = 4 * MS_PER_HOUR
@@ -90,3 +91,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         }
         log = {code: transaction_log(seated.transport, code) for code in ("BTC", "ETH", "USDC")}
         return World(folder, seated.desk, last[0], positions, equities, log)
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two finished runs: 1 and 2."""
+    house = House(tmp_path_factory.mktemp("lab"))
+    assert [house.queue(), house.queue(name="second", config={"step_minutes": 240}, group="pair")] == [1, 2]
+    house.work()
+    yield house
+    house.lab.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.lab.close()

@@ -7,6 +7,7 @@ from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
+from optionwriter.bootstrap.lab import Choices, Lab
 from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.bootstrap.parts import (
     KILL_FILE,
@@ -31,9 +32,11 @@ __all__ = [
     "VIEWS_FILE",
     "BootError",
     "CapturedDesk",
+    "Choices",
     "Desktop",
     "Diagnosis",
     "ExplainError",
+    "Lab",
     "Level",
     "check_run",
     "config_path",

@@ -7,7 +7,7 @@ strategy instance. Everything here decides the result, so all of it is stored wi
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,8 @@ class BacktestConfig(BaseModel):
         BALANCED, description="ULTRA_SAFE, BALANCED, AGGRESSIVE or CUSTOM (BALANCED plus changes)."
     )
     changes: dict[str, Any] = Field(
-        default_factory=dict, description="Keys of the strategy's table to change, as gates.delta_max = 0.3."
+        default_factory=dict,
+        description="With CUSTOM: keys of the strategy's table to change, as gates.delta_max=0.3, one a line.",
     )
     exit_styles: tuple[ExitStyle, ...] = Field(
         (ExitStyle.OWN,), description="hold_to_expiry, tp_and_roll, own; several are compared in one run."
@@ -74,6 +75,11 @@ class BacktestConfig(BaseModel):
         description="Folder of recorded chains; empty: data/<source> beside the working folder, else what is bundled.",
     )
 
+    @field_validator("changes", mode="before")
+    @classmethod
+    def _lines(cls, value: object) -> object:
+        return read_pairs(value.splitlines()) if isinstance(value, str) else value
+
     @field_validator("exit_styles", mode="before")
     @classmethod
     def _styles(cls, value: object) -> object:
@@ -93,6 +99,33 @@ class BacktestConfig(BaseModel):
     def opening(self) -> dict[str, Decimal]:
         """Opening cash by currency."""
         return {"BTC": self.btc, "ETH": self.eth, "USDC": self.usdc}
+
+
+def read_pairs(lines: Iterable[str]) -> dict[str, Any]:
+    """name=value lines; numbers, booleans and comma-separated lists read as such, empty lines passed over.
+
+    Errors: ValueError names the line.
+    """
+    found: dict[str, Any] = {}
+    for line in lines:
+        name, sign, text = line.partition("=")
+        if not line.strip():
+            continue
+        if not (sign and name.strip()):
+            raise ValueError(f"{line!r} is not name=value")
+        found[name.strip()] = _value(text.strip())
+    return found
+
+
+def _value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return [part.strip() for part in text.split(",")] if "," in text else text
 
 
 def read_config(values: Mapping[str, object]) -> BacktestConfig:
@@ -132,13 +165,11 @@ def instance_of(
         raise RunError(f"preset {config.preset!r} is not there: choose from {', '.join(known)}")
     if config.changes and config.preset != CUSTOM:
         raise RunError(f"changes go with preset {CUSTOM} (BALANCED plus changes): name it, or leave them out")
-    path = strategies_path(settings)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RunError(f"{path} can't be read: {error}") from None
+    tables = instance_tables(settings)
     if name not in tables:
-        raise RunError(f"{path} has no strategy instance {name!r}: it has {', '.join(tables)}")
+        raise RunError(
+            f"{strategies_path(settings)} has no strategy instance {name!r}: it has {', '.join(tables)}"
+        )
     table = _over(_over(tables[name], known[config.preset]), _nested(config.changes))
     try:
         (found,) = read_instances({name: table}, Mode(config.mode), underlyings, GateOverrides())
@@ -147,6 +178,15 @@ def instance_of(
     if not found.underlyings:
         raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
     return found
+
+
+def instance_tables(settings: Settings) -> dict[str, Any]:
+    """The strategy file's tables, by instance name. Errors: RunError when it can't be read."""
+    path = strategies_path(settings)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RunError(f"{path} can't be read: {error}") from None
 
 
 def _over(table: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

@@ -17,14 +17,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import check_run, run_store, runner
+from optionwriter.bootstrap.backtest_config import read_pairs
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop
-from optionwriter.cli.runs import run_row, summary_tables
+from optionwriter.cli.runs import summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import MachineTime, RunError, Runner, StoppedError, Worker
 from optionwriter.services.jobs import Progress as Told
+from optionwriter.services.run_export import run_row
 from optionwriter.settings import Settings, SettingsError, load
 
 POLL_S = 1.0
@@ -78,7 +80,7 @@ def backtest(
             if queue:
                 out.print(f"Run {run_id} is queued: a worker takes it (optionwriter worker)")
                 return
-            _work_on(settings, store, run_id, quiet=json)
+            work_on(settings, store, run_id, quiet=json)
             _tell(store, run_id, json)
 
 
@@ -92,28 +94,14 @@ def day_ms(text: str, option: str) -> int:
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
-    """name=value, numbers and booleans read as such. Errors: UserError."""
-    found: dict[str, Any] = {}
-    for one in given or []:
-        name, sign, text = one.partition("=")
-        if not (sign and name.strip()):
-            raise UserError(f"{option} {one!r} is not name=value")
-        found[name.strip()] = _value(text.strip())
-    return found
+    """name=value, read as such. Errors: UserError names the option."""
+    try:
+        return read_pairs(given or [])
+    except ValueError as error:
+        raise UserError(f"{option} {error}") from None
 
 
-def _value(text: str) -> object:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return [part.strip() for part in text.split(",")] if "," in text else text
-
-
-def _work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
+def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
     """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
     clock, stop = SystemClock(), Stop()
     name = worker_name()
@@ -183,11 +171,15 @@ def _tell(store: SqlRunStore, run_id: int, json: bool) -> None:
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="End when the queue is empty.")] = False,
+    nice: Annotated[
+        int, typer.Option(min=0, max=19, help="How far it gives way to this machine's other programs.")
+    ] = 0,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
 ) -> None:
     """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
     with told(SettingsError, RunStoreError):
         settings = load(overrides={"data_dir": data_dir}).settings
+        os.nice(nice)
         clock, stop = SystemClock(), Stop()
         with closing(run_store(settings)) as store, _signals(stop):
             run: Runner = runner(settings)

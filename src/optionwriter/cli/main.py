@@ -13,6 +13,7 @@ import typer
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.cli import config, ledger, runs
 from optionwriter.cli.backtest import backtest, worker
+from optionwriter.cli.compare import compare
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
@@ -26,6 +27,7 @@ from optionwriter.cli.web import web
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
+runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)
 app.command()(worker)

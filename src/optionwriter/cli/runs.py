@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json as json_module
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -24,7 +21,9 @@ from optionwriter.core.report.run import MetricRow, RunFilter, RunResult, RunSta
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
+from optionwriter.services.run_export import chains_csv, run_json, run_row
 from optionwriter.settings import SettingsError, load
+from optionwriter.web.lab.report import run_report
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
@@ -146,16 +145,26 @@ def diff(
 @app.command()
 def export(
     run_id: int,
-    to: Annotated[Path, typer.Argument(help="A .json file (everything) or .csv file (the positions).")],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="A .json file (everything), .csv file (the positions), or .html file (a report)."
+        ),
+    ],
     data_dir: DataDir = None,
 ) -> None:
     """Writes a run to a file."""
 
     def act(store: SqlRunStore) -> None:
         state = store.get(run_id)
-        if to.suffix not in (".json", ".csv"):
-            raise UserError(f"{to.name}: end the file's name with .json or .csv")
-        text = run_json(store, state) if to.suffix == ".json" else chains_csv(store, run_id)
+        if to.suffix not in (".json", ".csv", ".html"):
+            raise UserError(f"{to.name}: end the file's name with .json, .csv or .html")
+        if to.suffix == ".html" and state.status is not RunStatus.FINISHED:
+            raise UserError(f"run {run_id} is {state.status}: only a finished run has a report")
+        if to.suffix == ".json":
+            text = run_json(store, state)
+        else:
+            text = chains_csv(store, run_id) if to.suffix == ".csv" else run_report(store, state)
         try:
             to.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -277,33 +286,3 @@ def number(one: MetricRow | None) -> str:
         return "—"
     text = f"{one.value:,.2f}" if abs(one.value) >= 100 else f"{one.value:,.4g}"
     return text if one.error is None else f"{text} ± {one.error:.2g}"
-
-
-def run_row(store: SqlRunStore, state: RunState) -> dict[str, Any]:
-    """Everything of a run but its curves and positions, plain."""
-    return {
-        "run": plain(state),
-        "metrics": [plain(one) for one in store.metrics(state.id)],
-        "positions": len(store.chains(state.id)),
-        "notes": store.notes(state.id).splitlines(),
-    }
-
-
-def run_json(store: SqlRunStore, state: RunState) -> str:
-    """Everything of a run."""
-    whole = run_row(store, replace(state, lease_until_ms=None))
-    whole["positions"] = [plain(one) for one in store.chains(state.id)]
-    whole["curves"] = plain(store.curves(state.id))
-    return json_module.dumps(whole, indent=1, sort_keys=True)
-
-
-def chains_csv(store: SqlRunStore, run_id: int) -> str:
-    """The positions, a line each."""
-    text = io.StringIO()
-    names = ("exit_style", "chain_id", "strategy_id", "strategy_type", "underlying", "option_type", "currency",
-             "opened_ms", "closed_ms", "pnl", "pnl_usd")  # fmt: skip
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for one in store.chains(run_id):
-        writer.writerow([getattr(one, name) for name in names])
-    return text.getvalue()

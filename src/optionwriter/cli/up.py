@@ -1,4 +1,4 @@
-"""optionwriter up: exchange, agent and web page as processes of their own, started, watched and stopped together."""
+"""optionwriter up: exchange, agent, web page and backtest worker as processes of their own, kept together."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from optionwriter.settings import PRESET, Loaded, Settings, SettingsError, envir
 from optionwriter.venue.server import ServerError, listen
 from optionwriter.web.token import TokenError, login_link, web_token
 
-EXCHANGE, AGENT, WEB = "exchange", "agent", "web"
-COLOURS = {EXCHANGE: "cyan", AGENT: "green", WEB: "magenta"}
+EXCHANGE, AGENT, WEB, WORKER = "exchange", "agent", "web", "worker"
+COLOURS = {EXCHANGE: "cyan", AGENT: "green", WEB: "magenta", WORKER: "yellow"}
 PREFIX_WIDTH = 11
+GIVES_WAY = "10"  # trading goes before backtests
 ASK_S = 1.0  # how long the exchange may take to say what time it is
 
 
@@ -35,6 +36,7 @@ class _Plan:
     preset: str
     exchange_port: int | None
     web_port: int | None
+    with_worker: bool
     environment: dict[str, str]
 
     @property
@@ -64,8 +66,11 @@ def up(
         float | None, typer.Option("--for", min=0.05, max=525_600, help="Stop after so many real minutes.")
     ] = None,
     web: Annotated[bool, typer.Option("--web/--no-web", help="With or without the page.")] = True,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="With or without a worker for queued backtests.")
+    ] = True,
 ) -> None:
-    """The whole house: the local exchange (unless DERIBIT_ENV names another), the agent, and the Live page."""
+    """The whole house: local exchange (unless DERIBIT_ENV names another), agent, pages, and a worker for backtests."""
     with told(SettingsError, BootError, SupervisionError, TokenError):
         given = {"local_port": port, "web_port": web_port, "data_dir": data_dir}
         loaded, name = load_preset(preset, given)
@@ -75,13 +80,13 @@ def up(
                 "name an empty folder with --data-dir"
             )
         with hold_folder(loaded.settings.data_dir, fresh):
-            plan = _plan(loaded, name, web)
+            plan = _plan(loaded, name, web, worker)
             _banner(plan)
             _run(plan, days, minutes)
             out.print("All stopped; everything is kept: optionwriter up goes on from here.")
 
 
-def _plan(loaded: Loaded, preset: str, with_web: bool) -> _Plan:
+def _plan(loaded: Loaded, preset: str, with_web: bool, with_worker: bool) -> _Plan:
     settings, origins = loaded.settings, loaded.origins
     local = settings.deribit_env == "local"
     changes: dict[str, str] = {
@@ -100,7 +105,7 @@ def _plan(loaded: Loaded, preset: str, with_web: bool) -> _Plan:
     changes |= {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
     if out.is_terminal and not out.no_color:
         changes |= {"FORCE_COLOR": "1", "COLUMNS": str(max(40, out.width - PREFIX_WIDTH))}
-    return _Plan(settings, preset, exchange_port, web_port, environment_with(changes))
+    return _Plan(settings, preset, exchange_port, web_port, with_worker, environment_with(changes))
 
 
 def _free_port(name: str, option: str, host: str, wanted: int, origins: Mapping[str, str]) -> int:
@@ -156,6 +161,8 @@ def _programs(plan: _Plan, days: float | None, is_open: Callable[[], bool]) -> l
     found.append(Program(AGENT, run, plan.environment, ready))
     if plan.web_port is not None:
         found.append(Program(WEB, (*base, "web"), plan.environment))
+    if plan.with_worker:
+        found.append(Program(WORKER, (*base, "worker", "--nice", GIVES_WAY), plan.environment, ready))
     return found
 
 
@@ -187,6 +194,9 @@ def _run(plan: _Plan, days: float | None, minutes: float | None) -> None:
     exchange = _Exchange(plan.exchange_url)
 
     def judge(name: str, code: int) -> Verdict:
+        if name == WORKER and code == EXIT_WRONG:  # trading needs no run database
+            say("", "Queued backtests wait until that is mended and optionwriter up begins again.")
+            return Verdict(restart=False)
         waits = name == AGENT and plan.exchange_port is not None and not exchange.is_open()
         if code == EXIT_WRONG and not waits:  # wrong input, or a state that a person must mend
             return Verdict(error="it can't go on by itself")

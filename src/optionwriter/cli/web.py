@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import explain_decision, kill_switch, view_source
+from optionwriter.bootstrap import Lab, explain_decision, kill_switch, view_source
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
@@ -37,15 +37,20 @@ def web(
                 soft_wrap=True,
             )
         token = web_token(settings.data_dir, settings.web_token.get_secret_value())
+        lab = Lab(settings)
         app = create_app(
             view_source(settings),
             kill=kill_switch(settings),
             token=token,
             loopback_only=loopback,
+            lab=lab,
             explain=lambda decision, option: explain_decision(settings, decision, instrument=option),
         )
 
         def say(url: str) -> None:
             out.print(f"Live page: {login_link(url, token)}", markup=False, soft_wrap=True)
 
-        serve(app, host, settings.web_port, say)
+        try:
+            serve(app, host, settings.web_port, say)
+        finally:
+            lab.close()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from optionwriter.core.report.run import RunResult, RunSpec, RunState
+from optionwriter.core.report.run import RunResult, RunSpec, RunState, RunStatus
 from optionwriter.ports import RunStore, RunStoreError
 
 LEASE_MS = 60_000
@@ -57,7 +57,10 @@ class Worker:
         self._time, self._stop, self._lease_ms = time, stop, lease_ms
 
     def work_once(self) -> RunState | None:
-        """Does one run if there is one, and says how it ended. Errors: RunStoreError."""
+        """Does one run if there is one, and says how it ended; an idle look only reads. Errors: RunStoreError."""
+        standing = self._store.counts()
+        if not (standing[RunStatus.QUEUED] or standing[RunStatus.RUNNING]):
+            return None
         self._store.settle_lost(self._time.now_ms())
         run = self._store.claim(self._name, self._time.now_ms(), self._lease_ms)
         if run is None:

@@ -9,13 +9,16 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from optionwriter.adapters.clocks import SystemClock
+from optionwriter.bootstrap import Lab
 from optionwriter.ports import KillSwitch, ViewSource
 from optionwriter.web.api import api
 from optionwriter.web.auth import Auth
+from optionwriter.web.backtests import backtests
 from optionwriter.web.commands import Commands, commands
 from optionwriter.web.events import Versions, events
 from optionwriter.web.explained import Explain, explained
 from optionwriter.web.guard import Guard
+from optionwriter.web.lab.routes import lab_pages
 from optionwriter.web.live.routes import live
 from optionwriter.web.login.routes import login, sign_in
 from optionwriter.web.pages import HERE, Pages
@@ -37,11 +40,12 @@ def create_app(
     loopback_only: bool = True,
     now_ms: Callable[[], int] | None = None,
     explain: Explain | None = None,
+    lab: Lab | None = None,
 ) -> FastAPI:
     """Pages and API over `source`; with `loopback_only` under this machine's names alone.
 
     `kill` is the switch that works without an agent; `now_ms` the machine's clock;
-    `explain` answers for a decision of the log.
+    `explain` answers for a decision of the log; `lab` holds the backtests.
     """
     clock = now_ms or SystemClock().now_ms
     app = FastAPI(
@@ -57,6 +61,8 @@ def create_app(
     app.include_router(commands(Commands(source, kill, clock)))
     app.include_router(events(app.state.versions))
     app.include_router(live(source, kill, pages))
+    app.include_router(backtests(lab, clock))
+    app.include_router(lab_pages(lab, clock, pages))
     app.include_router(explained(explain, pages))
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))

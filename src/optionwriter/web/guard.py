@@ -1,9 +1,10 @@
 """Guard: what every request must be and every answer must carry, whatever page it is for.
 
 In this order: on loopback only a name of this machine (a foreign site that points its own name here gets nothing: DNS
-rebinding); only GET and POST; a POST comes from our own page, or from a program with the token, and is short; then a
-session or the token, without which there are only the sign-in page and what it needs. No answer may be kept, framed,
-sniffed or read by another site, and no page may load anything from elsewhere or run a script within itself.
+rebinding); only GET, POST and DELETE; what changes something comes from our own page, or from a program with the token,
+and is short; then a session or the token, without which there are only the sign-in page and what it needs. No answer
+may be kept, framed, sniffed or read by another site, and no page may load anything from elsewhere or run a script
+within itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK_NAMES = frozenset(("127.0.0.1", "localhost", "[::1]", "::1"))
-METHODS = frozenset(("GET", "POST"))
+METHODS = frozenset(("GET", "POST", "DELETE"))
+CHANGING = METHODS - {"GET"}
 MAX_BODY = 16_384
 OPEN_PATHS = ("/login", "/static/")
 API_PATHS = ("/api/", "/status", "/openapi.json", "/metrics")
@@ -71,9 +73,9 @@ class Guard:
             text = "this page answers only under a name of this machine: use http://127.0.0.1 or http://localhost"
             return await refuse(guarded, 421, text)
         if method not in METHODS:
-            text = f"{method} is not answered here: only GET and POST"
-            return await refuse(guarded, 405, text, (b"allow", b"GET, POST"))
-        if method == "POST":
+            text = f"{method} is not answered here: only GET, POST and DELETE"
+            return await refuse(guarded, 405, text, (b"allow", b"GET, POST, DELETE"))
+        if method in CHANGING:
             if not _from_our_page(scope, bearer):
                 return await refuse(
                     guarded, 403, "this may be asked only from the page itself, or with the token"

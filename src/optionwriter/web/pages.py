@@ -41,7 +41,11 @@ class Pages:
 
     def render(self, template: str, **values: Any) -> HTMLResponse:
         """The page, or a part of one."""
-        return HTMLResponse(self._env.get_template(template).render(**values))
+        return HTMLResponse(self.text(template, **values))
+
+    def text(self, template: str, **values: Any) -> str:
+        """The same as text, for a file."""
+        return self._env.get_template(template).render(**values)
 
 
 def _measure(value: Any, name: str) -> str:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
-from optionwriter.ports import ViewsError
+from optionwriter.ports import RunBusyError, RunMissingError, RunStoreError, ViewsError
 from optionwriter.web.guard import API_PATHS
 from optionwriter.web.pages import Pages
 
@@ -33,6 +33,14 @@ def problems(app: FastAPI, pages: Pages) -> None:
     def unreadable(request: Request, error: Exception) -> Response:
         return told(request, 503, str(error.detail if isinstance(error, HTTPException) else error))
 
+    def missing(request: Request, error: Exception) -> Response:
+        return told(request, 404, str(error))
+
+    def refused(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            return told(request, error.status_code, str(error.detail))
+        return told(request, 409, str(error))
+
     def not_found(request: Request, error: Exception) -> Response:
         named = isinstance(error, HTTPException) and error.detail != "Not Found"
         text = str(error.detail) if named else f"there is nothing at {request.url.path}: see /docs"  # type: ignore[attr-defined]
@@ -52,6 +60,10 @@ def problems(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(RequestValidationError, bad_request)
     app.add_exception_handler(ViewsError, unreadable)
     app.add_exception_handler(503, unreadable)
+    app.add_exception_handler(RunStoreError, unreadable)
+    app.add_exception_handler(RunMissingError, missing)
+    app.add_exception_handler(RunBusyError, refused)
+    app.add_exception_handler(422, refused)
     app.add_exception_handler(404, not_found)
     app.add_exception_handler(405, not_allowed)
     app.add_exception_handler(Exception, broken)

@@ -489,13 +489,17 @@ class CurrencyCurve(Growing):
     holding: list[float | None]
 
 
-class Equity(Fresh):
-    """GET /api/equity: columns of equal length, oldest first; null is a gap."""
+class Columns(BaseModel):
+    """An equity curve: columns of equal length, oldest first; null is a gap."""
 
     at_ms: list[int]
     equity_usd: list[float | None]
     holding_usd: list[float | None]
     currencies: dict[str, CurrencyCurve]
+
+
+class Equity(Columns, Fresh):
+    """GET /api/equity."""
 
 
 class CommandGiven(BaseModel):

@@ -145,6 +145,7 @@ def curve_columns(curve: Curve, benchmarks: Sequence[Benchmark] = ()) -> dict[st
     }
     for name in sorted(curve.equity):
         columns[f"equity_{name}"] = _listed(curve.equity[name], rows)
+        columns[f"holding_{name}"] = _listed(curve.deposited[name], rows)
         columns[f"price_{name}"] = _listed(curve.price_usd[name], rows)
     for rule, currency, equity in units(benchmarks, curve.price_usd):
         columns[f"{rule}_{currency.lower() if currency == USD else currency}"] = _listed(equity, rows)

@@ -37,7 +37,7 @@ from optionwriter.core.report.run import (
     RunState,
     RunStatus,
 )
-from optionwriter.ports import RunStoreError
+from optionwriter.ports import RunBusyError, RunMissingError, RunStoreError
 
 _LONGEST_TEXT = 300  # of progress
 _LONGEST_ERROR = 4_000
@@ -70,7 +70,7 @@ class SqlRunStore:
         with self._reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
         if row is None:
-            raise RunStoreError(f"there is no run {run_id}: see optionwriter runs list")
+            raise RunMissingError(f"there is no run {run_id}: see optionwriter runs list")
         return state_of(dict(row))
 
     def list(self, wanted: RunFilter = RunFilter(), limit: int = 50) -> tuple[RunState, ...]:  # noqa: B008
@@ -140,7 +140,7 @@ class SqlRunStore:
             ).rowcount
         if not gone:
             state = self.get(run_id)  # says so when it is not there
-            raise RunStoreError(f"run {run_id} is {state.status}: cancel it first")
+            raise RunBusyError(f"run {run_id} is {state.status}: cancel it first")
 
     # -- working -----------------------------------------------------------------------------------------------
 

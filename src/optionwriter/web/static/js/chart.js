@@ -122,6 +122,7 @@ function units() {
     button.setAttribute("aria-checked", String(button.dataset.unit === state.unit));
     button.tabIndex = button.dataset.unit === state.unit ? 0 : -1;
   }
+  document.dispatchEvent(new CustomEvent("unit", { detail: state.unit }));
 }
 
 function choose(unit) {
@@ -153,13 +154,14 @@ async function show(isNew = false) {
   legend(null);
 }
 
-export function startChart() {
+// `address` answers with columns as GET /api/equity; the page's stream, where it has one, says when to read again.
+export function startChart(address = "/api/equity") {
   let read = -Infinity, waiting = 0;
 
   async function fetchNow() {
     waiting = 0;
     read = performance.now();
-    const reply = await fetch("/api/equity");
+    const reply = await fetch(address);
     if (!reply.ok) return;
     const before = state.data?.at_ms.length ?? 0;
     const range = state.chart?.timeScale().getVisibleLogicalRange();
@@ -183,7 +185,7 @@ export function startChart() {
     choose(next.dataset.unit);
     next.focus();
   });
-  document.getElementById("stream").addEventListener("version", later);
+  document.getElementById("stream")?.addEventListener("version", later);
   document.addEventListener("theme", () => state.chart && dress());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.chart && dress());
   later();

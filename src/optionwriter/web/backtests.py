@@ -1,0 +1,191 @@
+"""/api/backtests: runs queued, listed, shown, compared, cancelled, downloaded and dropped.
+
+Every route is a plain function, which the server runs beside its loop: the run database may keep it waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import Path as InPath
+
+from optionwriter.bootstrap import Lab
+from optionwriter.core.report.decisions import plain
+from optionwriter.core.report.run import RunSpec, RunState, RunStatus
+from optionwriter.core.report.run_diff import Difference, differences
+from optionwriter.ports import RunBusyError, RunStore, RunStoreError
+from optionwriter.services.jobs import RunError
+from optionwriter.services.run_export import chains_csv, headline, run_json, whole_run
+from optionwriter.web import backtest_schemas as shapes
+from optionwriter.web import schemas
+from optionwriter.web.lab.report import run_report
+
+MOST_ID = 2_147_483_647
+RunId = Annotated[int, InPath(ge=1, le=MOST_ID)]
+_NONE = Annotated[schemas.NoQuery, Query()]
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"model": schemas.Problem, "description": "Neither session nor token."},
+    422: {"model": schemas.Problem, "description": "Something that is unknown, wrong or out of bounds."},
+    503: {"model": schemas.Problem, "description": "The run database can't be used."},
+}
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Problem, "description": "No such run."}}
+_BUSY: dict[int | str, dict[str, Any]] = {
+    409: {"model": schemas.Problem, "description": "Not while the run stands as it does."}
+}
+_CHANGED: dict[int | str, dict[str, Any]] = {
+    403: {"model": schemas.Problem, "description": "Asked from another site."}
+}
+
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {}, "text/csv": {}, "text/html": {}}, "description": "The file."}
+}
+
+
+def store_of(lab: Lab | None) -> RunStore:
+    """The run database. Errors: RunStoreError."""
+    if lab is None:
+        raise RunStoreError("no run database is at hand: start the page with optionwriter web")
+    return lab.store
+
+
+def listed(store: RunStore, query: shapes.RunsQuery, now_ms: int) -> tuple[RunState, ...]:
+    """The runs asked for, latest first; those whose worker was lost are settled first."""
+    found = store.list(query.wanted, query.limit)
+    lost = [one for one in found if one.lease_until_ms is not None and one.lease_until_ms < now_ms]
+    if any(one.status is RunStatus.RUNNING for one in lost):
+        store.settle_lost(now_ms)
+        found = store.list(query.wanted, query.limit)
+    return found
+
+
+def list_row(store: RunStore, state: RunState) -> dict[str, Any]:
+    """A run as lists show it."""
+    told = headline(store, state.id) if state.status is RunStatus.FINISHED else []
+    return {**plain_row(state), "headline": told}
+
+
+def plain_row(one: RunState | Difference) -> dict[str, Any]:
+    """A run's state, or one figure of two, as JSON can hold it."""
+    found: Any = plain(one)
+    return dict(found)
+
+
+def finished(store: RunStore, run_id: int) -> RunState:
+    """The run, which must have a result. Errors: RunBusyError says how it stands; RunStoreError."""
+    state = store.get(run_id)
+    if state.status is not RunStatus.FINISHED:
+        raise RunBusyError(f"run {run_id} is {state.status}: only a finished run has a result")
+    return state
+
+
+def backtests(lab: Lab | None, now_ms: Callable[[], int]) -> APIRouter:
+    """The routes over `lab`; without one they say so. `now_ms` is the machine's clock."""
+    routes = APIRouter(prefix="/api/backtests", responses=_PROBLEMS)
+    _changing(routes, lab, now_ms)
+
+    @routes.get("", response_model=shapes.Runs)
+    def runs(query: Annotated[shapes.RunsQuery, Query()]) -> Any:
+        """Stored backtests, latest first, with their first figures in USD."""
+        store = store_of(lab)
+        found = listed(store, query, now_ms())
+        before = found[-1].id if len(found) == query.limit else None
+        return {"runs": [list_row(store, one) for one in found], "before": before}
+
+    @routes.get("/{run_id}", response_model=shapes.Run, responses=_MISSING)
+    def run(run_id: RunId, _: _NONE) -> Any:
+        """One backtest: its state, metrics by exit style and currency, positions, and curves."""
+        store = store_of(lab)
+        return whole_run(store, store.get(run_id))
+
+    @routes.get("/{run_id}/equity", response_model=schemas.Columns, responses=_MISSING)
+    def equity(run_id: RunId, asked: Annotated[shapes.StyleQuery, Query()]) -> Any:
+        """The account's equity through a backtest against merely holding, in USD and in each currency."""
+        store = store_of(lab)
+        store.get(run_id)
+        found = store.curves(run_id)
+        if not found:
+            return {"at_ms": [], "equity_usd": [], "holding_usd": [], "currencies": {}}
+        style = asked.exit_style or next(iter(found))
+        if style not in found:
+            raise HTTPException(404, f"run {run_id} has no exit style {style!r}: it has {', '.join(found)}")
+        return _columns(found[style])
+
+    @routes.get("/{run_id}/download", response_class=Response, responses=_MISSING | _BUSY | _FILES)
+    def download(run_id: RunId, asked: Annotated[shapes.DownloadQuery, Query()]) -> Response:
+        """Everything of a backtest as a file: JSON, its positions as CSV, or a finished one as an HTML report."""
+        store = store_of(lab)
+        state = store.get(run_id)
+        if asked.format == "csv":
+            text, kind = chains_csv(store, run_id), "text/csv; charset=utf-8"
+        elif asked.format == "html":
+            text, kind = run_report(store, finished(store, run_id)), "text/html; charset=utf-8"
+        else:
+            text, kind = run_json(store, state), "application/json"
+        name = f"optionwriter-run-{run_id}.{asked.format}"
+        return Response(
+            text, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=kind
+        )
+
+    @routes.get("/{first}/diff/{second}", response_model=shapes.RunDiff, responses=_MISSING | _BUSY)
+    def diff(first: RunId, second: RunId, asked: Annotated[shapes.StyleQuery, Query()]) -> Any:
+        """Every metric of two finished backtests: the first, the second, and second less first."""
+        store = store_of(lab)
+        one, other = finished(store, first), finished(store, second)
+        found = [
+            {**plain_row(row), "change": row.change}
+            for row in differences(store.metrics(first), store.metrics(second))
+            if asked.exit_style in ("", row.exit_style)
+        ]
+        return {"first": plain_row(one), "second": plain_row(other), "metrics": found}
+
+    return routes
+
+
+def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> None:
+    """Adds what queues, cancels and drops."""
+
+    @routes.post("", status_code=202, response_model=shapes.RunQueued, responses=_CHANGED)
+    def queue(body: shapes.RunAsked) -> Any:
+        """Queues a backtest after checking all that can be known of it beforehand; a worker takes it."""
+        store_of(lab)
+        assert lab is not None
+        name = body.name or f"{body.strategy} on {body.source}"
+        spec = RunSpec(
+            name, body.source, body.strategy, tuple(one.upper() for one in body.underlyings),
+            body.start_ms, body.end_ms, body.seed, body.config, group=body.group,
+        )  # fmt: skip
+        try:
+            return {"id": lab.queue(spec, now_ms())}
+        except RunError as error:
+            raise HTTPException(422, str(error)) from None
+
+    @routes.delete("/{run_id}", response_model=shapes.RunGone, responses=_MISSING | _BUSY | _CHANGED)
+    def delete(run_id: RunId, _: _NONE) -> Any:
+        """Drops a backtest and all that it found; one that runs must be cancelled first."""
+        store_of(lab).delete(run_id)
+        return {"id": run_id}
+
+    @routes.post("/{run_id}/cancel", response_model=shapes.RunState, responses=_MISSING | _BUSY | _CHANGED)
+    def cancel(run_id: RunId, _: _NONE) -> Any:
+        """Cancels a queued backtest at once, and asks a running one to stop at its next step."""
+        state = store_of(lab).cancel(run_id, now_ms())
+        if state.status.is_over and state.status is not RunStatus.CANCELLED:
+            raise RunBusyError(f"run {run_id} is {state.status}: there is nothing to cancel")
+        return plain_row(state)
+
+
+def _columns(curve: Any) -> dict[str, Any]:
+    """A stored curve in the shape of the account's own; an older run has no holding by currency."""
+    unknown = [None] * len(curve["at_ms"])
+    names = [key.removeprefix("price_") for key in curve if key.startswith("price_")]
+    return {
+        "at_ms": curve["at_ms"],
+        "equity_usd": curve["equity_usd"],
+        "holding_usd": curve["holding_usd"],
+        "currencies": {
+            name: {"equity": curve[f"equity_{name}"], "holding": curve.get(f"holding_{name}", unknown)}
+            for name in sorted(names)
+        },
+    }

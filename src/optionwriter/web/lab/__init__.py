@@ -1,0 +1,1 @@
+"""The Lab: backtests asked for, watched, shown and compared."""

@@ -1,0 +1,175 @@
+"""View: what the Lab's templates show of the run database and of what can be asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from optionwriter.bootstrap import Choices
+from optionwriter.core.report.run import ChainRow, RunFilter, RunState, RunStatus
+from optionwriter.ports import RunStore
+from optionwriter.services.run_export import headline
+from optionwriter.web.format import UNKNOWN, span
+from optionwriter.web.lab.figures import summaries
+from optionwriter.web.words import label
+
+Row = dict[str, Any]
+MOST_QUEUED = 50
+FIRST_FIELDS = ("preset", "exit_styles", "changes", "btc", "eth", "usdc")
+PERIOD = ("2026-01-05", "2026-03-01")
+DAY_MS = 86_400_000
+
+
+def stamp(at_ms: int | None) -> str:
+    """An instant as ISO text."""
+    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run_line(state: RunState) -> Row:
+    """What every list and head says of a run."""
+    spec = state.spec
+    return {
+        "id": state.id,
+        "name": spec.name,
+        "status": str(state.status),
+        "source": spec.source,
+        "strategy": spec.strategy,
+        "coins": ", ".join(spec.underlyings),
+        "preset": spec.config.get("preset", "BALANCED"),
+        "from": stamp(spec.start_ms)[:10],
+        "to": stamp(spec.end_ms)[:10],
+        "created": stamp(state.created_ms),
+        "group": spec.group,
+        "error": state.error,
+        "is_over": state.status.is_over,
+    }
+
+
+def listed_line(store: RunStore, state: RunState) -> Row:
+    """A run as the list shows it, with its first figures by exit style."""
+    told = headline(store, state.id) if state.status is RunStatus.FINISHED else []
+    return {**run_line(state), "styles": told}
+
+
+def queue_lines(store: RunStore, now_ms: int) -> list[Row]:
+    """What runs, and what waits: oldest first."""
+    if not any(store.counts()[one] for one in (RunStatus.RUNNING, RunStatus.QUEUED)):
+        return []
+    store.settle_lost(now_ms)
+    found = [
+        one
+        for status in (RunStatus.RUNNING, RunStatus.QUEUED)
+        for one in reversed(store.list(RunFilter(status), MOST_QUEUED))
+    ]
+    return [
+        {
+            **run_line(one),
+            "progress": one.progress,
+            "text": one.progress_text,
+            "left": left(one, now_ms),
+            "stopping": one.cancel_requested,
+        }
+        for one in found
+    ]
+
+
+def left(state: RunState, now_ms: int) -> str:
+    """How long a running run will still take, were it to go on as it went; "" where nobody can say."""
+    if state.status is not RunStatus.RUNNING or state.started_ms is None or state.progress <= 0:
+        return ""
+    gone = max(0, now_ms - state.started_ms) / 1000
+    return f"about {span(gone * (1 - state.progress) / state.progress)} left"
+
+
+def form(choices: Choices) -> Row:
+    """The form's fields: what stands first, and what stands under "More"."""
+    fields = [_field(name, schema, choices) for name, schema in choices.fields.items()]
+    return {
+        "sources": choices.sources,
+        "strategies": choices.strategies,
+        "underlyings": choices.underlyings,
+        "first": sorted(
+            (one for one in fields if one["name"] in FIRST_FIELDS),
+            key=lambda one: FIRST_FIELDS.index(one["name"]),
+        ),
+        "more": [one for one in fields if one["name"] not in FIRST_FIELDS],
+        "from": PERIOD[0],
+        "to": PERIOD[1],
+    }
+
+
+def _field(name: str, schema: Row, choices: Choices) -> Row:
+    """One setting as the form asks for it, from its schema."""
+    kinds = [schema, *schema.get("anyOf", ())]
+    number: Row = next((one for one in kinds if one.get("type") in ("number", "integer")), {})
+    default = schema.get("default", "")
+    options = schema.get("enum", ())
+    kind = "select" if options else "number" if number else "text"
+    if name == "preset":
+        kind, options = "select", choices.presets
+    elif name == "exit_styles":
+        kind, options = "checks", choices.exit_styles
+    elif schema.get("type") == "boolean":
+        kind, options, default = "select", ("false", "true"), str(default).lower()
+    elif schema.get("type") == "object":
+        kind, default = "lines", ""
+    return {
+        "name": name,
+        "label": name.upper() if name in ("btc", "eth", "usdc") else label(name),
+        "kind": kind,
+        "options": options,
+        "default": default,
+        "help": schema.get("description", ""),
+        "min": number.get("minimum"),
+        "max": number.get("maximum"),
+    }
+
+
+def whole(store: RunStore, state: RunState, style: str) -> Row:
+    """A run's page in one exit style."""
+    metrics = store.metrics(state.id)
+    styles = sorted({one.exit_style for one in metrics})
+    chosen = style if style in styles else "own" if "own" in styles else next(iter(styles), "")
+    chains = [one for one in store.chains(state.id) if one.exit_style == chosen]
+    ended = state.provenance
+    return {
+        "run": run_line(state),
+        "progress": state.progress,
+        "config": sorted(state.spec.config.items()),
+        "seed": state.spec.seed,
+        "code": "" if ended is None else ended.code_version,
+        "data": "" if ended is None else ended.data_fingerprint[:16],
+        "styles": styles,
+        "style": chosen,
+        "summaries": summaries(metrics, chosen),
+        "positions": [position(one) for one in chains],
+        "notes": store.notes(state.id).splitlines(),
+    }
+
+
+def position(one: ChainRow) -> Row:
+    """One position as the table shows it."""
+    detail: Any = one.detail
+    legs = detail.get("legs") or [{}]
+    pnl = detail.get("pnl") or {}
+    last = legs[-1]
+    return {
+        "instrument": last.get("instrument", one.underlying),
+        "legs": len(legs),
+        "underlying": one.underlying,
+        "option_type": one.option_type,
+        "strategy_type": one.strategy_type,
+        "currency": one.currency,
+        "opened": stamp(one.opened_ms),
+        "opened_ms": one.opened_ms,
+        "closed": stamp(one.closed_ms),
+        "closed_ms": one.closed_ms or "",
+        "days": "" if one.closed_ms is None else (one.closed_ms - one.opened_ms) / DAY_MS,
+        "amount": last.get("opened", UNKNOWN),
+        "premium": (pnl.get("premium") or {}).get("coin"),
+        "premium_usd": (pnl.get("premium") or {}).get("usd"),
+        "pnl": one.pnl,
+        "pnl_usd": one.pnl_usd,
+        "rolls": detail.get("rolls", ""),
+        "how": "open" if one.closed_ms is None else label(last.get("status", "")).lower(),
+    }

@@ -1,0 +1,6 @@
+// Two runs compared: the table sorts.
+import { startPlaces } from "./places.js";
+import { startTables } from "./tables.js";
+
+startTables();
+startPlaces();

@@ -1,0 +1,150 @@
+"""The Lab in the browser: a backtest asked for, watched, seen, compared and deleted, at two widths, in both colours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.report.run import RunSpec
+from optionwriter.web.server import RunningWeb, listen
+from optionwriter.web.token import login_link
+from tests.browser.conftest import Open
+from tests.web.browsing import NOW_MS, TOKEN
+from tests.web.laboratory import ASKED, House
+
+pytestmark = pytest.mark.slow
+
+
+class Served:
+    """A House's pages on a socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.house = House(folder)
+        listener = listen("127.0.0.1", 0)
+        self.base = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        self.link = login_link(self.base, TOKEN)
+        self._server = RunningWeb(self.house.app, listener)
+        self._thread = threading.Thread(target=self._server.run)
+        self._thread.start()
+
+    def queue(self, **changes: Any) -> int:
+        """Queues a run directly: no second event loop may run beside Playwright's."""
+        asked = {**ASKED, "underlyings": ("BTC",), **changes}
+        return self.house.lab.queue(RunSpec(**asked), NOW_MS)
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the page's server did not stop"
+        self.house.lab.close()
+
+
+@pytest.fixture(scope="module")
+def served(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two finished runs: 1 in two exit styles, 2 in one."""
+    served = Served(tmp_path_factory.mktemp("lab"))
+    try:
+        served.queue()
+        served.queue(name="second", config={"step_minutes": 720})
+        served.house.work()
+        yield served
+    finally:
+        served.stop()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", ["wide", "phone"])
+def test_every_page_is_clean_fits_and_is_accessible(
+    served: Served, opened: Open, width: str, theme: str
+) -> None:
+    watched = opened(served.link, width, theme)
+    for path in ("lab", "lab/runs/1", "lab/diff?run=1&run=2"):
+        watched.page.goto(served.base + path, wait_until="load")
+        if path == "lab/runs/1":
+            watched.page.wait_for_selector("#equity-chart canvas")
+        watched.assert_fits()
+        watched.assert_accessible()
+    watched.assert_clean()
+
+
+def ask_for(page: Page, days: tuple[str, str], name: str) -> None:
+    page.fill("#ask-name", name)
+    page.fill("#ask-from", days[0])
+    page.fill("#ask-to", days[1])
+    page.click("#run-send")
+
+
+def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Open) -> None:
+    watched = opened(served.link)
+    page = watched.page
+    page.goto(served.base + "lab", wait_until="load")
+    ask_for(page, ("2026-01-09", "2026-01-05"), "mine")
+    page.wait_for_selector("#form-error:not([hidden])")
+    assert "ends before it starts" in page.inner_text("#form-error")
+    watched.complaints.clear()  # the browser logs the refusal
+
+    page.select_option("#ask-preset", "CUSTOM")
+    page.fill("#ask-changes", "gates.delta_max=0.35\nmin_score=0.2")
+    page.check("input[value=hold_to_expiry]")
+    ask_for(page, ("2026-01-05", "2026-01-09"), "mine")
+    page.wait_for_selector("[data-testid^=queued-]")
+    store = served.house.lab.store
+    (state,) = store.list(limit=1)
+    assert state.spec.name == "mine" and state.spec.end_ms - state.spec.start_ms == 4 * MS_PER_DAY
+    assert state.spec.config == {
+        "preset": "CUSTOM", "changes": {"gates.delta_max": 0.35, "min_score": 0.2},
+        "exit_styles": ["hold_to_expiry", "own"],
+    }  # fmt: skip
+    store.claim("w", NOW_MS - 10_000, 60_000)
+    store.beat(state.id, "w", NOW_MS, 60_000, 0.5, "own: day 3")
+    page.wait_for_selector("text=50% · own: day 3 · about 10 s left")
+    page.click(f"[data-cancel='{state.id}']")
+    page.wait_for_selector("text=stopping…")
+    store.fail(state.id, "w", "", NOW_MS)
+    page.wait_for_selector(f"#run-{state.id} .status-cancelled")
+    page.click(f"[data-delete='{state.id}']")
+    page.click("#sure-yes")
+    page.wait_for_selector(f"#run-{state.id}", state="detached")
+    watched.assert_clean()
+
+
+def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served, opened: Open) -> None:
+    watched = opened(served.link)
+    page = watched.page
+    page.goto(served.base + "lab", wait_until="load")
+    page.check("#pick-1")
+    page.click("[data-testid=compare]")
+    page.wait_for_selector("text=Choose exactly two")
+    page.check("#pick-2")
+    third = served.queue(name="third")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('filter'))")
+    page.wait_for_selector(f"[data-testid=queued-{third}]")
+    served.house.lab.store.cancel(third, NOW_MS)
+    assert page.is_checked("#pick-1") and page.is_checked("#pick-2")  # what was ticked outlives a refresh
+    page.click("[data-testid=compare]")
+    page.wait_for_url("**/lab/diff?run=*")
+    assert page.locator("[data-testid=diff] tbody tr").count() > 20
+
+    page.goto(served.base + "lab/runs/1", wait_until="load")
+    page.wait_for_selector("#equity-chart canvas")
+    assert page.locator("dl.tiles:visible").inner_text().count("USD") > 0
+    page.click("#equity-switch button[data-unit=BTC]")
+    tiles = page.locator("dl.tiles:visible").inner_text()
+    assert "BTC" in tiles and "USD" not in tiles
+    places = "[...document.querySelectorAll('#trades-table tbody tr')].map(one => Number(one.dataset.place))"
+    before = page.evaluate(places)
+    page.click("#trades-table [data-sort=pnl]")
+    page.click("#trades-table [data-sort=pnl]")
+    values = page.evaluate(
+        "[...document.querySelectorAll('#trades-table tbody td[data-label=Result]')].map(one => Number(one.dataset.v))"
+    )
+    assert values == sorted(values, reverse=True)
+    page.click("#trades-table [data-sort=pnl]")
+    assert page.evaluate(places) == before
+    watched.assert_clean()

@@ -1,0 +1,53 @@
+"""A page over a data folder's own run database, and runs to ask it for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from optionwriter.adapters.store.views import ViewStore
+from optionwriter.bootstrap import Lab, runner
+from optionwriter.services.jobs import MachineTime, Worker
+from optionwriter.settings import Settings
+from optionwriter.web.app import create_app
+from tests.web.browsing import NOW_MS, TOKEN, ask
+
+DAY_MS = 86_400_000
+START_MS = 1_767_571_200_000  # 2026-01-05
+ASKED: dict[str, Any] = {
+    "name": "first", "source": "synthetic", "strategy": "income", "underlyings": ["btc"],
+    "start_ms": START_MS, "end_ms": START_MS + 25 * DAY_MS, "seed": 3,
+    "config": {"step_minutes": 240, "exit_styles": "own,hold_to_expiry", "preset": "CUSTOM",
+               "changes": "gates.delta_max=0.4\n"},
+}  # fmt: skip
+
+
+class House:
+    """A page over a data folder's run database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(data_dir=folder)
+        self.lab = Lab(self.settings)
+        views = ViewStore(folder / "views.sqlite", lambda: NOW_MS)
+        self.app: FastAPI = create_app(views, kill=None, token=TOKEN, now_ms=lambda: NOW_MS, lab=self.lab)
+
+    def ask(self, path: str, method: str = "GET", code: int = 200, **more: Any) -> Any:
+        reply = self.reply(path, method, **more)
+        assert reply.status_code == code, reply.text
+        return reply.json()
+
+    def reply(self, path: str, method: str = "GET", **more: Any) -> httpx2.Response:
+        return ask(self.app, f"/api/backtests{path}", method=method, **more)
+
+    def queue(self, **changes: Any) -> int:
+        return int(self.ask("", "POST", 202, json={**ASKED, **changes})["id"])
+
+    def work(self) -> None:
+        time = MachineTime(lambda: NOW_MS, lambda: 0.0)
+        worker = Worker(self.lab.store, runner(self.settings), "test", time)
+        while worker.work_once() is not None:
+            pass

@@ -1,0 +1,156 @@
+"""The Lab's pages over a real run database: what they say, and that nothing in them runs or comes from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.cli.main import app as cli
+from optionwriter.core.report.run import RunState
+from optionwriter.web.format import percent, places
+from optionwriter.web.lab.report import HIGH, LEFT, RIGHT, TOP, WIDE, picture
+from optionwriter.web.lab.view import left
+from tests.web.browsing import BEARER, NOW_MS, Page, ask
+from tests.web.laboratory import House
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=//evil.example onerror=x>"
+
+
+def page(house: House, path: str, code: int = 200) -> Page:
+    reply = ask(house.app, path, headers={"Accept": "text/html", **BEARER})
+    assert reply.status_code == code and reply.headers["content-type"].startswith("text/html"), reply.text
+    found = Page(reply.text)
+    found.assert_keeps_the_policy()
+    return found
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    return places(value) if error is None else f"{places(value)} ± {places(error)}"
+
+
+def test_the_form_asks_for_everything_that_decides_and_says_what_it_means(house: House) -> None:
+    seen = page(house, "/lab")
+    asked = {attributes.get("data-config") for _, attributes in seen.tags} - {None}
+    assert asked == set(BacktestConfig.model_fields)
+    for field in BacktestConfig.model_fields.values():
+        assert str(field.description) in seen.text
+    options = {attributes.get("value") for tag, attributes in seen.tags if tag == "option"}
+    assert {"ULTRA_SAFE", "CUSTOM", "synthetic", "sample", "income", "anchored", "realised"} <= options
+    assert "Nothing waits" in seen.text and "No run of that kind yet" in seen.text
+
+
+def test_the_list_tells_each_run_by_its_first_figures(done: House) -> None:
+    seen = page(done, "/lab")
+    told = done.ask("")["runs"]
+    assert {"run-1", "run-2"} <= seen.ids()
+    for run in told:
+        for row in run["headline"]:
+            assert percent(row["total_return"], 2, True) in seen.text
+            assert percent(row["max_drawdown"], 2) in seen.text
+            assert with_error(row["sharpe"], row["sharpe_error"]) in seen.text
+    assert "run-2" not in page(done, "/lab?before=2").ids()
+    assert "run-1" not in page(done, "/lab?status=failed").ids()
+    assert "run-1" in page(done, "/lab?status=&source=synthetic").ids()
+
+
+def test_the_queue_shows_what_runs_and_what_waits(house: House) -> None:
+    first, second = house.queue(), house.queue(name=HOSTILE)
+    assert "Waiting for a worker" in page(house, "/lab").text
+    store = house.lab.store
+    store.claim("w", NOW_MS - 30_000, 60_000)
+    store.beat(first, "w", NOW_MS, 60_000, 0.25, "own: day 7")
+    seen = page(house, "/lab/parts")
+    assert {f"queued-{first}", f"queued-{second}"} <= seen.ids()
+    assert "25% · own: day 7 · about 90 s left" in seen.text  # 30 s for a quarter
+    assert HOSTILE in seen.text and "Waiting for a worker" not in seen.text
+    house.ask(f"/{first}/cancel", "POST")
+    assert "stopping" in page(house, "/lab/parts").text
+
+
+def test_nothing_is_said_of_the_time_left_before_something_is_done(house: House) -> None:
+    house.queue()
+    state: RunState = house.lab.store.get(1)
+    assert left(state, NOW_MS) == ""
+
+
+def test_a_run_is_shown_in_each_exit_style_and_currency(done: House) -> None:
+    whole = done.ask("/1")
+    for style in ("own", "hold_to_expiry"):
+        seen = page(done, f"/lab/runs/1?exit_style={style}")
+        units = {attributes.get("data-unit") for _, attributes in seen.tags} - {None}
+        assert units == {one["currency"] for one in whole["metrics"]}
+        metrics = {
+            (one["currency"], one["name"]): one for one in whole["metrics"] if one["exit_style"] == style
+        }
+        assert with_error(metrics["USD", "sharpe"]["value"], metrics["USD", "sharpe"]["error"]) in seen.text
+        erring = [metrics["USD", name] for name in ("sharpe", "sortino", "calmar")]
+        assert any(one["error"] for one in erring)
+        for one in erring:
+            assert with_error(one["value"], one["error"]) in seen.text
+        assert f"{places(metrics['USD', 'net_profit']['value'], 2, True)} USD" in seen.text
+        assert f"{places(metrics['BTC', 'net_profit']['value'], 6, True)} BTC" in seen.text
+        mine = [one for one in whole["positions"] if one["exit_style"] == style]
+        assert f"Positions {len(mine)}" in seen.text and mine
+        for one in mine:
+            assert one["detail"]["legs"][-1]["instrument"] in seen.text
+    for note in whole["notes"]:
+        assert note in seen.text
+
+
+def test_two_runs_are_compared_side_by_side(done: House) -> None:
+    seen = page(done, "/lab/diff?run=1&run=2")
+    (row,) = (one for one in done.ask("/1/diff/2?exit_style=own")["metrics"]
+              if (one["currency"], one["name"]) == ("USD", "net_profit"))  # fmt: skip
+    for name in ("first", "second"):
+        assert f"{places(row[name])} USD" in seen.text
+    assert f"{places(row['change'], 2, True)} USD" in seen.text
+    assert "choose exactly two" in page(done, "/lab/diff?run=1", 422).text
+
+
+def test_what_is_not_there_or_not_over_is_a_page_with_words(house: House) -> None:
+    assert "there is no run 9" in page(house, "/lab/runs/9", 404).text
+    house.queue(name=HOSTILE)
+    seen = page(house, "/lab/runs/1")
+    assert "This run is queued" in seen.text and HOSTILE in seen.text
+    assert "only a finished run" in page(house, "/lab/diff?run=1&run=1", 409).text
+    assert "only a finished run" in house.ask("/1/download?format=html", code=409)["error"]
+
+
+def test_the_report_is_one_file_without_scripts_the_same_from_both_sides(done: House, tmp_path: Path) -> None:
+    reply = done.reply("/1/download?format=html")
+    file = tmp_path / "report.html"
+    told = CliRunner().invoke(cli, ["runs", "export", "1", str(file), "--data-dir", str(done.folder)])
+    assert told.exit_code == 0 and file.read_text() == reply.text
+    seen = Page(reply.text)
+    assert not {tag for tag, _ in seen.tags} & {"script", "link", "img", "iframe", "a"}
+    assert [tag for tag, _ in seen.tags].count("svg") == 2
+    whole = done.ask("/1")
+    for one in whole["positions"]:
+        assert one["detail"]["legs"][-1]["instrument"] in seen.text
+    for one in whole["metrics"]:
+        if one["name"] == "sharpe" and one["value"] is not None:
+            assert places(one["value"]) in seen.text
+
+
+def test_the_reports_text_is_text(house: House) -> None:
+    run = house.queue(name=HOSTILE, config={"step_minutes": 1440})
+    house.work()
+    text = house.reply(f"/{run}/download?format=html").text
+    assert "<script" not in text and "<img" not in text and HOSTILE in Page(text).text
+
+
+def test_the_picture_spans_its_frame() -> None:
+    made = picture(
+        {"at_ms": [0, 50, 100], "equity_usd": [100.0, 120.0, 80.0], "holding_usd": [100.0, 100.0, 100.0]}
+    )
+    assert made is not None
+    points = [tuple(map(float, one.split(","))) for one in made["lines"]["equity"].split()]
+    assert [x for x, _ in points] == [LEFT, (LEFT + WIDE - RIGHT) / 2, WIDE - RIGHT]
+    (_, first), (_, top), (_, bottom) = points
+    assert TOP < top < first < bottom < HIGH and first - top == pytest.approx(bottom - first, abs=0.11)
+    assert re.fullmatch(r"1970-01-01", made["first"])
+    assert picture({"at_ms": [1]}) is None
