@@ -67,6 +67,9 @@ def decision(page: Page) -> bytes:
     opened = page.get_by_test_id("decisions").locator(".decision.did:not(:has(.refused))").first
     opened.locator("summary").click()
     expect(opened.locator(".pick").first).to_be_visible(timeout=TIMEOUT_MS)
+    expect(opened.locator(".skeleton")).to_have_count(
+        0, timeout=TIMEOUT_MS
+    )  # the explanation from the log too
     return opened.screenshot(animations="disabled", caret="hide")
 
 

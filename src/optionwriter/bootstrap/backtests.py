@@ -29,6 +29,7 @@ from optionwriter.core.decide.strategies.base import StrategyConfig, products_wr
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
+from optionwriter.core.report.benchmarks import rules
 from optionwriter.core.report.results import chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec
 from optionwriter.services.backtest import Ran, run_backtest
@@ -79,11 +80,12 @@ def runner(settings: Settings) -> Runner:
         for place, style in enumerate(config.exit_styles):
             desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
             share = 1.0 / len(config.exit_styles)
-            ran = run_backtest(desk, source.instants, str(style), progress, place * share, share)
+            beside = rules(source.feed.delivery_price)
+            ran = run_backtest(desk, source.instants, str(style), progress, place * share, share, beside)
             rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
             metrics += metric_rows(ran.outcome, rng)
             chains += chain_rows(ran.outcome)
-            curves[str(style)] = curve_columns(ran.outcome.curve)
+            curves[str(style)] = curve_columns(ran.outcome.curve, ran.outcome.benchmarks)
             notes += _failures(style, ran)
         provenance = Provenance(source.fingerprint, code_version())
         return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))

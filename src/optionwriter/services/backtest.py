@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from optionwriter.core.books.book import Book
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.report.attribution import AttributionMaker
+from optionwriter.core.report.benchmarks import CallRule
 from optionwriter.core.report.curve import CurveMaker
 from optionwriter.core.report.results import Outcome
 from optionwriter.core.report.views import prices_of
@@ -37,17 +41,19 @@ def run_backtest(
     progress: Progress,
     begun: float = 0.0,
     share: float = 1.0,
+    benchmarks: Sequence[CallRule] = (),
 ) -> Ran:
     """One cycle at each of `instants`, ascending, and a last look at the end.
 
-    `begun` and `share` place this run's progress within a larger one. Errors: RunError for an empty period, or one in
+    `begun` and `share` place this run's progress within a larger one; `benchmarks` look at every step too.
+    Errors: RunError for an empty period, or one in
     which too many steps failed; whatever `progress` raises.
     """
     if len(instants) < 2:
         raise RunError(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
-    maker = CurveMaker()
+    looks = _Looks(CurveMaker(), AttributionMaker(), tuple(benchmarks))
     failures: list[str] = []
     for done, at_ms in enumerate(instants):
         desk.clock.sleep_until(at_ms)
@@ -59,7 +65,7 @@ def run_backtest(
             failures += [
                 f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure
             ]
-            maker.look(report.state)
+            looks.look(report.state, report.after.book)
         progress(
             begun + share * done / len(instants), f"{exit_style}: day {(at_ms - instants[0]) // _DAY_MS + 1}"
         )
@@ -67,19 +73,43 @@ def run_backtest(
         raise RunError(
             f"{len(failures)} of {len(instants)} steps failed, the first at {failures[0]}: choose other data"
         )
-    return Ran(_end(desk, maker, exit_style), len(instants), tuple(failures))
+    return Ran(_end(desk, looks, exit_style), len(instants), tuple(failures))
 
 
-def _end(desk: Desk, maker: CurveMaker, exit_style: str) -> Outcome:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looks:
+    """Everyone who looks at each step."""
+
+    curve: CurveMaker
+    attribution: AttributionMaker
+    benchmarks: tuple[CallRule, ...]
+
+    def look(self, state: AgentState, book: Book) -> None:
+        """At the state of a step, and the books as its orders left them."""
+        self.curve.look(state)
+        self.attribution.look(state, book)
+        for one in self.benchmarks:
+            one.look(state)
+
+
+def _end(desk: Desk, looks: _Looks, exit_style: str) -> Outcome:
     """The books after the last orders, at the last prices."""
     catch_up(desk.recorder, desk.broker)
     try:
         state = observe(desk)
     except (MarketUnavailableError, BrokerUnavailableError) as error:
         raise RunError(f"the run's end can't be valued ({error}): end it at another instant") from None
-    maker.look(state)
+    looks.look(state, state.book)
     try:
-        curve = maker.curve()
+        curve = looks.curve.curve()
     except ValueError as error:
         raise RunError(str(error)) from None
-    return Outcome(exit_style, curve, state.book, tuple(desk.recorder.facts()), prices_of(state))
+    return Outcome(
+        exit_style,
+        curve,
+        state.book,
+        tuple(desk.recorder.facts()),
+        prices_of(state),
+        tuple(one.found() for one in looks.benchmarks),
+        looks.attribution.found(),
+    )

@@ -18,7 +18,7 @@ from decimal import Decimal
 from optionwriter.adapters.paper.account import PaperAccount, PaperOrder
 from optionwriter.adapters.paper.admission import refusal
 from optionwriter.adapters.paper.fills import FillModel
-from optionwriter.adapters.paper.hours import MINUTE_MS, is_daily, is_settling, next_minute
+from optionwriter.adapters.paper.hours import MINUTE_MS, is_settling, next_minute
 from optionwriter.adapters.paper.tape import PaperQuote, QuoteSource, Tape
 from optionwriter.core.books.account import (
     Absent,
@@ -41,7 +41,7 @@ from optionwriter.core.books.facts import Intent
 from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.books.margin import MarginLine
 from optionwriter.core.books.settlement import settle
-from optionwriter.core.market.instruments import next_expiry_instant, parse_instrument
+from optionwriter.core.market.instruments import is_daily, next_expiry_instant, parse_instrument
 from optionwriter.ports import BrokerUnavailableError, Clock
 
 CURRENCIES = ("BTC", "ETH", "USDC")

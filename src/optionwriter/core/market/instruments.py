@@ -18,6 +18,7 @@ MS_PER_HOUR = 3_600_000
 MS_PER_DAY = 86_400_000
 MS_PER_YEAR = 365 * MS_PER_DAY  # ACT/365, as Deribit's mark prices (FACTS §4)
 EXPIRY_HOUR_UTC = 8
+_FRIDAY = 4
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAME = re.compile(r"([A-Z]+(?:_[A-Z]+)?)-(\d{1,2})([A-Z]{3})(\d{2})-(\d+(?:d\d+)?)-([CP])")
@@ -151,6 +152,16 @@ def next_expiry_instant(at_ms: int) -> int:
     """The first 08:00:00 UTC strictly after `at_ms`."""
     offset = EXPIRY_HOUR_UTC * MS_PER_HOUR
     return (at_ms - offset) // MS_PER_DAY * MS_PER_DAY + MS_PER_DAY + offset
+
+
+def is_daily(expiry_ms: int) -> bool:
+    """Whether an expiry is a daily, which pays no delivery fee: every one that is no Friday (FACTS §3, §4)."""
+    return utc_day(expiry_ms).weekday() != _FRIDAY
+
+
+def is_last_friday(expiry_ms: int) -> bool:
+    """Whether an expiry is a month's: its last Friday."""
+    return not is_daily(expiry_ms) and utc_day(expiry_ms).month != utc_day(expiry_ms + 7 * MS_PER_DAY).month
 
 
 def utc_day(at_ms: int) -> date:

@@ -13,6 +13,7 @@ Pure functions of their arguments; neither looks at anything after the instant.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -81,13 +82,17 @@ def anchored(shape: Shape, at_ms: int, index_price: float, level: float) -> Surf
     """
     if not 1.0 <= level <= 500.0:
         raise SyntheticError(f"a volatility index of {level} can't be: percent points from 1 to 500")
-    atm = level / 100.0
+    # A secant on logarithms: the index is nearly in proportion to the volatility, so the first steps take it as if so.
+    atm, last, power = level / 100.0, (0.0, 0.0), 1.0
     for _ in range(_ROUNDS):
         surface = shape.at_level(at_ms, index_price, atm)
         found = volatility_index(surface)
         if abs(found - level) <= _SETTLED * level:
             return surface
-        atm *= level / found
+        if last[0] and abs(math.log(atm / last[0])) > _SETTLED:
+            power = math.log(found / last[1]) / math.log(atm / last[0])
+        last = (atm, found)
+        atm *= (level / found) ** (1.0 / power if power > 0.1 else 1.0)
     return shape.at_level(at_ms, index_price, atm)
 
 

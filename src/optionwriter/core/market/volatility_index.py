@@ -31,7 +31,7 @@ def volatility_index(surface: Surface) -> float:
     after = rows[np.searchsorted(days[rows], HORIZON_DAYS)] if days[rows[-1]] > HORIZON_DAYS else rows[-1]
     before = rows[max(int(np.searchsorted(rows, after)) - 1, 0)]
     horizon = HORIZON_DAYS * MS_PER_DAY / MS_PER_YEAR
-    if before == after:
+    if before == after or days[after] == HORIZON_DAYS:  # nothing to interpolate
         years = float(years_to(surface.expiry_ms[after], surface.at_ms))
         return 100.0 * float(np.sqrt(strip_variance(surface, int(after)) / years))
     near, far = years_to(surface.expiry_ms[[before, after]], surface.at_ms)

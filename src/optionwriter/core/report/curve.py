@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 
+from optionwriter.core.books.account import CurrencyAccount
 from optionwriter.core.books.book import Totals
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.chain import F64, I64
@@ -76,7 +78,7 @@ class CurveMaker:
                 continue
             totals = state.book.totals.get(one.currency, Totals())
             for columns, value in (
-                (self.equity, float(one.equity)),
+                (self.equity, float(_equity(state, one))),
                 (self.deposited, float(totals.deposited)),
                 (self.price_usd, float(price)),
             ):
@@ -110,6 +112,18 @@ class CurveMaker:
         for columns in (self.equity, self.deposited, self.price_usd):
             for column in columns.values():
                 column.pop()
+
+
+def _equity(state: AgentState, own: CurrencyAccount) -> Decimal:
+    """Cash and what the options are worth, not put on the currency's grain as the exchange shows it: the books add up
+    to it exactly. Its own figure where an option has no mark."""
+    worth = Decimal(0)
+    for one in state.held:
+        if one.option.product.settlement_currency == own.currency:
+            if not math.isfinite(one.mark):
+                return own.equity
+            worth += one.amount * Decimal(repr(one.mark))
+    return own.balance + worth
 
 
 def _columns(found: Mapping[str, list[float]]) -> dict[str, F64]:

@@ -19,6 +19,8 @@ from optionwriter.core.books.facts import Fact, Filled, Settled
 from optionwriter.core.books.pnl import Both, ChainPnl, Prices, chain_pnl
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import product
+from optionwriter.core.report.attribution import NOTHING, PARTS, Attribution
+from optionwriter.core.report.benchmarks import Benchmark, units
 from optionwriter.core.report.curve import Curve, thinned
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.metrics import (
@@ -43,6 +45,8 @@ class Outcome:
     book: Book
     facts: tuple[Fact, ...]
     prices: Prices
+    benchmarks: tuple[Benchmark, ...] = ()
+    attribution: Attribution = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +99,43 @@ def metric_rows(outcome: Outcome, rng: np.random.Generator) -> tuple[MetricRow, 
     rows.append(
         MetricRow(outcome.exit_style, USD, "turnover", traded / mean_equity if mean_equity > 0 else None)
     )
+    rows += _benchmark_rows(outcome, rng)
     return tuple(rows)
+
+
+def _benchmark_rows(outcome: Outcome, rng: np.random.Generator) -> Iterator[MetricRow]:
+    """Each rule's curve by coin and in USD, and what the run earned over it."""
+    curve = outcome.curve
+    for rule, currency, equity in units(outcome.benchmarks, curve.price_usd):
+        own, flows = curve.equity_usd, curve.flows_usd
+        if currency != USD:
+            own = curve.equity[currency]
+            flows = np.diff(curve.deposited[currency], prepend=curve.deposited[currency][:1])
+        held = curve_metrics(curve.at_ms, equity, flows, rng)
+        values = (
+            ("net_profit", held.net_profit),
+            ("total_return", held.total_return),
+            ("max_drawdown", held.drawdown.share),
+            ("volatility", held.volatility),
+            ("over", float((own[-1] - own[0]) - (equity[-1] - equity[0]))),
+        )
+        for name, value in values:
+            yield MetricRow(outcome.exit_style, currency, f"{rule}_{name}", value)
+        yield MetricRow(outcome.exit_style, currency, f"{rule}_sharpe", held.sharpe.value, held.sharpe.error)
 
 
 def chain_rows(outcome: Outcome) -> tuple[ChainRow, ...]:
     """Every position, by its first trade, with its legs and flows."""
     upside = UpsideLedger()
     upside.add(outcome.facts)
-    return tuple(_chain_row(outcome.exit_style, one, upside) for one in positions_of(outcome))
+    return tuple(_chain_row(outcome, one, upside) for one in positions_of(outcome))
 
 
-def curve_columns(curve: Curve) -> dict[str, Plain]:
-    """The curve as columns that a store keeps: at most some 2,000 points, the extremes of equity among them."""
+def curve_columns(curve: Curve, benchmarks: Sequence[Benchmark] = ()) -> dict[str, Plain]:
+    """The curve, and the benchmarks' beside it, as columns that a store keeps.
+
+    At most some 2,000 points, the extremes of equity among them.
+    """
     rows = thinned(curve.equity_usd)
     columns: dict[str, Plain] = {
         "at_ms": [int(one) for one in curve.at_ms[rows]],
@@ -118,6 +147,8 @@ def curve_columns(curve: Curve) -> dict[str, Plain]:
         columns[f"equity_{name}"] = _listed(curve.equity[name], rows)
         columns[f"holding_{name}"] = _listed(curve.deposited[name], rows)
         columns[f"price_{name}"] = _listed(curve.price_usd[name], rows)
+    for rule, currency, equity in units(benchmarks, curve.price_usd):
+        columns[f"{rule}_{currency.lower() if currency == USD else currency}"] = _listed(equity, rows)
     return columns
 
 
@@ -157,7 +188,12 @@ def _rows(
     rng: np.random.Generator,
 ) -> Iterator[MetricRow]:
     traded = trade_metrics(np.array([float(one) for one in results]), rng)
-    for name, value in (*_curve_values(held), *_trade_values(traded), *_sums(currency, mine, outcome.facts)):
+    for name, value in (
+        *_curve_values(held),
+        *_trade_values(traded),
+        *_sums(currency, mine, outcome.facts),
+        *_explained(currency, mine, outcome.attribution),
+    ):
         if isinstance(value, Estimate):
             yield MetricRow(outcome.exit_style, currency, name, value.value, value.error)
         else:
@@ -210,6 +246,25 @@ def _sums(
     yield "settlements_in_the_money", float(sum(one.payoff != 0 for one in settled))
 
 
+def _explained(
+    currency: str, mine: Sequence[Position], attribution: Attribution
+) -> Iterator[tuple[str, float | Estimate]]:
+    """What moved the positions' P&L, and the volatility that was sold against what was realised."""
+    ids = {one.chain.chain_id for one in mine}
+    total = attribution.total(ids)
+    for name, value in zip(PARTS, total.usd if currency == USD else total.coin, strict=True):
+        yield f"attributed_{name}", value
+    known = [
+        one
+        for one in attribution.volatility
+        if one.chain_id in ids and np.isfinite(one.sold) and np.isfinite(one.realised)
+    ]
+    nan = float("nan")
+    yield "iv_sold", float(np.mean([one.sold for one in known])) if known else nan
+    yield "realised_over_life", float(np.mean([one.realised for one in known])) if known else nan
+    yield "iv_less_realised", float(np.mean([one.sold - one.realised for one in known])) if known else nan
+
+
 def _sold(chain: Chain) -> Both:
     """What the chain's sales brought before fees."""
     total = Both()
@@ -224,11 +279,11 @@ def _traded_usd(facts: Iterable[Fact]) -> float:
     return float(sum(one.body.amount * one.body.index for one in facts if isinstance(one.body, Filled)))
 
 
-def _chain_row(style: str, one: Position, upside: UpsideLedger) -> ChainRow:
+def _chain_row(outcome: Outcome, one: Position, upside: UpsideLedger) -> ChainRow:
     chain = one.chain
     gone = upside.of(chain.chain_id)
     return ChainRow(
-        exit_style=style,
+        exit_style=outcome.exit_style,
         chain_id=chain.chain_id,
         strategy_id=chain.strategy_id,
         strategy_type=chain.strategy_type,
@@ -245,8 +300,18 @@ def _chain_row(style: str, one: Position, upside: UpsideLedger) -> ChainRow:
             "rolls": chain.rolls,
             "pnl": plain(one.pnl),
             "given_up": plain(gone.given_up) if gone else None,
+            "attribution": outcome.attribution.of(chain.chain_id),
+            "volatility": [
+                {"instrument": each.instrument, "sold": _known(each.sold), "realised": _known(each.realised)}
+                for each in outcome.attribution.volatility
+                if each.chain_id == chain.chain_id
+            ],
         },
     )
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _listed(column: F64, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[float]:

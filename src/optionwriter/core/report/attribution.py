@@ -1,0 +1,278 @@
+"""Attribution: what moved each leg's profit, look by look: delta, gamma, vega, theta, spread, fees, and the residual.
+
+Between two looks a leg's P&L is the change of its marked value and its flows: the books' figures. It is explained by
+the greeks of the earlier look (Black-76 at the tape's mark IV and forward, black76's units) times what moved since:
+
+- in the settlement currency an inverse option is worth P/F coins, so its delta is Δ/F - P/F², its gamma
+  Γ/F - 2Δ/F² + 2P/F³, vega and theta those of P over F; a linear one is worth P
+- in USD it is worth that coin value at the index: P times index over forward, the ratio held at its earlier value
+- theta is the instant's decay, -½ F² σ² Γ a year; an expired leg moves to its delivery price
+- spread: what trades of a look gave up against the mark of that look; fees: trading and delivery
+
+The residual is the rest: higher orders, the basis, marks that aren't Black-76's, what was filled between looks. The
+parts add up to the books' P&L, residual included (a test holds it). Nothing here is looked at by any decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from optionwriter.core.books.book import Book
+from optionwriter.core.books.chains import Chain, Flow, FlowKind
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.market.black76 import greeks, implied_volatility
+from optionwriter.core.market.instruments import (
+    MS_PER_HOUR,
+    MS_PER_YEAR,
+    Family,
+    Instrument,
+    parse_instrument,
+    utc_day,
+)
+
+PARTS = ("delta", "gamma", "vega", "theta", "spread", "fees", "residual")
+_FEES = (FlowKind.FEE, FlowKind.DELIVERY_FEE)
+_GREEKS = 4
+
+
+class Seen(NamedTuple):
+    """An option at a look. `mark` in the settlement currency, `price_usd` that currency's price."""
+
+    at_ms: int
+    mark: float
+    iv: float
+    forward: float
+    price_usd: float
+
+
+class Moved(NamedTuple):
+    """What four greeks explain for one coin long, in the settlement currency and in USD."""
+
+    coin: tuple[float, float, float, float]
+    usd: tuple[float, float, float, float]
+
+
+class Part(NamedTuple):
+    """P&L of one chain's leg on one UTC day by PARTS, settlement currency and USD."""
+
+    coin: tuple[float, ...]
+    usd: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SoldVolatility:
+    """A sold leg: volatility that its price implied when it was sold, and what was realised over its life (hourly
+    closes, or the looks' own grain), fractions a year; NaN where it isn't known."""
+
+    chain_id: str
+    instrument: str
+    sold: float
+    realised: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """By (chain, instrument, day as 2026-01-05)."""
+
+    parts: Mapping[tuple[str, str, str], Part]
+    volatility: tuple[SoldVolatility, ...]
+
+    def of(self, chain_id: str) -> dict[str, object] | None:
+        """One chain's, as plain values: in all, by leg and by day; None for one that was never looked at."""
+        own = {key: part for key, part in self.parts.items() if key[0] == chain_id}
+        if not own:
+            return None
+        return {
+            **_named(_sum(own.values())),
+            "legs": {
+                name: _named(_sum(part for key, part in own.items() if key[1] == name))
+                for name in dict.fromkeys(key[1] for key in own)
+            },
+            "days": {
+                day: _named(_sum(part for key, part in own.items() if key[2] == day))
+                for day in sorted({key[2] for key in own})
+            },
+        }
+
+    def total(self, chain_ids: Iterable[str]) -> Part:
+        """Summed over chains of one currency (or, for USD, of any)."""
+        wanted = set(chain_ids)
+        return _sum(part for key, part in self.parts.items() if key[0] in wanted)
+
+
+NOTHING = Attribution({}, ())
+
+
+@dataclass(slots=True)
+class _Leg:
+    position: float = 0.0
+    seen: Seen | None = None
+    sold_iv: float = math.nan
+    since_ms: int = 0
+    until_ms: int | None = None
+    is_sold: bool = False
+
+
+@dataclass(slots=True)
+class AttributionMaker:
+    """Looks at one state after the other, each with the books as the look's orders left them."""
+
+    _legs: dict[tuple[str, str], _Leg] = field(default_factory=dict)
+    _flows: dict[str, int] = field(default_factory=dict)  # how many of a chain's flows were counted
+    _parts: dict[tuple[str, str, str], list[list[float]]] = field(default_factory=dict)
+    _index: dict[str, dict[int, float]] = field(default_factory=dict)  # underlying -> instant -> index
+    _open: set[str] = field(default_factory=set)  # chains, at the last look
+
+    def look(self, state: AgentState, book: Book) -> None:
+        """Explains what happened since the last look."""
+        for name, one in state.underlyings.items():
+            self._index.setdefault(name, {})[state.at_ms] = float(one.index)
+        open_now = set(book.open_ids)
+        held = self._open | open_now  # what ends worth nothing has no flow at its end
+        for chain_id, chain in book.chains.items():
+            if chain.legs and (chain_id in held or len(chain.flows) != self._flows.get(chain_id, 0)):
+                self._chain(state, chain)
+        self._open = open_now
+
+    def found(self) -> Attribution:
+        """What was explained so far."""
+        parts = {key: Part(tuple(coin), tuple(usd)) for key, (coin, usd) in self._parts.items()}
+        return Attribution(parts, tuple(self._volatilities()))
+
+    def _chain(self, state: AgentState, chain: Chain) -> None:
+        counted = self._flows.get(chain.chain_id, 0)
+        new = chain.flows[counted:]
+        self._flows[chain.chain_id] = len(chain.flows)
+        for name in dict.fromkeys(leg.instrument for leg in chain.legs):
+            own = self._legs.setdefault((chain.chain_id, name), _Leg())
+            flows = [one for one in new if one.instrument == name]
+            if own.position or flows or chain.open_leg(name) is not None:
+                self._leg(state, chain, parse_instrument(name), own, flows)
+
+    def _leg(self, state: AgentState, chain: Chain, option: Instrument, own: _Leg, flows: list[Flow]) -> None:
+        open_leg = chain.open_leg(option.name)
+        after = float(open_leg.position) if open_leg is not None else 0.0
+        ended = next((leg for leg in reversed(chain.legs) if leg.instrument == option.name), None)
+        seen = _seen(state, option)
+        if option.expiry_ms <= state.at_ms and ended is not None and ended.delivery_price is not None:
+            price = _price_usd(state, option)
+            seen = Seen(option.expiry_ms, 0.0, 0.0, float(ended.delivery_price), price)
+        elif not math.isfinite(seen.mark):  # no mark now: what it was worth last stands
+            seen = own.seen or seen._replace(mark=0.0)
+        coin, usd = [0.0] * len(PARTS), [0.0] * len(PARTS)
+        total_coin = sum(float(one.amount) for one in flows)
+        total_usd = sum(float(one.amount * one.index) for one in flows)
+        total_coin += after * seen.mark - own.position * (own.seen.mark if own.seen else 0.0)
+        total_usd += after * seen.mark * seen.price_usd
+        if own.position and own.seen is not None:
+            total_usd -= own.position * own.seen.mark * own.seen.price_usd
+            for place, (of_coin, of_usd) in enumerate(zip(*moved(option, own.seen, seen), strict=True)):
+                coin[place], usd[place] = own.position * of_coin, own.position * of_usd
+        traded = [one for one in flows if one.kind is FlowKind.PREMIUM]
+        if traded and all(one.at_ms == state.at_ms for one in traded):
+            worth = (after - own.position) * seen.mark
+            coin[_GREEKS] = sum(float(one.amount) for one in traded) + worth
+            usd[_GREEKS] = sum(float(one.amount * one.index) for one in traded) + worth * seen.price_usd
+        fees = [one for one in flows if one.kind in _FEES]
+        coin[5] = sum(float(one.amount) for one in fees)
+        usd[5] = sum(float(one.amount * one.index) for one in fees)
+        coin[6], usd[6] = total_coin - sum(coin), total_usd - sum(usd)
+        day = utc_day(min(state.at_ms, seen.at_ms)).isoformat()
+        kept = self._parts.setdefault(
+            (chain.chain_id, option.name, day), [[0.0] * len(PARTS), [0.0] * len(PARTS)]
+        )
+        for column, more in zip(kept, (coin, usd), strict=True):
+            for place, value in enumerate(more):
+                column[place] += value
+        if not own.since_ms and ended is not None:
+            own.since_ms, own.is_sold = ended.opened_ms, ended.sold
+            own.sold_iv = _implied(option, float(ended.entry_price), seen)
+        own.until_ms = ended.closed_ms if ended is not None else None
+        own.position, own.seen = after, seen
+
+    def _volatilities(self) -> Iterable[SoldVolatility]:
+        for (chain_id, name), leg in self._legs.items():
+            if leg.is_sold and leg.seen is not None:
+                index = self._index.get(parse_instrument(name).product.underlying, {})
+                end = leg.until_ms if leg.until_ms is not None else leg.seen.at_ms
+                realised = realised_over(index, leg.since_ms, end)
+                yield SoldVolatility(chain_id, name, leg.sold_iv, realised)
+
+
+def moved(option: Instrument, before: Seen, after: Seen) -> Moved:
+    """What the greeks of `before` explain of one coin's move to `after`."""
+    years = max(0, option.expiry_ms - before.at_ms) / MS_PER_YEAR
+    found = greeks(before.forward, float(option.strike), years, before.iv, option.is_call)
+    price, delta, gamma, vega = (float(one[0]) for one in found[:_GREEKS])
+    if not math.isfinite(price + after.forward):
+        return Moved((0.0,) * 4, (0.0,) * 4)  # the whole move is residual
+    forward, step = before.forward, after.forward - before.forward
+    # At its end an option has no volatility left to move: only time.
+    points = (after.iv - before.iv) * 100.0 if after.iv > 0.0 else 0.0
+    passed = (after.at_ms - before.at_ms) / MS_PER_YEAR
+    decay = -0.5 * forward**2 * before.iv**2 * gamma * passed
+    plain = (delta * step, 0.5 * gamma * step**2, vega * points, decay)
+    if option.product.family is not Family.INVERSE:
+        in_usd = tuple(one * before.price_usd for one in plain)
+        return Moved(plain, (in_usd[0], in_usd[1], in_usd[2], in_usd[3]))
+    slope = delta / forward - price / forward**2
+    bend = gamma / forward - 2.0 * delta / forward**2 + 2.0 * price / forward**3
+    ratio = before.price_usd / forward
+    return Moved(
+        (slope * step, 0.5 * bend * step**2, vega * points / forward, decay / forward),
+        (plain[0] * ratio, plain[1] * ratio, plain[2] * ratio, plain[3] * ratio),
+    )
+
+
+def realised_over(index: Mapping[int, float], start_ms: int, end_ms: int) -> float:
+    """Realised volatility, a fraction a year, of the prices on full hours from `start_ms` to `end_ms`; NaN for fewer
+    than three. Root of the sum of squared log returns over the time that they span; no mean is taken off."""
+    hours = sorted(one for one in index if one % MS_PER_HOUR == 0 and start_ms <= one <= end_ms)
+    if len(hours) < 3:
+        return math.nan
+    returns = np.diff(np.log([index[one] for one in hours]))
+    return math.sqrt(float(np.sum(returns**2)) / ((hours[-1] - hours[0]) / MS_PER_YEAR))
+
+
+def _implied(option: Instrument, price: float, seen: Seen) -> float:
+    """The volatility at which the option has that price, at a look."""
+    in_usd = price * seen.forward if option.product.family is Family.INVERSE else price
+    years = max(0, option.expiry_ms - seen.at_ms) / MS_PER_YEAR
+    return float(implied_volatility(in_usd, seen.forward, float(option.strike), years, option.is_call)[0])
+
+
+def _price_usd(state: AgentState, option: Instrument) -> float:
+    price = state.price_usd(option.product.settlement_currency)
+    return math.nan if price is None else float(price)
+
+
+def _seen(state: AgentState, option: Instrument) -> Seen:
+    chain = state.chain(option.product.code)
+    row = chain.table.row_of.get(option.name) if chain is not None else None
+    price = _price_usd(state, option)
+    if chain is None or row is None:
+        return Seen(state.at_ms, 0.0, math.nan, math.nan, price)
+    return Seen(
+        state.at_ms, float(chain.mark[row]), float(chain.mark_iv[row]), float(chain.forward[row]), price
+    )
+
+
+def _sum(parts: Iterable[Part]) -> Part:
+    found = list(parts)
+    if not found:
+        return Part((0.0,) * len(PARTS), (0.0,) * len(PARTS))
+    coin = tuple(math.fsum(column) for column in zip(*(one.coin for one in found), strict=True))
+    usd = tuple(math.fsum(column) for column in zip(*(one.usd for one in found), strict=True))
+    return Part(coin, usd)
+
+
+def _named(part: Part) -> dict[str, object]:
+    return {
+        "coin": dict(zip(PARTS, part.coin, strict=True)),
+        "usd": dict(zip(PARTS, part.usd, strict=True)),
+    }
