@@ -95,6 +95,11 @@ def test_a_run_is_shown_in_each_exit_style_and_currency(done: House) -> None:
             assert with_error(one["value"], one["error"]) in seen.text
         assert f"{places(metrics['USD', 'net_profit']['value'], 2, True)} USD" in seen.text
         assert f"{places(metrics['BTC', 'net_profit']['value'], 6, True)} BTC" in seen.text
+        parts = [one for (_, name), one in metrics.items() if name.startswith("attributed_")]
+        assert parts  # what no list of the page's names is shown all the same, in its unit
+        for one in parts:
+            digits = 2 if one["currency"] in ("USD", "USDC") else 6
+            assert f"{places(one['value'], digits)} {one['currency']}" in seen.text
         mine = [one for one in whole["positions"] if one["exit_style"] == style]
         assert f"Positions {len(mine)}" in seen.text and mine
         for one in mine:

@@ -42,6 +42,19 @@ NAMES = {
 }  # fmt: skip
 
 
+SHARE_ENDS = ("_total_return", "_max_drawdown", "_volatility", "realised_over_life")
+AMOUNT_ENDS = ("_net_profit", "_over")
+FIRST = frozenset((*LEADS, *FURTHER, *BESIDE.values()))
+
+
+def _is_share(metric: str) -> bool:
+    return metric in SHARES or metric.endswith(SHARE_ENDS) or metric.startswith("iv_")
+
+
+def _is_amount(metric: str) -> bool:
+    return metric in AMOUNTS or metric.endswith(AMOUNT_ENDS) or metric.startswith("attributed_")
+
+
 def name_of(metric: str) -> str:
     """The metric's name in words."""
     return NAMES.get(metric) or label(metric)
@@ -51,9 +64,9 @@ def text_of(metric: str, value: float | None, currency: str, signed: bool = Fals
     """A metric's value in its unit; a dash when it can't be known."""
     if value is None:
         return shown.UNKNOWN
-    if metric in SHARES:
+    if _is_share(metric):
         return shown.percent(value, 2, signed)
-    if metric in AMOUNTS:
+    if _is_amount(metric):
         return f"{shown.amount(value, currency, signed)} {currency}"
     if metric in COUNTS:
         return shown.places(value, 0, signed)
@@ -76,14 +89,15 @@ def figure(one: MetricRow) -> dict[str, str]:
 
 
 def summaries(metrics: Sequence[MetricRow], style: str) -> list[dict[str, Any]]:
-    """For USD, then each currency: the tiles that stand first, and the further figures."""
+    """For USD, then each currency: the tiles that stand first, and the further figures, none left out."""
     found = {(one.currency, one.name): one for one in metrics if one.exit_style == style}
     currencies = sorted({currency for currency, _ in found}, key=lambda one: (one != USD, one))
     return [
         {
             "currency": currency,
             "leads": [_lead(found, currency, name) for name in LEADS if (currency, name) in found],
-            "further": [figure(found[currency, name]) for name in FURTHER if (currency, name) in found],
+            "further": [figure(found[currency, name]) for name in FURTHER if (currency, name) in found]
+            + [figure(row) for (own, name), row in found.items() if own == currency and name not in FIRST],
         }
         for currency in currencies
     ]
