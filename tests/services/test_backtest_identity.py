@@ -80,9 +80,11 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
             for name, amount in late.items():
                 broker.deposit(name, amount)
 
-    ran = run_backtest(
-        desk, source.instants, str(style), progress, 0.0, 1.0, rules(source.feed.delivery_price)
-    )
+    def delivery(index: str, expiry_ms: int) -> float:
+        assert expiry_ms <= desk.clock.now_ms()  # nobody knows it before
+        return source.feed.delivery_price(index, expiry_ms)
+
+    ran = run_backtest(desk, source.instants, str(style), progress, 0.0, 1.0, rules(delivery))
     assert not ran.failures
     for name, amount in late.items():
         given[name] += amount
@@ -107,6 +109,11 @@ def check(found: Outcome, given: dict[str, Decimal]) -> int:
     gap = identity_gap(found)
     assert gap.coin == 0 and gap.usd < Decimal(NEAR)
     explained(found)
+    for rule in found.benchmarks:
+        assert all(len(one) == len(found.curve.at_ms) for one in rule.equity.values())
+        assert set(rule.equity) == set(given) and rule.equity["USDC"][-1] == pytest.approx(
+            float(given["USDC"])
+        )
     return len(positions_of(found))
 
 

@@ -16,7 +16,7 @@ from optionwriter.core.decide import exposure
 from optionwriter.core.decide.choosing import Proposal
 from optionwriter.core.decide.desk import Check, Desk, shorts_after
 from optionwriter.core.decide.exposure import Short
-from optionwriter.core.decide.figures import CODES, UNITS, Figure, limit_of, readings
+from optionwriter.core.decide.figures import CODES, UNITS, Figure, limit_of, readings, weigh
 from optionwriter.core.decide.limits import Bounds, Code, Finding, Limits
 from optionwriter.core.decide.menu import MenuItem, OrderLeg
 from optionwriter.core.decide.newrisk import slots_taken
@@ -142,7 +142,7 @@ class Room:
         lots = min(most for _, most in _lot_limits(self.limits, self.strategy_id))
         most = lots * option.product.min_amount
         for place, (bounds, _) in enumerate(self.used):
-            for figure, each in readings(self.state, [one], bounds, self.limits.stress).items():
+            for figure, each in weigh(self.state, one, bounds, self.limits.stress):
                 if each > 0:
                     most = min(most, self._left(place, figure) / each)
         return max(_ZERO, most)

@@ -65,21 +65,21 @@ UNITS: Mapping[str, str] = {
 def weigh(
     state: AgentState, short: Short, bounds: Bounds, stress: Stress
 ) -> Iterator[tuple[Figure, Decimal]]:
-    """What one short option adds to each figure that is bound. Errors: ExposureError where it can't be known.
+    """What one short option adds to each figure that is bound, each figure once.
 
     Covered coins and margin are in the settlement currency: the share or percentage is in the limit (`limit_of`).
+    Errors: ExposureError where it can't be known.
     """
     option, amount = short.option, short.amount
     underlying, currency = option.product.underlying, option.product.settlement_currency
     per_type = "max_call_notional_per_underlying" if option.is_call else "max_put_notional_per_underlying"
-    at_expiry = f"{underlying} {expiry_code(option.expiry_ms)}"
-    for name, subject in (
-        (per_type, underlying),
-        ("max_expiry_exposure", at_expiry),
-        ("max_total_short_notional", ACCOUNT),
-    ):
-        if getattr(bounds, name) is not None:
-            yield Figure(name, subject), exposure.notional_usd(state, short)
+    if getattr(bounds, per_type) is not None:
+        yield Figure(per_type, underlying), exposure.notional_usd(state, short)
+    if bounds.max_expiry_exposure is not None:
+        at_expiry = f"{underlying} {expiry_code(option.expiry_ms)}"
+        yield Figure("max_expiry_exposure", at_expiry), exposure.notional_usd(state, short)
+    if bounds.max_total_short_notional is not None:
+        yield Figure("max_total_short_notional", ACCOUNT), exposure.notional_usd(state, short)
     if bounds.max_covered_share is not None and option.is_call and option.product.family is Family.INVERSE:
         yield Figure("max_covered_share", currency), short.claim
     if bounds.max_margin_used_pct is not None:

@@ -64,6 +64,9 @@ class Size(StrEnum):
     MINIMUM = "minimum"
 
 
+_SIZE_RANK = {size: rank for rank, size in enumerate(Size)}
+
+
 @dataclass(frozen=True, slots=True)
 class OrderLeg:
     """One order of a bundle. `limit_price` is the worst price accepted, `start_price` where working begins.
@@ -218,7 +221,7 @@ def ranking(item: MenuItem) -> tuple[float, int, Decimal, int, str]:
     """
     leg = item.opening_leg or item.legs[0]
     option = parse_instrument(leg.instrument)
-    return (-item.score, option.expiry_ms, option.strike, list(Size).index(item.size), item.key)
+    return (-item.score, option.expiry_ms, option.strike, _SIZE_RANK[item.size], item.key)
 
 
 def ordered(items: Iterable[MenuItem]) -> tuple[MenuItem, ...]:

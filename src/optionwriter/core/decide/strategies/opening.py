@@ -58,6 +58,7 @@ def offer(view: View, chains_open: int, prepare: Prepare | None = None, build: B
     best = ranked(screened, screened.score)
     items: list[MenuItem] = []
     chosen, last = 0, 0.0
+    worse: list[int] = []  # than the best that were chosen
     for row in best.tolist():
         if slots <= 0:
             fail(screened, row, "slot", float(chains_open), float(view.config.max_chains), -1.0)
@@ -66,14 +67,22 @@ def offer(view: View, chains_open: int, prepare: Prepare | None = None, build: B
         elif view.is_call and not view.capacity.calls_left(kind[0], int(view.chain.table.expiry_ms[row])):
             fail(screened, row, "slot", 1.0, 0.0, -1.0)  # the expiry has all the calls that it may have
         elif chosen >= view.config.max_items:
-            worth = float(screened.score[row])
-            fail(screened, row, "rank", worth, last, min(worth - last, 0.0))
+            worse.append(row)
         else:
             found = (build or open_items)(view, screened, row)
             items.extend(found)
             if found:
                 chosen, last = chosen + 1, float(screened.score[row])
+    if worse:
+        _outrank(screened, worse, last)
     return Offer(tuple(items), rejections(screened))
+
+
+def _outrank(screened: Screen, rows: list[int], last: float) -> None:
+    """Marks rows as failed at `rank`: their score against the last one that was chosen."""
+    worth = screened.score[rows]
+    screened.gate[rows] = GATE_CODE["rank"]
+    screened.verdict[rows] = np.column_stack((worth, np.full(len(rows), last), np.minimum(worth - last, 0.0)))
 
 
 def open_items(view: View, screened: Screen, row: int) -> list[MenuItem]:

@@ -42,7 +42,7 @@ class View:
     @property
     def is_call(self) -> bool:
         """Whether it is calls that are written."""
-        return self.writes.option_type.value == "call"
+        return self.writes.option_type is OptionType.CALL
 
     def screened(self, gates: GateParams) -> Screen:
         """The whole chain through the rules."""
