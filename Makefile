@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
+.PHONY: identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
 
 install: $(STAMP)
 
@@ -69,6 +69,10 @@ kills: $(STAMP)
 parity: $(STAMP)
 	@echo "Thirty days over HTTP and in one process must leave the same facts (about five minutes)"
 	@PARITY_DAYS=30 $(PYTEST) -q -s tests/parity
+
+identity: $(STAMP)
+	@echo "A hundred random backtests whose positions and holding must add up to their equity (about five minutes)"
+	@IDENTITY_RUNS=100 $(PYTEST) -q -s -m slow tests/services/test_backtest_identity.py
 
 memory: $(STAMP)
 	@echo "Thirty days of five-minute loops over HTTP; the memory of agent and exchange (about half an hour)"

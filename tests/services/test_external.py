@@ -53,6 +53,13 @@ def stranger(desktop: Desktop, side: str, name: str, amount: str, **params: obje
     return order
 
 
+def above(desktop: Desktop, name: str) -> float:
+    """A price at which a sale rests: well over the ask, on the grid, within the exchange's band."""
+    chain = observe(desktop.desk).chain("BTC")
+    assert chain is not None
+    return round(float(chain.ask[chain.table.row_of[name]]) * 1.3 / 0.0005) * 0.0005
+
+
 def some_call(desktop: Desktop) -> str:
     """A call on BTC that the agent itself would like: what it would sell now."""
     seat = desktop.desk.seats[0]
@@ -134,7 +141,7 @@ def test_what_a_stranger_holds_is_taken_and_binds_its_cover(seated: Desktop) -> 
 
 def test_a_strangers_resting_order_counts_as_filled_and_is_not_cancelled(seated: Desktop) -> None:
     name = some_call(seated)
-    order = stranger(seated, "sell", name, "1.5", price=0.045, post_only=True)
+    order = stranger(seated, "sell", name, "1.5", price=above(seated, name), post_only=True)
     assert order["order_state"] == "open"
     for _ in range(4):
         report = cycle(seated)
@@ -150,7 +157,9 @@ def test_a_strangers_resting_order_counts_as_filled_and_is_not_cancelled(seated:
 
 def test_a_strangers_label_that_begins_like_ours_is_still_a_strangers(seated: Desktop) -> None:
     name = some_call(seated)
-    order = stranger(seated, "sell", name, "0.5", price=0.045, post_only=True, label="CCBOT_mine")
+    order = stranger(
+        seated, "sell", name, "0.5", price=above(seated, name), post_only=True, label="CCBOT_mine"
+    )
     for _ in range(3):
         report = cycle(seated)
     assert order["order_id"] in {one.order_id for one in report.state.account.open_orders}
