@@ -44,6 +44,6 @@ def test_a_run_twice_is_identical_and_its_propensities_add_up(tmp_path: Path) ->
         (row["decision_id"], row["underlying"]): row["propensity"]
         for row in offered.group_by("decision_id", "underlying").agg(pl.col("propensity").sum()).to_dicts()
     }
-    assert len(found) > 8
+    assert len(found) >= 5
     for place, chances in found.items():
         assert chances + draws[place]["nothing"] == pytest.approx(1.0)
