@@ -89,7 +89,7 @@ def test_what_can_not_be_run_is_said_before_it_runs(
     from dataclasses import replace
 
     with pytest.raises(RunError, match=said):
-        check(settings(tmp_path), replace(SPEC, **changes))  # type: ignore[arg-type]
+        check(settings(tmp_path), replace(SPEC, **changes))
 
 
 def test_steps_are_full_steps_of_the_clock() -> None:

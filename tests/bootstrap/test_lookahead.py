@@ -48,7 +48,7 @@ class Leaking:
 class Quoting(Leaking):
     """A feed whose marks are those of an hour later, under this instant's name."""
 
-    candles = Leaking.__getattr__  # type: ignore[assignment]
+    candles = Leaking.__getattr__
 
     def __getattribute__(self, name: str) -> object:
         if name == "candles":
@@ -65,7 +65,7 @@ class Quoting(Leaking):
 def through(leak: Callable[[Feed], object]) -> Callable[..., Source]:
     def opener(settings: Settings, one: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
         source = open_source(settings, one, config, until_ms)
-        return replace(source, feed=leak(source.feed))  # type: ignore[arg-type]
+        return replace(source, feed=leak(source.feed))
 
     return opener
 

@@ -60,7 +60,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
         wide, high = WIDTHS[width]
         context = chromium.new_context(
             viewport={"width": wide, "height": high},
-            color_scheme=theme,  # type: ignore[arg-type]
+            color_scheme=theme,
             reduced_motion="reduce",
             locale="en-GB",
             timezone_id="UTC",

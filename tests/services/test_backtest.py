@@ -149,12 +149,12 @@ def test_a_market_that_mostly_fails_gives_no_result(tmp_path: Path, monkeypatch:
             raise MarketUnavailableError(underlying)
 
     with pytest.raises(RunError, match=r"steps failed, the first at .* no quotes: choose other data"):
-        run_backtest(replace(desk, market=Gone()), source.instants, "own", silent)  # type: ignore[arg-type]
+        run_backtest(replace(desk, market=Gone()), source.instants, "own", silent)
 
 
 def test_a_stored_curve_keeps_its_extremes(own: Outcome) -> None:
     columns = curve_columns(own.curve)
-    lengths = {len(column) for column in columns.values()}  # type: ignore[arg-type]
+    lengths = {len(column) for column in columns.values()}
     assert len(lengths) == 1
     usd = columns["equity_usd"]
     assert (

@@ -154,7 +154,7 @@ def test_an_attribution_that_forgets_a_flow_is_caught(
 ) -> None:
     leg = AttributionMaker._leg
 
-    def forgetful(self: AttributionMaker, state, chain, option, own, flows) -> None:  # type: ignore[no-untyped-def]
+    def forgetful(self: AttributionMaker, state, chain, option, own, flows) -> None:
         leg(self, state, chain, option, own, flows[1:])
 
     monkeypatch.setattr(AttributionMaker, "_leg", forgetful)

@@ -185,7 +185,7 @@ def test_a_strangers_bought_option_lowers_no_limit_on_sold_ones(seated: Desktop)
 
 
 def test_a_coin_that_is_not_traded_is_held_and_valued(tmp_path: Path) -> None:
-    chosen = Settings(data_dir=tmp_path / "run", dry_run=False, underlyings="BTC")  # type: ignore[arg-type]
+    chosen = Settings(data_dir=tmp_path / "run", dry_run=False, underlyings="BTC")
     with seat_sample(chosen, fresh=False, interval_ms=MS_PER_HOUR) as desktop:
         first = cycle(desktop)
         second = cycle(desktop)

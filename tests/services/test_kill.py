@@ -110,8 +110,8 @@ def test_between_prepare_and_send_nothing_leaves(tmp_path: Path, monkeypatch: py
         append = one.desk.recorder._store.append
 
         def append_and_kill(facts: Sequence[object]) -> None:
-            append(facts)  # type: ignore[arg-type]
-            if any(isinstance(fact.body, IntentPrepared) for fact in facts):  # type: ignore[attr-defined]
+            append(facts)
+            if any(isinstance(fact.body, IntentPrepared) for fact in facts):
                 kill(one)
 
         monkeypatch.setattr(one.desk.recorder._store, "append", append_and_kill)

@@ -166,7 +166,7 @@ def enrich(store: ViewStore, **state: Any) -> ViewStore:
     }  # fmt: skip
     views = {
         "status": status(base, **state), "positions-open": rows, "equity-curve": curve(),
-        "strategies": strategies(store.read("strategies")),  # type: ignore[arg-type]
+        "strategies": strategies(store.read("strategies")),
         **{f"position/{row['position_id']}": panel(row) for row in rows["positions"][:1]},
     }  # fmt: skip
     assert store.publish(views, [FeedEntry("decisions", "income", refused)])

@@ -116,11 +116,11 @@ def test_nobody_listening_is_nothing_asked() -> None:
     import asyncio
 
     async def go() -> None:
-        versions = Versions(Counting(), poll_s=0.0)  # type: ignore[arg-type]
+        versions = Versions(Counting(), poll_s=0.0)
         stream = versions.stream()
         assert (await anext(stream)).startswith(b"retry")
         assert b"event: version" in await anext(stream)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         assert versions._poll is not None
         await asyncio.wait_for(versions._poll, 5)  # it ends by itself
         before = len(asked)

@@ -148,7 +148,7 @@ class Counting(Failing):
         self.wrote.append(dict(views))
         return super().publish(views, entries)
 
-    def pending_commands(self) -> tuple[Command, ...]:  # type: ignore[override]
+    def pending_commands(self) -> tuple[Command, ...]:
         return self.pending
 
 

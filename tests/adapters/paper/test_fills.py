@@ -39,14 +39,14 @@ def test_each_kind_at_its_price() -> None:
         ("share", Side.BUY): ("0.0115", 3),
     }
     for (kind, side), (price, size) in expected.items():
-        model = FillModel(kind, D("0.25"))  # type: ignore[arg-type]
+        model = FillModel(kind, D("0.25"))
         assert model.taken(WIDE, side, 0) == (D(price), D(size)), (kind, side)
         assert model.reached(WIDE, side) == (D(price), D(size))
 
 
 def test_no_quote_no_fill_whatever_the_model() -> None:
     for kind in ("cross", "mid", "share", "probability"):
-        model = FillModel(kind, D("0.5"))  # type: ignore[arg-type]
+        model = FillModel(kind, D("0.5"))
         assert model.taken(quote(None, "0.012"), Side.SELL, 0)[0] is None
         assert model.taken(quote("0.010", None), Side.BUY, 0)[0] is None
         assert model.reached(quote(None, None), Side.SELL)[0] is None

@@ -52,7 +52,7 @@ def day() -> pl.DataFrame:
 def write_snapshots(folder: Path, rows: pl.DataFrame) -> None:
     """One file a snapshot, as the harvester leaves them."""
     for (at,), part in rows.group_by("harvest_time", maintain_order=True):
-        path = folder / snapshot_path("ETH", at.date(), at.hour, at.minute)  # type: ignore[attr-defined]
+        path = folder / snapshot_path("ETH", at.date(), at.hour, at.minute)
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_parquet(path)
 

@@ -47,7 +47,7 @@ MODELS = {
 
 def feed(model: str = "anchored", pasts: dict[str, Past] = PASTS, **more: object) -> SyntheticFeed:
     made: Model = MODELS[model]()
-    return SyntheticFeed(pasts, SAMPLE.books, made, start_ms=START, end_ms=END, **more)  # type: ignore[arg-type]
+    return SyntheticFeed(pasts, SAMPLE.books, made, start_ms=START, end_ms=END, **more)
 
 
 def until(one: Past, at_ms: int) -> Past:

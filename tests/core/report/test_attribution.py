@@ -17,7 +17,7 @@ FORWARD, IV, INDEX = 91_000.0, 0.45, 90_500.0
 
 def usd(option: object, forward: float, iv: float, at_ms: int) -> float:
     """Black-76 by the error function."""
-    strike, years = float(option.strike), (option.expiry_ms - at_ms) / MS_PER_YEAR  # type: ignore[attr-defined]
+    strike, years = float(option.strike), (option.expiry_ms - at_ms) / MS_PER_YEAR
     deviation = iv * math.sqrt(years)
     d1 = math.log(forward / strike) / deviation + deviation / 2
 
@@ -25,7 +25,7 @@ def usd(option: object, forward: float, iv: float, at_ms: int) -> float:
         return 0.5 * math.erfc(-x / math.sqrt(2))
 
     call = forward * below(d1) - strike * below(d1 - deviation)
-    return call if option.is_call else call - forward + strike  # type: ignore[attr-defined]
+    return call if option.is_call else call - forward + strike
 
 
 def coin(option: object, forward: float, iv: float, at_ms: int) -> float:
@@ -42,7 +42,7 @@ def seen(forward: float = FORWARD, iv: float = IV, at_ms: int = JAN_5, price_usd
 def test_delta_and_gamma_explain_a_move_of_the_forward(option: object, step: float) -> None:
     price_usd = INDEX if option is CALL else 1.0
     before = seen(price_usd=price_usd)
-    found = moved(option, before, seen(FORWARD + step, price_usd=price_usd))  # type: ignore[arg-type]
+    found = moved(option, before, seen(FORWARD + step, price_usd=price_usd))
     change = coin(option, FORWARD + step, IV, JAN_5) - coin(option, FORWARD, IV, JAN_5)
     assert found.coin[0] + found.coin[1] == pytest.approx(change, rel=2e-3)
     assert abs(found.coin[0] - change) > 10 * abs(found.coin[0] + found.coin[1] - change)  # gamma is needed
@@ -57,13 +57,13 @@ def test_delta_and_gamma_explain_a_move_of_the_forward(option: object, step: flo
 def test_vega_and_theta_explain_volatility_and_time(option: object) -> None:
     before = seen(price_usd=INDEX if option is CALL else 1.0)
     ratio = INDEX / FORWARD if option is CALL else 1.0
-    found = moved(option, before, before._replace(iv=IV + 0.002))  # type: ignore[arg-type]
+    found = moved(option, before, before._replace(iv=IV + 0.002))
     change = coin(option, FORWARD, IV + 0.002, JAN_5) - coin(option, FORWARD, IV, JAN_5)
     assert found.coin[2] == pytest.approx(change, rel=5e-3) and found.coin[0] == found.coin[3] == 0.0
     change = usd(option, FORWARD, IV + 0.002, JAN_5) - usd(option, FORWARD, IV, JAN_5)
     assert found.usd[2] == pytest.approx(change * ratio, rel=5e-3)
     later = JAN_5 + MS_PER_HOUR
-    found = moved(option, before, before._replace(at_ms=later))  # type: ignore[arg-type]
+    found = moved(option, before, before._replace(at_ms=later))
     change = coin(option, FORWARD, IV, later) - coin(option, FORWARD, IV, JAN_5)
     assert found.coin[3] == pytest.approx(change, rel=5e-3) and found.coin[3] < 0.0
     change = usd(option, FORWARD, IV, later) - usd(option, FORWARD, IV, JAN_5)
