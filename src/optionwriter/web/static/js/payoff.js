@@ -2,8 +2,8 @@
 import { amount, axis, isDollars } from "./format.js";
 
 const NS = "http://www.w3.org/2000/svg";
-const WIDEST = 660, NARROWEST = 320, HEIGHT = 278, LEFT = 74, RIGHT = 14, TOP = 58, BOTTOM = 28;
-const LETTER = 6.2, ROWS = 4; // of the marks' text: width and rows
+const WIDEST = 660, NARROWEST = 320, HEIGHT = 286, LEFT = 74, RIGHT = 14, TOP = 66, BOTTOM = 28;
+const LETTER = 6.2, ROWS = 5; // of the marks' text: width and rows
 
 function make(name, attributes, text) {
   const element = document.createElementNS(NS, name);
