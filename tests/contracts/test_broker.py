@@ -369,10 +369,12 @@ def test_the_account_shows_the_margin_of_what_is_short_and_what_rests(seat: Seat
     assert (alone.margin_model, alone.cross_collateral, alone.account_id) == ("segregated_sm", False, "me")
     one, two = alone.currency("BTC"), both.currency("BTC")
     assert one is not None and two is not None
-    assert one.options_value == (D("-0.5") * alone.positions[0].mark_price).quantize(D("1e-8"))
+    # account and positions are two questions: on an exchange whose time passes, the mark may move between them
+    assert abs(one.options_value - D("-0.5") * alone.positions[0].mark_price) < D("1e-6")
     assert one.equity == one.balance + one.options_value and one.margin_balance == one.balance
     assert D("0.05") < one.initial_margin < D("0.1") and one.maintenance_margin < one.initial_margin
-    assert two.initial_margin > one.initial_margin and two.maintenance_margin == one.maintenance_margin
+    assert two.initial_margin > one.initial_margin
+    assert abs(two.maintenance_margin - one.maintenance_margin) < D("1e-6")
 
 
 # -- both at once -----------------------------------------------------------------------------------------------
