@@ -221,7 +221,10 @@ def test_lists_by_what_is_asked_latest_first(store: SqlRunStore) -> None:
         replace(SPEC, underlyings=("BTC_USDC",)),
     ]
     a, b, c, d = store.queue_all(kinds, NOW)
-    ids = lambda **wanted: [one.id for one in store.list(RunFilter(**wanted))]  # noqa: E731
+
+    def ids(**wanted: object) -> list[int]:
+        return [one.id for one in store.list(RunFilter(**wanted))]
+
     assert ids() == [d, c, b, a]
     assert ids(source="live_deribit") == [b]
     assert ids(strategy="puts_experimental") == [c] == ids(group="sweep-1")

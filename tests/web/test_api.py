@@ -136,7 +136,12 @@ def test_decisions_can_be_limited_and_filtered(store: ViewStore) -> None:
 
 
 def test_strategy_status(world: World, store: ViewStore) -> None:
-    (one,) = got(store, "/api/strategy-status")["strategies"]
+    answer = got(store, "/api/strategy-status")
+    assert answer["limits"] == got(store, "/status")["agent"]["limits"]
+    assert {("margin_used_pct", "BTC"), ("chains_total", "account")} <= {
+        (limit["name"], limit["subject"]) for limit in answer["limits"] if limit["used_pct"] is not None
+    }
+    (one,) = answer["strategies"]
     assert (one["strategy_id"], one["strategy_type"], one["positions_open"]) == (
         "income",
         "income",

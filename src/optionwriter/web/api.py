@@ -86,9 +86,10 @@ def api(source: ViewSource) -> APIRouter:
 
     @routes.get("/api/strategy-status", response_model_exclude_unset=True, response_model=schemas.Strategies)
     def strategy_status(_: _NONE) -> Any:
-        """Each strategy instance: its rules in force, its last decision, what it holds and has brought."""
-        seen = source.snapshot(HEARTBEAT, STRATEGIES)
-        return {**freshness(seen), **_view(seen.views, STRATEGIES, {"strategies": []})}
+        """Each strategy instance: its rules in force, its last decision, what it holds; and the use of every limit."""
+        seen = source.snapshot(HEARTBEAT, STRATEGIES, STATUS)
+        limits = _view(seen.views, STATUS, {}).get("limits", [])
+        return {**freshness(seen), **_view(seen.views, STRATEGIES, {"strategies": []}), "limits": limits}
 
     def _positions(name: str) -> dict[str, Any]:
         seen = source.snapshot(HEARTBEAT, name)

@@ -414,6 +414,7 @@ class Strategies(Fresh):
     """GET /api/strategy-status."""
 
     strategies: list[StrategyRow]
+    limits: list[Limit] = Field(description="All limits with their use: the account's and each strategy's.")
 
 
 class Flow(Growing):

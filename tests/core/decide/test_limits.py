@@ -62,13 +62,17 @@ def rich(book: Any = None, **held: str) -> AgentState:
     )
 
 
+def normal(x: float) -> float:
+    """The standard normal distribution function."""
+    return (1 + erf(x / sqrt(2))) / 2
+
+
 def black(forward: float, name: str, iv: float) -> float:
     """Black-76 in USD, from the textbook."""
     option = parse_instrument(name)
     strike, years = float(option.strike), (option.expiry_ms - NOW) / MS_PER_YEAR
     d1 = log(forward / strike) / (iv * sqrt(years)) + iv * sqrt(years) / 2
-    phi = lambda x: (1 + erf(x / sqrt(2))) / 2  # noqa: E731
-    call = forward * phi(d1) - strike * phi(d1 - iv * sqrt(years))
+    call = forward * normal(d1) - strike * normal(d1 - iv * sqrt(years))
     return call if option.is_call else call - forward + strike
 
 
