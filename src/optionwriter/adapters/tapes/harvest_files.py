@@ -178,16 +178,19 @@ def read_gaps(folder: Path) -> tuple[Gap, ...]:
 
 
 def _gaps(lines: Iterable[bytes]) -> Iterable[Gap]:
-    seen: set[tuple[str, int]] = set()
+    longest: dict[
+        tuple[str, int], Gap
+    ] = {}  # a crash before the state is kept tells a gap again, maybe longer
     for line in lines:
         try:
             body: dict[str, Any] = json.loads(line)
             gap = Gap(**{**body, "reason": GapReason(body["reason"])})
         except (ValueError, TypeError, KeyError):
             continue
-        if (gap.asset, gap.first_ms) not in seen:
-            seen.add((gap.asset, gap.first_ms))
-            yield gap
+        known = longest.get((gap.asset, gap.first_ms))
+        if known is None or known.last_ms < gap.last_ms:
+            longest[gap.asset, gap.first_ms] = gap
+    return longest.values()
 
 
 def _ends_whole(path: Path) -> bool:
