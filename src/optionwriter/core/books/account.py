@@ -110,6 +110,9 @@ class Settlement:
     at_ms: int
 
 
+YIELD = "yield"  # the kind of a movement that idle cash earned
+
+
 @dataclass(frozen=True, slots=True)
 class CashMovement:
     """Cash that came or went without a trade. `amount` is signed; `kind` is the venue's word (deposit, withdrawal…)."""
