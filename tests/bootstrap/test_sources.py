@@ -168,6 +168,7 @@ def test_the_fingerprint_is_of_the_files(tmp_path: Path) -> None:
         {"wait_minutes": 30},
         {"combo": True},
         {"idle_yield_usdc": "0.02"},
+        {"wheel_convert": True},
         {"iv_multiplier": 1.3},
         {"listing": "plain"},
     ],

@@ -17,7 +17,7 @@ from optionwriter.adapters.paper import PaperBroker
 from optionwriter.bootstrap.backtest_config import instance_of, read_config
 from optionwriter.bootstrap.backtests import desk_for
 from optionwriter.bootstrap.sources import open_source
-from optionwriter.core.books.account import YIELD, CashMovement
+from optionwriter.core.books.account import CONVERSION, YIELD, CashMovement
 from optionwriter.core.books.facts import Deposited, Filled
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.market.instruments import MS_PER_DAY
@@ -75,9 +75,11 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
         "eth": str(round(float(rng.uniform(1.0, 60.0)), 8)),
         "usdc": str(round(float(rng.uniform(20_000, 500_000)), 2)),
     }
+    strategy = one_of(*STRATEGIES)
+    values["wheel_convert"] = strategy == "wheel"
     begin = START + int(rng.integers(0, 100)) * MS_PER_DAY
     coins = one_of(("BTC",), ("ETH",), ("BTC", "ETH"))
-    spec = RunSpec("t", "synthetic", one_of(*STRATEGIES), coins, begin, begin + 5 * MS_PER_DAY, seed, values)
+    spec = RunSpec("t", "synthetic", strategy, coins, begin, begin + 5 * MS_PER_DAY, seed, values)
     settings, config = Settings(data_dir=folder), read_config(values)
     source = open_source(settings, spec, config)
     instance = instance_of(settings, spec.strategy, coins, config)
@@ -103,8 +105,8 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
     for name, amount in late.items():
         given[name] += amount
     for one in broker.events_since(0):  # as the account says, not the books
-        if isinstance(one, CashMovement) and one.kind == YIELD:
-            assert one.amount > 0 and config.idle_yields[one.currency] > 0
+        if isinstance(one, CashMovement) and one.kind in (YIELD, CONVERSION):
+            assert one.kind == CONVERSION or (one.amount > 0 and config.idle_yields[one.currency] > 0)
             given[one.currency] += one.amount
     return ran.outcome, given
 

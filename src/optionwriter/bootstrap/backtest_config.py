@@ -68,6 +68,13 @@ class BacktestConfig(BaseModel):
     )
     idle_yield_eth: Rate = Field(Decimal(0), description="Earned a year on ETH that covers nothing.")
     idle_yield_usdc: Rate = Field(Decimal(0), description="Earned a year on USDC that covers nothing.")
+    wheel_convert: bool = Field(
+        False,
+        description="A wheel buys the coin of a put settled in the money, and sells that of a call: cash movements.",
+    )
+    convert_cost: Annotated[Decimal, Field(ge=0, le=Decimal("0.1"))] = Field(
+        Decimal("0.001"), description="Share of the index that such a conversion loses (wheel_convert)."
+    )
     model: Literal["anchored", "realised"] = Field(
         "anchored",
         description="Synthetic volatility: anchored to the volatility index, or realised x multiplier.",
@@ -193,6 +200,8 @@ def instance_of(
         raise RunError(str(error)) from None
     if not found.underlyings:
         raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
+    if config.wheel_convert and found.kind != "wheel":
+        raise RunError(f"wheel_convert is for a wheel, {name} is a {found.kind}: leave it out")
     return found
 
 

@@ -16,6 +16,7 @@ from optionwriter import __version__
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock
 from optionwriter.adapters.files.nowhere import NeverKilled, NoDecisionFiles
 from optionwriter.adapters.paper import PaperBroker
+from optionwriter.adapters.paper.conversion import Conversion
 from optionwriter.adapters.paper.fills import FillModel
 from optionwriter.adapters.paper.idle import IdleYield
 from optionwriter.adapters.store.memory import MemoryLedger
@@ -136,6 +137,7 @@ def desk_for(
         fill=FillModel(config.fill, config.spread_share, config.wait_minutes, seed),
         combo=config.combo,
         idle=IdleYield(config.idle_yields) if config.idle_yields else None,
+        conversion=Conversion(config.convert_cost) if config.wheel_convert else None,
     )
     written = products_written(instance)
     return Desk(

@@ -103,6 +103,7 @@ def fingerprint(
         config.wait_minutes,
         config.combo,
         {name: str(rate.normalize()) for name, rate in sorted(config.idle_yields.items())},
+        str(config.convert_cost.normalize()) if config.wheel_convert else None,
         [[*key, price] for key, price in sorted(deliveries.items())],
     ]
     found.update(json.dumps(choices).encode())

@@ -18,6 +18,7 @@ from decimal import Decimal
 from optionwriter.adapters.paper.account import PaperAccount, PaperOrder
 from optionwriter.adapters.paper.admission import refusal
 from optionwriter.adapters.paper.combos import Combos
+from optionwriter.adapters.paper.conversion import Conversion
 from optionwriter.adapters.paper.fills import FillModel
 from optionwriter.adapters.paper.hours import MINUTE_MS, is_settling, next_minute
 from optionwriter.adapters.paper.idle import IdleYield
@@ -34,6 +35,7 @@ from optionwriter.core.books.account import (
     Outcome,
     Position,
     Rejected,
+    Settlement,
     Side,
     Unknown,
     VenueEvent,
@@ -70,6 +72,7 @@ class PaperBroker:
         fill: FillModel | None = None,
         combo: bool = False,
         idle: IdleYield | None = None,
+        conversion: Conversion | None = None,
         positions: Iterable[Position] = (),
         orders: Iterable[VenueOrder] = (),
         since_ms: int | None = None,
@@ -79,8 +82,8 @@ class PaperBroker:
 
         `fill` says at which price orders are done and whether (fills); left out, every fill keeps `spread_share` of the
         spread: 0 crosses it. With `combo` the legs of a plan that fill together pay as one combo; `idle` pays a yield
-        on cash that covers nothing, daily at 08:00 UTC, as a cash movement of its own kind. Errors: ValueError for a
-        share outside [0, 1].
+        on cash that covers nothing, daily at 08:00 UTC, and `conversion` buys or sells the coin of what was settled in
+        the money, as cash movements of their own kinds. Errors: ValueError for a share outside [0, 1].
         """
         self._tape = Tape(source)
         self._clock = clock
@@ -95,7 +98,7 @@ class PaperBroker:
         self._combos = Combos() if combo else None
         for order in orders:
             self._restore(order)
-        self._idle = idle
+        self._idle, self._conversion = idle, conversion
         if idle is not None:
             idle.begin(self._account.cash, self._shorts(), self._now_ms)
 
@@ -227,15 +230,17 @@ class PaperBroker:
                 order.state = "cancelled"
 
     def _end_day(self) -> None:
-        """What idle cash earned is paid, what expires ends, and the next day begins."""
-        if self._idle is None:
-            self._settle()
-            return
-        paid = self._idle.paid(self._account.cash, self._shorts(), self._tape.usd_value, self._now_ms)
-        for movement in paid:
-            self._account.book_movement(movement)
-        self._settle()
-        self._idle.begin(self._account.cash, self._shorts(), self._now_ms)
+        """What idle cash earned is paid, what expires ends, coin is converted, and the next day begins."""
+        cash, usd_value, now_ms = self._account.cash, self._tape.usd_value, self._now_ms
+        if self._idle is not None:
+            for movement in self._idle.paid(cash, self._shorts(), usd_value, now_ms):
+                self._account.book_movement(movement)
+        ended = self._settle()
+        if self._conversion is not None:
+            for movement in self._conversion.turned(ended, cash, self._shorts(), usd_value, now_ms):
+                self._account.book_movement(movement)
+        if self._idle is not None:
+            self._idle.begin(cash, self._shorts(), now_ms)
 
     def _shorts(self) -> list[tuple[Instrument, Decimal]]:
         """Options that are short, and those whose sale rests, with their coins."""
@@ -243,8 +248,9 @@ class PaperBroker:
         resting = [(one.option, one.open_amount) for one in self._resting() if one.side is Side.SELL]
         return [one for one in (*held, *resting) if one[1] > 0]
 
-    def _settle(self) -> None:
+    def _settle(self) -> list[Settlement]:
         """08:00 UTC: orders on what expires end, and positions in it are paid out."""
+        ended = []
         for order in self._resting():
             if order.option.expiry_ms <= self._now_ms:
                 order.state = "cancelled"
@@ -252,9 +258,10 @@ class PaperBroker:
             option = parse_instrument(name)
             if option.expiry_ms <= self._now_ms:
                 price = self._tape.delivery_price(option.product.index_name, option.expiry_ms)
-                self._account.book_settlement(
-                    settle(option, self._account.size(name), price, is_daily(option.expiry_ms))
-                )
+                one = settle(option, self._account.size(name), price, is_daily(option.expiry_ms))
+                self._account.book_settlement(one)
+                ended.append(one)
+        return ended
 
     # -- orders -----------------------------------------------------------------------------------------------
 

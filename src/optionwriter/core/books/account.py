@@ -110,7 +110,9 @@ class Settlement:
     at_ms: int
 
 
-YIELD = "yield"  # the kind of a movement that idle cash earned
+# kinds of movements that only a backtest knows
+YIELD = "yield"  # what idle cash earned
+CONVERSION = "conversion"  # one side of a purchase or sale of coin that turns a wheel
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""Costs: what is no position's P&L and yet belongs to a run: fees that combos saved, and what idle cash earned."""
+"""Costs: what is no position's P&L and yet belongs to a run: fees that combos saved, what idle cash earned, and what a
+wheel's conversions moved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from optionwriter.core.books.account import YIELD
+from optionwriter.core.books.account import CONVERSION, YIELD
 from optionwriter.core.books.facts import Deposited, Fact, Filled
 from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.market.instruments import parse_instrument
@@ -31,9 +32,18 @@ def fees_saved(facts: Iterable[Fact], currency: str) -> Decimal:
 
 def idle_yield(facts: Iterable[Fact], currency: str) -> Decimal:
     """What idle cash earned in a currency; in USD all of them, each at the price of its instant."""
+    return _moved(facts, currency, YIELD)
+
+
+def converted(facts: Iterable[Fact], currency: str) -> Decimal:
+    """What conversions brought (or took) of a currency; in USD what all of them cost, which is below 0."""
+    return _moved(facts, currency, CONVERSION)
+
+
+def _moved(facts: Iterable[Fact], currency: str, kind: str) -> Decimal:
     total = _ZERO
     for one in facts:
         body = one.body
-        if isinstance(body, Deposited) and body.reason == YIELD and currency in (USD, body.currency):
+        if isinstance(body, Deposited) and body.reason == kind and currency in (USD, body.currency):
             total += body.amount * body.index if currency == USD else body.amount
     return total

@@ -21,7 +21,7 @@ from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import product
 from optionwriter.core.report.attribution import NOTHING, PARTS, Attribution
 from optionwriter.core.report.benchmarks import Benchmark, units
-from optionwriter.core.report.costs import fees_saved, idle_yield
+from optionwriter.core.report.costs import converted, fees_saved, idle_yield
 from optionwriter.core.report.curve import Curve, thinned
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.metrics import (
@@ -256,6 +256,7 @@ def _beside(
     own = [one for one in outcome.facts if one.chain_id in ids]
     yield "fees_saved", float(fees_saved(own, currency))
     yield "idle_yield", float(idle_yield(outcome.facts, currency))
+    yield "conversions", float(converted(outcome.facts, currency))
     yield from counts(outcome.origins, own)
 
 

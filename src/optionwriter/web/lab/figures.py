@@ -16,7 +16,7 @@ FURTHER = (
     "option_pnl", "over_holding", "holding_net_profit", "annual_return", "volatility", "sortino", "calmar",
     "gross_profit", "gross_loss", "average_trade", "max_drawdown_days", "fees", "premium_sold", "premium_kept",
     "given_up", "settlements_in_the_money", "rolls", "turnover", "time_exposed", "fees_saved", "idle_yield",
-    "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
+    "conversions", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
 )  # fmt: skip
 BESIDE = {"net_profit": "total_return", "max_drawdown": "max_drawdown_amount"}  # shown under the figure
 SHARES = frozenset(
@@ -25,7 +25,7 @@ SHARES = frozenset(
 )  # fmt: skip
 AMOUNTS = frozenset(
     ("net_profit", "option_pnl", "max_drawdown_amount", "gross_profit", "gross_loss", "average_trade", "fees",
-     "premium_sold", "given_up", "over_holding", "holding_net_profit", "fees_saved", "idle_yield",
+     "premium_sold", "given_up", "over_holding", "holding_net_profit", "fees_saved", "idle_yield", "conversions",
      "at_multiplier_1_option_pnl", "at_multiplier_1_premium_sold")
 )  # fmt: skip
 COUNTS = frozenset(
@@ -45,6 +45,7 @@ NAMES = {
     "gross_profit": "Gross profit", "gross_loss": "Gross loss", "average_trade": "Average position",
     "option_pnl": "Options alone", "total_return": "Total return", "max_drawdown_amount": "Deepest fall, amount",
     "fees_saved": "Fees saved by combos", "idle_yield": "Earned on idle cash (not in the profit)",
+    "conversions": "Converted by the wheel (USD: its cost, not in the profit)",
     "fills": "Fills", "fills_repriced": "Fills at repriced quotes",
     "fills_converted": "Fills at quotes converted from inverse options",
     "settlements": "Settlements", "settlements_official": "Settled at the official price",
