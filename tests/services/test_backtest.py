@@ -38,6 +38,10 @@ def opened(tmp_path: Path, spec: RunSpec = SPEC) -> tuple[Settings, BacktestConf
     return settings, config, open_source(settings, spec, config)
 
 
+def opened_instance(tmp_path: Path, spec: RunSpec) -> object:
+    return instance_of(Settings(data_dir=tmp_path), spec.strategy, spec.underlyings, read_config(spec.config))
+
+
 def outcome(tmp_path: Path, style: ExitStyle = ExitStyle.OWN, spec: RunSpec = SPEC) -> Outcome:
     settings, config, source = opened(tmp_path, spec)
     instance = with_exit_style(instance_of(settings, spec.strategy, spec.underlyings, config), style)
@@ -145,6 +149,36 @@ def test_idle_cash_and_combos_stand_beside_the_positions(tmp_path: Path, own: Ou
         if isinstance(one.body, Filled) and "USDC" not in one.body.instrument
     )
     assert rows["BTC", "fees_saved"] == float(singles)
+
+
+def test_a_wheel_that_converts_turns(tmp_path: Path) -> None:
+    """A fall in a week: its put is settled in the money, its coins are bought, and the books add up as before."""
+    begin = START + 26 * MS_PER_DAY
+    config = {"step_minutes": 480, "preset": "AGGRESSIVE", "wheel_convert": True, "convert_cost": "0.002"}
+    spec = RunSpec("t", "synthetic", "wheel", ("BTC",), begin, begin + 8 * MS_PER_DAY, 1, config)
+    found = outcome(tmp_path, ExitStyle.HOLD_TO_EXPIRY, spec)
+    moved = {
+        one.body.currency: one.body
+        for one in found.facts
+        if isinstance(one.body, Deposited) and one.body.reason == "conversion"
+    }
+    (put,) = (one.body for one in found.facts if isinstance(one.body, Settled) and one.body.payoff < 0)
+    assert (
+        moved["BTC"].amount == -put.position > 0
+    )  # every coin of the put, at the index and a fifth of a percent
+    price = moved["BTC"].index * Decimal("1.002")
+    assert abs(moved["USDC"].amount + moved["BTC"].amount * price) < Decimal("1e-5")
+    gap = identity_gap(found)
+    assert gap.coin == 0 and gap.usd < Decimal("1e-9")
+    rows = {(one.currency, one.name): one.value for one in metric_rows(found, np.random.default_rng(1))}
+    cost = float(moved["BTC"].amount * moved["BTC"].index) * 0.002
+    assert rows["USD", "conversions"] == pytest.approx(-cost, abs=1e-4)
+    assert rows["BTC", "conversions"] == float(moved["BTC"].amount)
+    assert rows["BTC", "net_profit"] == pytest.approx(
+        rows["BTC", "option_pnl"], abs=1e-9
+    )  # bought coin is no profit
+    with pytest.raises(RunError, match="wheel_convert is for a wheel, income is"):
+        opened_instance(tmp_path, replace(spec, strategy="income"))
 
 
 def test_the_same_run_twice_is_the_same_to_the_last_digit(tmp_path: Path) -> None:

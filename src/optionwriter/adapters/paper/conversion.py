@@ -2,9 +2,9 @@
 
 After a short linear put was settled in the money its coins are bought, after a short inverse call what its strike comes
 to in coin is sold: at the index of that instant, `cost` above or below it. It is two cash movements of their own kind,
-out of one currency and into the other, that are worth the same but for the cost; no order, and nobody's position. Keeps:
-only cash is spent that covers nothing, so less than all is converted where it isn't there; amounts are rounded to the
-account's disadvantage.
+out of one currency and into the other, that are worth the same but for the cost; no order, and nobody's position.
+Keeps: only cash is spent that covers nothing, so less than all is converted where it isn't there; amounts are rounded
+to the account's disadvantage.
 """
 
 from __future__ import annotations
