@@ -12,9 +12,11 @@ import pytest
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import desk_for, runner
 from optionwriter.bootstrap.sources import Source, open_source
-from optionwriter.core.books.facts import Filled, Settled
+from optionwriter.core.books.facts import Deposited, Filled, Settled
+from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
-from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.market.instruments import MS_PER_DAY, product
+from optionwriter.core.report.attribution import PARTS
 from optionwriter.core.report.results import Outcome, curve_columns, identity_gap, metric_rows
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import MarketUnavailableError
@@ -34,6 +36,10 @@ def opened(tmp_path: Path, spec: RunSpec = SPEC) -> tuple[Settings, BacktestConf
     settings = Settings(data_dir=tmp_path)
     config = read_config(spec.config)
     return settings, config, open_source(settings, spec, config)
+
+
+def opened_instance(tmp_path: Path, spec: RunSpec) -> object:
+    return instance_of(Settings(data_dir=tmp_path), spec.strategy, spec.underlyings, read_config(spec.config))
 
 
 def outcome(tmp_path: Path, style: ExitStyle = ExitStyle.OWN, spec: RunSpec = SPEC) -> Outcome:
@@ -88,6 +94,91 @@ def test_metrics_say_what_the_books_say(own: Outcome) -> None:
     assert rows["BTC", "fees"] == pytest.approx(float(coin))
     assert rows["USDC", "fees"] == pytest.approx(float(paid - coin))
     assert rows["USD", "trades"] == len(own.book.chains)
+
+
+def test_next_to_nothing_is_left_unexplained(own: Outcome) -> None:
+    """Steps of four hours: what no move explains is below a fiftieth of the sum of what moved."""
+    rows = {(one.currency, one.name): one.value or 0.0 for one in metric_rows(own, np.random.default_rng(1))}
+    for unit in ("BTC", "USDC", "USD"):
+        parts = [abs(rows[unit, f"attributed_{name}"]) for name in PARTS]
+        assert sum(parts) > 0.0 and parts[-1] < 0.02 * sum(parts)
+
+
+def test_a_multiplied_volatility_is_run_again_at_one(tmp_path: Path) -> None:
+    config = {"step_minutes": 240, "model": "realised", "iv_multiplier": 1.4}
+    spec = replace(SPEC, config=config, end_ms=START + 6 * MS_PER_DAY)
+    shares: list[float] = []
+    run = runner(Settings(data_dir=tmp_path))
+    found = run(spec, lambda share, _text: shares.append(share))
+    plain = run(replace(spec, config={**config, "iv_multiplier": 1.0}), silent)
+    rows = {(one.currency, one.name): one.value for one in found.metrics}
+    alone = {(one.currency, one.name): one.value for one in plain.metrics}
+    for name in ("net_profit", "option_pnl", "trades"):
+        assert rows["USD", f"at_multiplier_1_{name}"] == alone["USD", name]
+        assert ("USD", f"at_multiplier_1_{name}") not in alone
+    assert rows["USD", "option_pnl"] != alone["USD", "option_pnl"]
+    assert shares == sorted(shares) and 0.9 < shares[-1] < 1.0
+    text = " ".join(found.notes)
+    assert "IV/RV gate is not informative" in text and "own: at multiplier 1 (" in text
+    assert len(found.curves) == 1 and {one.exit_style for one in found.chains} <= {"own"}
+
+
+def test_idle_cash_and_combos_stand_beside_the_positions(tmp_path: Path, own: Outcome) -> None:
+    config = {**SPEC.config, "combo": True, "idle_yield_btc": "0.02", "idle_yield_usdc": "0.05"}
+    found = outcome(tmp_path, spec=replace(SPEC, config=config))
+    gap = identity_gap(found)
+    assert gap.coin == 0 and gap.usd < Decimal("1e-9")
+    rows = {(one.currency, one.name): one.value for one in metric_rows(found, np.random.default_rng(1))}
+    earned = [one for one in found.facts if isinstance(one.body, Deposited) and one.body.reason == "yield"]
+    assert (
+        rows["USDC", "idle_yield"]
+        == float(sum(one.body.amount for one in earned if one.body.currency == "USDC"))
+        > 0
+    )
+    before = {(one.currency, one.name): one.value for one in metric_rows(own, np.random.default_rng(1))}
+    assert before["USD", "idle_yield"] == before["USD", "fees_saved"] == 0
+    # the same trades as far as they are the same: profit is net of what came from outside
+    for unit in ("BTC", "USDC"):
+        assert rows[unit, "net_profit"] == pytest.approx(rows[unit, "option_pnl"])
+    singles = sum(
+        trading_fee(
+            product(one.body.instrument.split("-")[0]), one.body.amount, one.body.price, one.body.index
+        )
+        - one.body.fee
+        for one in found.facts
+        if isinstance(one.body, Filled) and "USDC" not in one.body.instrument
+    )
+    assert rows["BTC", "fees_saved"] == float(singles)
+
+
+def test_a_wheel_that_converts_turns(tmp_path: Path) -> None:
+    """A fall in a week: its put is settled in the money, its coins are bought, and the books add up as before."""
+    begin = START + 26 * MS_PER_DAY
+    config = {"step_minutes": 480, "preset": "AGGRESSIVE", "wheel_convert": True, "convert_cost": "0.002"}
+    spec = RunSpec("t", "synthetic", "wheel", ("BTC",), begin, begin + 8 * MS_PER_DAY, 1, config)
+    found = outcome(tmp_path, ExitStyle.HOLD_TO_EXPIRY, spec)
+    moved = {
+        one.body.currency: one.body
+        for one in found.facts
+        if isinstance(one.body, Deposited) and one.body.reason == "conversion"
+    }
+    (put,) = (one.body for one in found.facts if isinstance(one.body, Settled) and one.body.payoff < 0)
+    assert (
+        moved["BTC"].amount == -put.position > 0
+    )  # every coin of the put, at the index and a fifth of a percent
+    price = moved["BTC"].index * Decimal("1.002")
+    assert abs(moved["USDC"].amount + moved["BTC"].amount * price) < Decimal("1e-5")
+    gap = identity_gap(found)
+    assert gap.coin == 0 and gap.usd < Decimal("1e-9")
+    rows = {(one.currency, one.name): one.value for one in metric_rows(found, np.random.default_rng(1))}
+    cost = float(moved["BTC"].amount * moved["BTC"].index) * 0.002
+    assert rows["USD", "conversions"] == pytest.approx(-cost, abs=1e-4)
+    assert rows["BTC", "conversions"] == float(moved["BTC"].amount)
+    assert rows["BTC", "net_profit"] == pytest.approx(
+        rows["BTC", "option_pnl"], abs=1e-9
+    )  # bought coin is no profit
+    with pytest.raises(RunError, match="wheel_convert is for a wheel, income is"):
+        opened_instance(tmp_path, replace(spec, strategy="income"))
 
 
 def test_the_same_run_twice_is_the_same_to_the_last_digit(tmp_path: Path) -> None:

@@ -17,12 +17,19 @@ from optionwriter.adapters.paper import PaperBroker
 from optionwriter.bootstrap.backtest_config import instance_of, read_config
 from optionwriter.bootstrap.backtests import desk_for
 from optionwriter.bootstrap.sources import open_source
-from optionwriter.core.books.facts import Filled
+from optionwriter.core.books.account import CONVERSION, YIELD, CashMovement
+from optionwriter.core.books.facts import Deposited, Filled
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.attribution import AttributionMaker
 from optionwriter.core.report.benchmarks import rules
-from optionwriter.core.report.results import Outcome, chain_rows, identity_gap, positions_of
+from optionwriter.core.report.results import (
+    Outcome,
+    chain_rows,
+    identity_gap,
+    metric_rows,
+    positions_of,
+)
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.backtest import run_backtest
 from optionwriter.settings import Settings
@@ -55,6 +62,12 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
         "preset": one_of("ULTRA_SAFE", "BALANCED", "AGGRESSIVE", "AGGRESSIVE"),
         "step_minutes": one_of(360, 480, 720),
         "spread_share": one_of("0", "0.25", "0.5"),
+        "fill": one_of("cross", "mid", "share", "probability"),
+        "wait_minutes": one_of(5, 15, 60),
+        "combo": one_of(False, True),
+        "idle_yield_btc": one_of("0", "0.01"),
+        "idle_yield_eth": one_of("0", "0.02"),
+        "idle_yield_usdc": one_of("0", "0.045"),
         "model": one_of("anchored", "realised"),
         "iv_multiplier": float(rng.uniform(1.1, 1.6)),
         "listing": one_of("exchange", "plain"),
@@ -62,20 +75,20 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
         "eth": str(round(float(rng.uniform(1.0, 60.0)), 8)),
         "usdc": str(round(float(rng.uniform(20_000, 500_000)), 2)),
     }
+    strategy = one_of(*STRATEGIES)
+    values["wheel_convert"] = strategy == "wheel"
     begin = START + int(rng.integers(0, 100)) * MS_PER_DAY
     coins = one_of(("BTC",), ("ETH",), ("BTC", "ETH"))
-    spec = RunSpec("t", "synthetic", one_of(*STRATEGIES), coins, begin, begin + 5 * MS_PER_DAY, seed, values)
+    spec = RunSpec("t", "synthetic", strategy, coins, begin, begin + 5 * MS_PER_DAY, seed, values)
     settings, config = Settings(data_dir=folder), read_config(values)
     source = open_source(settings, spec, config)
     instance = instance_of(settings, spec.strategy, coins, config)
     style = one_of(*ExitStyle)
-    desk = desk_for(settings, config, source, with_exit_style(instance, style))
+    desk = desk_for(settings, config, source, with_exit_style(instance, style), seed)
     given = {name: amount for name, amount in config.opening.items() if name in (*coins, "USDC")}
     broker = desk.broker
     assert isinstance(broker, PaperBroker)
-    late = {coins[0]: Decimal("0.37")}
-    if "BTC" in coins:  # a movement of USDC is valued by Bitcoin's two indices
-        late["USDC"] = Decimal("1234.56")
+    late = {coins[0]: Decimal("0.37"), "USDC": Decimal("1234.56")}
     steps = iter(range(1_000))
 
     def progress(_share: float, _text: str) -> None:
@@ -91,6 +104,10 @@ def random_run(seed: int, folder: Path) -> tuple[Outcome, dict[str, Decimal]]:
     assert not ran.failures
     for name, amount in late.items():
         given[name] += amount
+    for one in broker.events_since(0):  # as the account says, not the books
+        if isinstance(one, CashMovement) and one.kind in (YIELD, CONVERSION):
+            assert one.kind == CONVERSION or (one.amount > 0 and config.idle_yields[one.currency] > 0)
+            given[one.currency] += one.amount
     return ran.outcome, given
 
 
@@ -112,6 +129,7 @@ def check(found: Outcome, given: dict[str, Decimal]) -> int:
     gap = identity_gap(found)
     assert gap.coin == 0 and gap.usd < Decimal(NEAR)
     explained(found)
+    beside(found)
     for rule in found.benchmarks:
         assert all(len(one) == len(found.curve.at_ms) for one in rule.equity.values())
         assert set(rule.equity) == set(given) and rule.equity["USDC"][-1] == pytest.approx(
@@ -132,6 +150,20 @@ def explained(found: Outcome) -> None:
             for split in ("legs", "days"):
                 again = sum(sum(part[unit].values()) for part in detail[split].values())
                 assert abs(again - float(exact)) < near
+
+
+def beside(found: Outcome) -> None:
+    """Yield and saved fees stand beside the positions, in none of them; no fill pays less than nothing."""
+    earned = [one.body for one in found.facts if isinstance(one.body, Deposited) and one.body.reason == YIELD]
+    rows = {(one.currency, one.name): one.value for one in metric_rows(found, np.random.default_rng(1))}
+    for name in found.curve.equity:
+        own = sum((one.amount for one in earned if one.currency == name), Decimal(0))
+        assert rows[name, "idle_yield"] == pytest.approx(float(own), abs=NEAR)
+        option = rows[name, "option_pnl"]
+        assert option is not None and rows[name, "net_profit"] == pytest.approx(option, abs=1e-7)
+    assert all(one.body.fee >= 0 for one in found.facts if isinstance(one.body, Filled))
+    saved = rows["USD", "fees_saved"]
+    assert saved is not None and saved >= 0
 
 
 def outcomes(seeds: range, folder: Path) -> Iterator[int]:

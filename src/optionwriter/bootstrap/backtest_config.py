@@ -22,6 +22,7 @@ from optionwriter.settings import Settings
 
 PRESETS_FILE = "presets.toml"
 CUSTOM, BALANCED = "CUSTOM", "BALANCED"
+Rate = Annotated[Decimal, Field(ge=0, le=1)]
 Coins = Annotated[Decimal, Field(ge=0, le=10_000_000_000)]
 
 
@@ -55,9 +56,25 @@ class BacktestConfig(BaseModel):
     wait_minutes: float = Field(
         15.0, gt=0, le=60, description="How long an order may wait for its share (fill = probability)."
     )
+    combo: bool = Field(
+        False,
+        description="Rolls and spreads trade as combos: the cheaper side's fees are waived. The live agent sends legs.",
+    )
     btc: Coins = Field(Decimal(2), description="Opening BTC.")
     eth: Coins = Field(Decimal(20), description="Opening ETH.")
     usdc: Coins = Field(Decimal(200_000), description="Opening USDC.")
+    idle_yield_btc: Rate = Field(
+        Decimal(0), description="Earned a year on BTC that covers nothing: 0.01 is 1 %."
+    )
+    idle_yield_eth: Rate = Field(Decimal(0), description="Earned a year on ETH that covers nothing.")
+    idle_yield_usdc: Rate = Field(Decimal(0), description="Earned a year on USDC that covers nothing.")
+    wheel_convert: bool = Field(
+        False,
+        description="A wheel buys the coin of a put settled in the money, and sells that of a call: cash movements.",
+    )
+    convert_cost: Annotated[Decimal, Field(ge=0, le=Decimal("0.1"))] = Field(
+        Decimal("0.001"), description="Share of the index that such a conversion loses (wheel_convert)."
+    )
     model: Literal["anchored", "realised"] = Field(
         "anchored",
         description="Synthetic volatility: anchored to the volatility index, or realised x multiplier.",
@@ -99,6 +116,12 @@ class BacktestConfig(BaseModel):
     def opening(self) -> dict[str, Decimal]:
         """Opening cash by currency."""
         return {"BTC": self.btc, "ETH": self.eth, "USDC": self.usdc}
+
+    @property
+    def idle_yields(self) -> dict[str, Decimal]:
+        """Rates above 0 by currency."""
+        rates = {"BTC": self.idle_yield_btc, "ETH": self.idle_yield_eth, "USDC": self.idle_yield_usdc}
+        return {name: rate for name, rate in rates.items() if rate}
 
 
 def read_pairs(lines: Iterable[str]) -> dict[str, Any]:
@@ -177,6 +200,8 @@ def instance_of(
         raise RunError(str(error)) from None
     if not found.underlyings:
         raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
+    if config.wheel_convert and found.kind != "wheel":
+        raise RunError(f"wheel_convert is for a wheel, {name} is a {found.kind}: leave it out")
     return found
 
 

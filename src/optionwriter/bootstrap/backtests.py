@@ -16,12 +16,15 @@ from optionwriter import __version__
 from optionwriter.adapters.clocks import SimulatedClock, SystemClock
 from optionwriter.adapters.files.nowhere import NeverKilled, NoDecisionFiles
 from optionwriter.adapters.paper import PaperBroker
+from optionwriter.adapters.paper.conversion import Conversion
 from optionwriter.adapters.paper.fills import FillModel
+from optionwriter.adapters.paper.idle import IdleYield
 from optionwriter.adapters.store.memory import MemoryLedger
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.parts import limits_of
+from optionwriter.bootstrap.second_pass import at_one, unmultiplied
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
@@ -30,6 +33,7 @@ from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
 from optionwriter.core.report.benchmarks import rules
+from optionwriter.core.report.origins import told as origins_told
 from optionwriter.core.report.results import chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec
 from optionwriter.services.backtest import Ran, run_backtest
@@ -77,16 +81,33 @@ def runner(settings: Settings) -> Runner:
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
         notes = list(source.notes)
+        second = unmultiplied(spec, config)
+        share = 1.0 / len(config.exit_styles) / (1 if second is None else 2)
+
+        def chances(style: ExitStyle) -> np.random.Generator:
+            return np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
+
         for place, style in enumerate(config.exit_styles):
             desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
-            share = 1.0 / len(config.exit_styles)
             beside = rules(source.feed.delivery_price)
             ran = run_backtest(desk, source.instants, str(style), progress, place * share, share, beside)
-            rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
-            metrics += metric_rows(ran.outcome, rng)
-            chains += chain_rows(ran.outcome)
-            curves[str(style)] = curve_columns(ran.outcome.curve, ran.outcome.benchmarks)
-            notes += _failures(style, ran)
+            outcome = replace(ran.outcome, origins=source.origins)
+            metrics += metric_rows(outcome, chances(style))
+            chains += chain_rows(outcome)
+            curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
+            notes += [*_failures(style, ran), *origins_told(str(style), outcome.origins, outcome.facts)]
+
+        def again(changed: BacktestConfig, style: ExitStyle, place: int) -> tuple[MetricRow, ...]:
+            market = open_source(settings, spec, changed)
+            desk = desk_for(settings, changed, market, with_exit_style(instance, style), spec.seed)
+            ran = run_backtest(desk, market.instants, str(style), progress, place * share, share)
+            return metric_rows(ran.outcome, chances(style))
+
+        for found in at_one(second, again) if second is not None else ():
+            if isinstance(found, MetricRow):
+                metrics.append(found)
+            else:
+                notes.append(found)
         provenance = Provenance(source.fingerprint, code_version())
         return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
 
@@ -114,6 +135,9 @@ def desk_for(
             if name == "USDC" or name in instance.underlyings
         },
         fill=FillModel(config.fill, config.spread_share, config.wait_minutes, seed),
+        combo=config.combo,
+        idle=IdleYield(config.idle_yields) if config.idle_yields else None,
+        conversion=Conversion(config.convert_cost) if config.wheel_convert else None,
     )
     written = products_written(instance)
     return Desk(

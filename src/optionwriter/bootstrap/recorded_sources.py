@@ -6,7 +6,7 @@ days, is refused. Where the bundled prices end, hours are made from the snapshot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,8 +29,10 @@ from optionwriter.adapters.tapes.snapshots import (
 )
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
+from optionwriter.core.market.chain import I64
 from optionwriter.core.market.history import Candles, VolatilityIndex
-from optionwriter.core.market.instruments import MS_PER_DAY, product, utc_day
+from optionwriter.core.market.instruments import MS_PER_DAY, Family, product, utc_day
+from optionwriter.core.report.origins import Origins, SettledBy
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.jobs import RunError
 
@@ -73,12 +75,16 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
         if any(folder.files(code := f"{name}_USDC", day) for day in days_of(spec.start_ms, spec.end_ms))
     }
     torn = sum(one.torn for one in (*inverse.values(), *linear.values()))
-    chains = _joined(spec, {**inverse, **linear}, until_ms)
+    shown = in_bursts({
+        code: one if until_ms is None else Until(one, until_ms) for code, one in {**inverse, **linear}.items()
+    })  # fmt: skip
+    chains = _joined(spec, shown)
+    deliveries = _deliveries(folder.path, until_ms)
     feed = CapturedFeed(
         chains,
         {name: _past(sample.recorded[name], chains[name], until_ms) for name in spec.underlyings},
         sample.books,
-        _deliveries(folder.path, until_ms),
+        deliveries,
         "surface",
     )
     step_ms = config.step_minutes * 60_000
@@ -90,12 +96,43 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
             f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
         )
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
-    return Source(feed, instants, notes, _fingerprint(spec, config, folder), repriced)
+    settling = {key: price for key, price in deliveries.items() if spec.start_ms <= key[1] <= spec.end_ms}
+    hashed = fingerprint(spec, config, _files(spec, folder, begin), settling)
+    return Source(feed, instants, notes, hashed, repriced, _origins(chains, shown, deliveries))
 
 
-def _joined(spec: RunSpec, read: dict[str, RecordedChains], until_ms: int | None) -> dict[str, Chains]:
+def _origins(
+    chains: Mapping[str, Chains], recorded: Mapping[str, Chains], deliveries: Mapping[tuple[str, int], float]
+) -> Origins:
+    """What is recorded, what is moved on or converted, and what settles by an official price.
+
+    `chains` are those shown, `recorded` those of them that were read.
+    """
+
+    def repriced(code: str, at_ms: int) -> bool:
+        return not _has(chains[code].instants, at_ms)
+
+    def converted(code: str, at_ms: int) -> bool:
+        known = chains[code].instants
+        row = int(np.searchsorted(known, at_ms, side="right")) - 1
+        if product(code).family is Family.INVERSE or row < 0:
+            return False
+        return code not in recorded or not _has(recorded[code].instants, int(known[row]))
+
+    def settled_by(index_name: str, expiry_ms: int) -> SettledBy:
+        known = (index_name.replace("_usdc", "_usd"), expiry_ms) in deliveries
+        return SettledBy.OFFICIAL if known else SettledBy.PRICE
+
+    return Origins(repriced, converted, settled_by)
+
+
+def _has(instants: I64, at_ms: int) -> bool:
+    row = int(np.searchsorted(instants, at_ms))
+    return row < len(instants) and int(instants[row]) == at_ms
+
+
+def _joined(spec: RunSpec, shown: Mapping[str, Chains]) -> dict[str, Chains]:
     """Every product's chains at common instants; linear ones recorded where they are, else converted."""
-    shown = in_bursts({code: one if until_ms is None else Until(one, until_ms) for code, one in read.items()})
     chains: dict[str, Chains] = {name: shown[name] for name in spec.underlyings}
     for name in spec.underlyings:
         code = f"{name}_USDC"
@@ -177,10 +214,6 @@ def _notes(
             f"Chains are recorded: decisions at {snapshots} snapshots. At {repriced} instants between them positions "
             "are repriced from the last snapshot's volatilities: they can be bought back then, not opened or rolled."
         ),
-        (
-            "Options settle at the price of 08:00 UTC where no official delivery price is known: within 10 bp of it at "
-            "the median, 49 bp in 95 % of cases."
-        ),
     ]
     if feed.converted:
         notes.append(
@@ -201,12 +234,10 @@ def _notes(
     return tuple(notes)
 
 
-def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: _Folder) -> str:
+def _files(spec: RunSpec, folder: _Folder, begin_ms: int) -> Iterable[Path]:
+    """Every file of chains that is read, warm-up included."""
     codes = [code for name in sorted(spec.underlyings) for code in (name, f"{name}_USDC")]
     files = [
-        path
-        for code in codes
-        for day in days_of(spec.start_ms, spec.end_ms)
-        for path in folder.files(code, day)
+        path for code in codes for day in days_of(begin_ms, spec.end_ms) for path in folder.files(code, day)
     ]
-    return fingerprint(spec, config, dict.fromkeys(files))
+    return dict.fromkeys(files)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from optionwriter.adapters.tapes.sample_files import FOLDER
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.core.market.instruments import MS_PER_DAY, utc_day
+from optionwriter.core.report.origins import MADE, Origins
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import Feed
 from optionwriter.services.jobs import RunError
@@ -23,7 +25,8 @@ class Source:
     """An opened market: its feed, the instants at which decisions are taken, what a reader must know, and a hash of all
     data and choices that it shows.
 
-    `repriced`: those of the instants at which prices are not recorded but moved on from the last snapshot.
+    `repriced`: those of the instants at which prices are not recorded but moved on from the last snapshot; `origins`
+    says the same, and more, of any trade and settlement.
     """
 
     feed: Feed
@@ -31,6 +34,7 @@ class Source:
     notes: tuple[str, ...]
     fingerprint: str
     repriced: frozenset[int] = frozenset()
+    origins: Origins = MADE
 
 
 def steps(spec: RunSpec, config: BacktestConfig) -> tuple[int, ...]:
@@ -76,8 +80,14 @@ def day(at_ms: int, up: bool = False) -> str:
     return utc_day(number * MS_PER_DAY).isoformat()
 
 
-def fingerprint(spec: RunSpec, config: BacktestConfig, files: Iterable[Path] = ()) -> str:
-    """Of the bundled data, of these files, and of every choice that shapes the market shown."""
+def fingerprint(
+    spec: RunSpec,
+    config: BacktestConfig,
+    files: Iterable[Path] = (),
+    deliveries: Mapping[tuple[str, int], float] = MappingProxyType({}),
+) -> str:
+    """Of the bundled data, of these files and delivery prices, and of every choice that shapes the market shown and
+    what trading on it costs and earns: what a run's positions rest on beside its strategy and its opening cash."""
     found = hashlib.sha256((FOLDER / "manifest.json").read_bytes())
     for path in files:
         found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -88,6 +98,13 @@ def fingerprint(spec: RunSpec, config: BacktestConfig, files: Iterable[Path] = (
         config.model,
         config.iv_multiplier,
         config.listing,
+        config.fill,
+        str(config.spread_share.normalize()),
+        config.wait_minutes,
+        config.combo,
+        {name: str(rate.normalize()) for name, rate in sorted(config.idle_yields.items())},
+        str(config.convert_cost.normalize()) if config.wheel_convert else None,
+        [[*key, price] for key, price in sorted(deliveries.items())],
     ]
     found.update(json.dumps(choices).encode())
     return found.hexdigest()

@@ -31,7 +31,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 SHOWN = (
     "net_profit", "option_pnl", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate",
     "trades", "average_trade", "fees", "premium_sold", "premium_kept", "given_up", "settlements_in_the_money",
-    "over_holding", "holding_net_profit", "turnover", "time_exposed",
+    "fees_saved", "idle_yield", "conversions", "fills_repriced", "fills_converted", "settlements_official",
+    "settlements_path_average", "settlements_price_0800", "at_multiplier_1_net_profit",
+    "at_multiplier_1_option_pnl", "at_multiplier_1_trades", "over_holding", "holding_net_profit", "turnover",
+    "time_exposed",
 )  # fmt: skip
 
 

@@ -56,8 +56,10 @@ def chains_csv(store: RunStore, run_id: int) -> str:
     text = io.StringIO()
     names = ("exit_style", "chain_id", "strategy_id", "strategy_type", "underlying", "option_type", "currency",
              "opened_ms", "closed_ms", "pnl", "pnl_usd")  # fmt: skip
+    beside = ("repriced", "converted")  # how many of its fills were
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow((*names, *beside))
     for one in store.chains(run_id):
-        writer.writerow([getattr(one, name) for name in names])
+        told = [one.detail.get(name, "") for name in beside]
+        writer.writerow([*(getattr(one, name) for name in names), *told])
     return text.getvalue()

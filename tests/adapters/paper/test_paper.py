@@ -10,6 +10,7 @@ import pytest
 from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.core.books.account import Acknowledged, Fill, Rejected, Side, VenueOrder
+from optionwriter.core.market.instruments import InstrumentError
 from optionwriter.ports import BrokerUnavailableError
 from tests.contracts.brokers import CALL, CASH, HOUR, TEN, Seat
 from tests.venue.flat_feed import MINUTE, FlatFeed
@@ -106,3 +107,20 @@ def test_bad_seats_are_refused() -> None:
     order = VenueOrder("x", "l", CALL, Side.SELL, D(1), D(0), D("0.02"), "open", False, TEN)
     restored = PaperBroker(FlatFeed(), SimulatedClock(TEN), "me", CASH, orders=[order])
     assert restored.account().open_orders == (replace(order),)
+
+
+class EtherOnly(FlatFeed):
+    """A tape without Bitcoin, whose Ether says that a USDC is worth 2 dollars."""
+
+    def index(self, index_name: str, at_ms: int) -> float:
+        if not index_name.startswith("eth"):
+            raise InstrumentError(f"no index {index_name}")
+        return 3_000.0 if index_name == "eth_usd" else 1_500.0
+
+
+def test_usdc_is_valued_by_ether_where_there_is_no_bitcoin() -> None:
+    broker = PaperBroker(EtherOnly(), SimulatedClock(TEN), "me", CASH)
+    assert broker.deposit("USDC", D(100)).index == D(2)
+    assert broker.deposit("ETH", D(1)).index == D(3_000)
+    with pytest.raises(InstrumentError, match="btc_usd"):
+        broker.deposit("BTC", D(1))

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from optionwriter.core.books.settlement import payoff, settle
-from optionwriter.core.market.instruments import InstrumentError, parse_instrument
+from optionwriter.core.market.instruments import InstrumentError, is_daily, parse_instrument
 
 D = Decimal
 
@@ -46,6 +46,24 @@ def test_a_short_call_in_the_money_pays_and_is_charged_delivery() -> None:
 def test_a_long_call_receives_and_still_pays_the_fee() -> None:
     ended = settle(CALL, D("0.5"), D(125_000), is_daily=False)
     assert (ended.payoff, ended.fee) == (D("0.1"), D("0.000075"))
+
+
+@pytest.mark.parametrize(
+    ("name", "daily", "fee"),
+    [
+        ("BTC-25SEP26-100000-C", False, "0.00015"),  # a weekly Friday
+        ("BTC-27NOV26-100000-C", False, "0.00015"),  # a monthly
+        ("BTC-23SEP26-100000-C", True, "0"),  # a Wednesday: FACTS' dailies pay nothing
+        ("BTC_USDC-23SEP26-130000-P", True, "0"),
+        ("BTC_USDC-25SEP26-130000-P", False, "18.75"),  # 0.015 % of 125,000
+    ],
+)
+def test_the_worked_example_and_dailies(name: str, daily: bool, fee: str) -> None:
+    """FACTS §4: strike 100,000, delivered at 125,000: 25,000 USD, 0.2 BTC. By name alone, as every path settles."""
+    option = parse_instrument(name)
+    assert is_daily(option.expiry_ms) is daily
+    ended = settle(option, D(-1), D(125_000), is_daily(option.expiry_ms))
+    assert ended.payoff == (D("-0.2") if option.is_call else D(-5_000)) and ended.fee == D(fee)
 
 
 def test_out_of_the_money_nothing_flows() -> None:

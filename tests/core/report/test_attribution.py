@@ -94,3 +94,32 @@ def test_realised_volatility_is_of_full_hours_within_the_life() -> None:
     found = realised_over({**hours, **noise}, JAN_5, JAN_5 + 3 * MS_PER_HOUR)
     assert found == pytest.approx(expected, rel=1e-12)
     assert math.isnan(realised_over(hours, JAN_5, JAN_5 + MS_PER_HOUR))
+
+
+@pytest.mark.parametrize("option", [CALL, PUT])
+@pytest.mark.parametrize(
+    ("move", "points", "hours"), [(-0.12, 15.0, 24.0), (0.08, -9.0, 6.0), (0.03, 4.0, 400.0)]
+)
+def test_the_parts_are_the_whole_of_any_move(
+    option: object, move: float, points: float, hours: float
+) -> None:
+    """However far everything moves together: the four are what the option is worth then, less what it was worth."""
+    price_usd = INDEX if option is CALL else 1.0
+    later = JAN_5 + int(hours * MS_PER_HOUR)
+    before = seen(price_usd=price_usd)
+    found = moved(option, before, seen(FORWARD * (1 + move), IV + points / 100, later, price_usd))
+    then = coin(option, FORWARD * (1 + move), IV + points / 100, later)
+    assert math.fsum(found.coin) == pytest.approx(then - coin(option, FORWARD, IV, JAN_5), rel=1e-9)
+    ratio = price_usd / FORWARD if option is CALL else 1.0
+    change = usd(option, FORWARD * (1 + move), IV + points / 100, later) - usd(option, FORWARD, IV, JAN_5)
+    assert math.fsum(found.usd) == pytest.approx(change * ratio, rel=1e-9)
+    vega = coin(option, FORWARD * (1 + move), IV + points / 100, JAN_5)
+    vega -= coin(option, FORWARD * (1 + move), IV, JAN_5)
+    assert found.coin[2] == pytest.approx(vega, rel=1e-9)
+
+
+def test_an_expiring_option_ends_at_what_it_pays() -> None:
+    before = seen(at_ms=CALL.expiry_ms - 5 * MS_PER_HOUR)
+    found = moved(CALL, before, Seen(CALL.expiry_ms, 0.0, 0.0, 97_000.0, INDEX))
+    paid = 2_000.0 / 97_000.0
+    assert math.fsum(found.coin) == pytest.approx(paid - coin(CALL, FORWARD, IV, before.at_ms), rel=1e-9)

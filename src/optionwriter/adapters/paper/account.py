@@ -39,6 +39,7 @@ class PaperOrder:
     price: Decimal
     reduce_only: bool
     created_ms: int
+    plan: str = ""  # of the intent, "" where it isn't known
     filled: Decimal = _ZERO
     state: str = "open"
     fills: list[Fill] = field(default_factory=list)

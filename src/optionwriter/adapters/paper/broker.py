@@ -17,8 +17,11 @@ from decimal import Decimal
 
 from optionwriter.adapters.paper.account import PaperAccount, PaperOrder
 from optionwriter.adapters.paper.admission import refusal
+from optionwriter.adapters.paper.combos import Combos
+from optionwriter.adapters.paper.conversion import Conversion
 from optionwriter.adapters.paper.fills import FillModel
 from optionwriter.adapters.paper.hours import MINUTE_MS, is_settling, next_minute
+from optionwriter.adapters.paper.idle import IdleYield
 from optionwriter.adapters.paper.tape import PaperQuote, QuoteSource, Tape
 from optionwriter.core.books.account import (
     Absent,
@@ -32,6 +35,7 @@ from optionwriter.core.books.account import (
     Outcome,
     Position,
     Rejected,
+    Settlement,
     Side,
     Unknown,
     VenueEvent,
@@ -41,7 +45,12 @@ from optionwriter.core.books.facts import Intent
 from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.books.margin import MarginLine
 from optionwriter.core.books.settlement import settle
-from optionwriter.core.market.instruments import is_daily, next_expiry_instant, parse_instrument
+from optionwriter.core.market.instruments import (
+    Instrument,
+    is_daily,
+    next_expiry_instant,
+    parse_instrument,
+)
 from optionwriter.ports import BrokerUnavailableError, Clock
 
 CURRENCIES = ("BTC", "ETH", "USDC")
@@ -61,6 +70,9 @@ class PaperBroker:
         environment: str = "local",
         spread_share: Decimal = _ZERO,
         fill: FillModel | None = None,
+        combo: bool = False,
+        idle: IdleYield | None = None,
+        conversion: Conversion | None = None,
         positions: Iterable[Position] = (),
         orders: Iterable[VenueOrder] = (),
         since_ms: int | None = None,
@@ -69,7 +81,9 @@ class PaperBroker:
         that an order had before are the ledger's to know and are not told again.
 
         `fill` says at which price orders are done and whether (fills); left out, every fill keeps `spread_share` of the
-        spread: 0 crosses it. Errors: ValueError for a share outside [0, 1].
+        spread: 0 crosses it. With `combo` the legs of a plan that fill together pay as one combo; `idle` pays a yield
+        on cash that covers nothing, daily at 08:00 UTC, and `conversion` buys or sells the coin of what was settled in
+        the money, as cash movements of their own kinds. Errors: ValueError for a share outside [0, 1].
         """
         self._tape = Tape(source)
         self._clock = clock
@@ -81,8 +95,12 @@ class PaperBroker:
         self._orders: dict[str, PaperOrder] = {}
         self._taken: dict[tuple[str, Side], Decimal] = {}
         self._movements = 0
+        self._combos = Combos() if combo else None
         for order in orders:
             self._restore(order)
+        self._idle, self._conversion = idle, conversion
+        if idle is not None:
+            idle.begin(self._account.cash, self._shorts(), self._now_ms)
 
     # -- ports.Broker -----------------------------------------------------------------------------------------
 
@@ -184,7 +202,7 @@ class PaperBroker:
                 self._match()
             elif settlement_ms <= now_ms:
                 self._move_to(settlement_ms)
-                self._settle()
+                self._end_day()
             else:
                 break
         self._move_to(max(now_ms, self._now_ms))
@@ -211,8 +229,28 @@ class PaperBroker:
             ):
                 order.state = "cancelled"
 
-    def _settle(self) -> None:
+    def _end_day(self) -> None:
+        """What idle cash earned is paid, what expires ends, coin is converted, and the next day begins."""
+        cash, usd_value, now_ms = self._account.cash, self._tape.usd_value, self._now_ms
+        if self._idle is not None:
+            for movement in self._idle.paid(cash, self._shorts(), usd_value, now_ms):
+                self._account.book_movement(movement)
+        ended = self._settle()
+        if self._conversion is not None:
+            for movement in self._conversion.turned(ended, cash, self._shorts(), usd_value, now_ms):
+                self._account.book_movement(movement)
+        if self._idle is not None:
+            self._idle.begin(cash, self._shorts(), now_ms)
+
+    def _shorts(self) -> list[tuple[Instrument, Decimal]]:
+        """Options that are short, and those whose sale rests, with their coins."""
+        held = [(parse_instrument(name), -self._account.size(name)) for name in self._account.held]
+        resting = [(one.option, one.open_amount) for one in self._resting() if one.side is Side.SELL]
+        return [one for one in (*held, *resting) if one[1] > 0]
+
+    def _settle(self) -> list[Settlement]:
         """08:00 UTC: orders on what expires end, and positions in it are paid out."""
+        ended = []
         for order in self._resting():
             if order.option.expiry_ms <= self._now_ms:
                 order.state = "cancelled"
@@ -220,9 +258,10 @@ class PaperBroker:
             option = parse_instrument(name)
             if option.expiry_ms <= self._now_ms:
                 price = self._tape.delivery_price(option.product.index_name, option.expiry_ms)
-                self._account.book_settlement(
-                    settle(option, self._account.size(name), price, is_daily(option.expiry_ms))
-                )
+                one = settle(option, self._account.size(name), price, is_daily(option.expiry_ms))
+                self._account.book_settlement(one)
+                ended.append(one)
+        return ended
 
     # -- orders -----------------------------------------------------------------------------------------------
 
@@ -235,6 +274,11 @@ class PaperBroker:
         if amount <= 0:
             return
         product = order.option.product
+        fee = trading_fee(product, amount, price, quote.index)
+        if self._combos is not None:
+            fee = self._combos.charge(
+                order.plan, product.settlement_currency, order.side, amount, fee, self._now_ms
+            )
         fill = Fill(
             trade_id=f"{order.order_id}-{(order.filled + amount).normalize():f}",  # new after a restart, too
             order_id=order.order_id,
@@ -243,7 +287,7 @@ class PaperBroker:
             side=order.side,
             amount=amount,
             price=price,
-            fee=trading_fee(product, amount, price, quote.index),
+            fee=fee,
             fee_currency=product.settlement_currency,
             index=quote.index,
             mark=quote.mark,
@@ -267,6 +311,7 @@ class PaperBroker:
             price=intent.limit_price,
             reduce_only=intent.reduce_only,
             created_ms=self._now_ms,
+            plan=intent.plan,
         )
 
     def _fresh_id(self, label: str) -> str:

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from optionwriter.core.books.account import Side
 from optionwriter.core.market.chain import OptionChain
-from optionwriter.core.market.instruments import Instrument, parse_instrument
+from optionwriter.core.market.instruments import Instrument, InstrumentError, parse_instrument
 
 _ZERO = Decimal(0)
+_PRICED = ("btc", "eth")
 
 
 class QuoteSource(Protocol):
@@ -95,11 +96,19 @@ class Tape:
         return exact(self.source.delivery_price(index_name, expiry_ms))
 
     def usd_value(self, currency: str, at_ms: int) -> Decimal:
-        """One unit of a currency in USD; USDC's is the quotient of two indices, for it has none of its own."""
-        if currency == "USDC":
-            pair = (exact(self.source.index("btc_usd", at_ms)), exact(self.source.index("btc_usdc", at_ms)))
+        """One unit of a currency in USD; USDC's is the quotient of a coin's two indices, for it has none of its own:
+        Bitcoin's, or where the tape has none, Ether's. Errors: InstrumentError for a currency that the tape lacks."""
+        if currency != "USDC":
+            return exact(self.source.index(f"{currency.lower()}_usd", at_ms))
+        for place, coin in enumerate(_PRICED):
+            try:
+                pair = [exact(self.source.index(f"{coin}_{unit}", at_ms)) for unit in ("usd", "usdc")]
+            except InstrumentError:
+                if place == len(_PRICED) - 1:
+                    raise
+                continue
             return (pair[0] / pair[1]).quantize(Decimal("1e-6"))
-        return exact(self.source.index(f"{currency.lower()}_usd", at_ms))
+        raise AssertionError  # one of them returned or raised
 
 
 def _read(chain: OptionChain, name: str) -> PaperQuote | None:

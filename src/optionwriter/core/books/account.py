@@ -110,6 +110,11 @@ class Settlement:
     at_ms: int
 
 
+# kinds of movements that only a backtest knows
+YIELD = "yield"  # what idle cash earned
+CONVERSION = "conversion"  # one side of a purchase or sale of coin that turns a wheel
+
+
 @dataclass(frozen=True, slots=True)
 class CashMovement:
     """Cash that came or went without a trade. `amount` is signed; `kind` is the venue's word (deposit, withdrawal…)."""

@@ -4,12 +4,13 @@ Owns the one formula of both (FACTS §4): a rate on the underlying, capped at an
 value. The formula is type-neutral arithmetic: the books call it with Decimal, the rules with float. The booking faces
 quantise as money is booked (DESIGN §3). A fee is positive when it is paid.
 
-Combos: the fees of the cheaper side's legs are waived (FACTS §4); nothing here trades combos yet, so nothing here
-grants that discount.
+Combos: of the legs that are bought and those that are sold, the side whose fees are lower pays nothing (FACTS §4). The
+agent sends legs, which pay in full; only a backtest that is told so (`combo`) trades combos.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
@@ -63,3 +64,25 @@ def delivery_fee(
     return quantise(
         option_fee(amount, value, coin_value(product, delivery_price), rate), product.settlement_currency
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ComboSide:
+    """The legs of a combo that were bought, or those that were sold: coins, and what they would pay as single legs."""
+
+    amount: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+
+
+def combo_waived(bought: ComboSide, sold: ComboSide, currency: str) -> Decimal:
+    """What a combo saves over its single legs, booked: the fees of the cheaper side, of as many coins as match.
+
+    Source FACTS §4: legs are grouped in bought and sold, and the option fees of the cheaper group are waived in full
+    (Deribit's release note of 18 August 2022; its fee page still said "100 % discount on cheapest leg" before August
+    2026). Each leg's fee is capped before the groups are compared. Legs of one side only, as a strangle's two sales,
+    save nothing: their other group is empty.
+    """
+    matched = min(bought.amount, sold.amount)
+    if not matched:
+        return quantise(Decimal(0), currency)
+    return quantise(min(bought.fees * matched / bought.amount, sold.fees * matched / sold.amount), currency)

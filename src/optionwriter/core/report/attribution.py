@@ -1,22 +1,24 @@
 """Attribution: what moved each leg's profit, look by look: delta, gamma, vega, theta, spread, fees, and the residual.
 
 Between two looks a leg's P&L is the change of its marked value and its flows: the books' figures. It is explained by
-the greeks of the earlier look (Black-76 at the tape's mark IV and forward, black76's units) times what moved since:
+pricing the option anew (Black-76 at the tape's mark IV and forward) with one thing moved after the other, from the
+earlier look to the later: the forward, then volatility, then time. Each part is a whole move, of every order:
 
-- in the settlement currency an inverse option is worth P/F coins, so its delta is Δ/F - P/F², its gamma
-  Γ/F - 2Δ/F² + 2P/F³, vega and theta those of P over F; a linear one is worth P
+- delta: the earlier look's slope times the forward's move; gamma: the rest of that move
+- vega: the move of volatility at the later forward; theta: the time that passed, at the later forward and volatility
+- in the settlement currency an inverse option is worth P/F coins, so its slope is Δ/F - P/F²; a linear one is worth P
 - in USD it is worth that coin value at the index: P times index over forward, the ratio held at its earlier value
-- theta is the instant's decay, -½ F² σ² Γ a year; an expired leg moves to its delivery price
+- an expired leg moves to its delivery price, where no volatility is left to move: what remains is time
 - spread: what trades of a look gave up against the mark of that look; fees: trading and delivery
 
-The residual is the rest: higher orders, the basis, marks that aren't Black-76's, what was filled between looks. The
-parts add up to the books' P&L, residual included (a test holds it). Nothing here is looked at by any decision.
+The residual is the rest: the basis (in USD), marks that aren't Black-76's, what was filled between looks. The parts add
+up to the books' P&L, residual included (a test holds it). Nothing here is looked at by any decision.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ import numpy as np
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.chains import Chain, Flow, FlowKind
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.market.black76 import greeks, implied_volatility
+from optionwriter.core.market.black76 import implied_volatility, price_delta_one, price_one
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
     MS_PER_YEAR,
@@ -50,11 +52,14 @@ class Seen(NamedTuple):
     price_usd: float
 
 
-class Moved(NamedTuple):
-    """What four greeks explain for one coin long, in the settlement currency and in USD."""
+Four = tuple[float, float, float, float]
 
-    coin: tuple[float, float, float, float]
-    usd: tuple[float, float, float, float]
+
+class Moved(NamedTuple):
+    """What four moves explain for one coin long, in the settlement currency and in USD."""
+
+    coin: Four
+    usd: Four
 
 
 class Part(NamedTuple):
@@ -205,28 +210,38 @@ class AttributionMaker:
 
 
 def moved(option: Instrument, before: Seen, after: Seen) -> Moved:
-    """What the greeks of `before` explain of one coin's move to `after`."""
+    """What the moves of forward, volatility and time explain of one coin's way from `before` to `after`."""
+    strike, is_call = float(option.strike), option.is_call
     years = max(0, option.expiry_ms - before.at_ms) / MS_PER_YEAR
-    found = greeks(before.forward, float(option.strike), years, before.iv, option.is_call)
-    price, delta, gamma, vega = (float(one[0]) for one in found[:_GREEKS])
-    if not math.isfinite(price + after.forward):
-        return Moved((0.0,) * 4, (0.0,) * 4)  # the whole move is residual
+    left = max(0, option.expiry_ms - after.at_ms) / MS_PER_YEAR
     forward, step = before.forward, after.forward - before.forward
     # At its end an option has no volatility left to move: only time.
-    points = (after.iv - before.iv) * 100.0 if after.iv > 0.0 else 0.0
-    passed = (after.at_ms - before.at_ms) / MS_PER_YEAR
-    decay = -0.5 * forward**2 * before.iv**2 * gamma * passed
-    plain = (delta * step, 0.5 * gamma * step**2, vega * points, decay)
-    if option.product.family is not Family.INVERSE:
-        in_usd = tuple(one * before.price_usd for one in plain)
-        return Moved(plain, (in_usd[0], in_usd[1], in_usd[2], in_usd[3]))
-    slope = delta / forward - price / forward**2
-    bend = gamma / forward - 2.0 * delta / forward**2 + 2.0 * price / forward**3
-    ratio = before.price_usd / forward
-    return Moved(
-        (slope * step, 0.5 * bend * step**2, vega * points / forward, decay / forward),
-        (plain[0] * ratio, plain[1] * ratio, plain[2] * ratio, plain[3] * ratio),
+    iv = after.iv if left else before.iv
+    price, delta = price_delta_one(forward, strike, years, before.iv, is_call)
+    stages = (
+        price + delta * step,  # the slope alone, in USD
+        price_one(after.forward, strike, years, before.iv, is_call),
+        price_one(after.forward, strike, years, iv, is_call),
+        price_one(after.forward, strike, left, iv, is_call),
     )
+    if not math.isfinite(sum(stages)):
+        return Moved((0.0,) * 4, (0.0,) * 4)  # the whole move is residual
+    plain = _steps(price, stages)
+    if option.product.family is not Family.INVERSE:
+        return Moved(plain, _times(plain, before.price_usd))
+    slope = delta / forward - price / forward**2
+    coin = (price / forward + slope * step, *(one / after.forward for one in stages[1:]))
+    return Moved(_steps(price / forward, coin), _times(plain, before.price_usd / forward))
+
+
+def _steps(start: float, stages: Sequence[float]) -> Four:
+    first, second, third, last = stages
+    return first - start, second - first, third - second, last - third
+
+
+def _times(parts: Four, factor: float) -> Four:
+    first, second, third, last = parts
+    return first * factor, second * factor, third * factor, last * factor
 
 
 def realised_over(index: Mapping[int, float], start_ms: int, end_ms: int) -> float:

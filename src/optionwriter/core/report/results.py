@@ -14,13 +14,14 @@ from decimal import Decimal
 import numpy as np
 
 from optionwriter.core.books.book import Book
-from optionwriter.core.books.chains import Chain
+from optionwriter.core.books.chains import Chain, Flow
 from optionwriter.core.books.facts import Fact, Filled, Settled
 from optionwriter.core.books.pnl import Both, ChainPnl, Prices, chain_pnl
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import product
 from optionwriter.core.report.attribution import NOTHING, PARTS, Attribution
 from optionwriter.core.report.benchmarks import Benchmark, units
+from optionwriter.core.report.costs import converted, fees_saved, idle_yield
 from optionwriter.core.report.curve import Curve, thinned
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.metrics import (
@@ -30,10 +31,9 @@ from optionwriter.core.report.metrics import (
     curve_metrics,
     trade_metrics,
 )
-from optionwriter.core.report.run import ChainRow, MetricRow, Plain
+from optionwriter.core.report.origins import MADE, Origins, chain_origins, counts, flow_origins
+from optionwriter.core.report.run import USD, ChainRow, MetricRow, Plain
 from optionwriter.core.report.upside import UpsideLedger
-
-USD = "USD"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +47,7 @@ class Outcome:
     prices: Prices
     benchmarks: tuple[Benchmark, ...] = ()
     attribution: Attribution = NOTHING
+    origins: Origins = MADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ def _rows(
         *_curve_values(held),
         *_trade_values(traded),
         *_sums(currency, mine, outcome.facts),
+        *_beside(currency, mine, outcome),
         *_explained(currency, mine, outcome.attribution),
     ):
         if isinstance(value, Estimate):
@@ -246,6 +248,18 @@ def _sums(
     yield "settlements_in_the_money", float(sum(one.payoff != 0 for one in settled))
 
 
+def _beside(
+    currency: str, mine: Sequence[Position], outcome: Outcome
+) -> Iterator[tuple[str, float | Estimate]]:
+    """What is no position's P&L: fees saved, the yield of idle cash, and where prices came from."""
+    ids = {one.chain.chain_id for one in mine}
+    own = [one for one in outcome.facts if one.chain_id in ids]
+    yield "fees_saved", float(fees_saved(own, currency))
+    yield "idle_yield", float(idle_yield(outcome.facts, currency))
+    yield "conversions", float(converted(outcome.facts, currency))
+    yield from counts(outcome.origins, own)
+
+
 def _explained(
     currency: str, mine: Sequence[Position], attribution: Attribution
 ) -> Iterator[tuple[str, float | Estimate]]:
@@ -296,7 +310,8 @@ def _chain_row(outcome: Outcome, one: Position, upside: UpsideLedger) -> ChainRo
         pnl_usd=format(one.pnl.total.usd, "f"),
         detail={
             "legs": plain(chain.legs),
-            "flows": plain(chain.flows),
+            "flows": [_flow(outcome.origins, flow) for flow in chain.flows],
+            **chain_origins(outcome.origins, chain),
             "rolls": chain.rolls,
             "pnl": plain(one.pnl),
             "given_up": plain(gone.given_up) if gone else None,
@@ -308,6 +323,12 @@ def _chain_row(outcome: Outcome, one: Position, upside: UpsideLedger) -> ChainRo
             ],
         },
     )
+
+
+def _flow(origins: Origins, flow: Flow) -> dict[str, Plain]:
+    found = plain(flow)
+    assert isinstance(found, dict)
+    return {**found, **flow_origins(origins, flow)}
 
 
 def _known(value: float) -> float | None:

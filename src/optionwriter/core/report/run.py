@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 Plain = object  # what JSON can hold
+USD = "USD"  # a metric's currency where it is of all of them together
 MOST_ATTEMPTS = 2  # a run whose worker was lost is queued again once
 
 

@@ -15,21 +15,26 @@ LEADS = ("net_profit", "max_drawdown", "trades", "win_rate", "profit_factor", "s
 FURTHER = (
     "option_pnl", "over_holding", "holding_net_profit", "annual_return", "volatility", "sortino", "calmar",
     "gross_profit", "gross_loss", "average_trade", "max_drawdown_days", "fees", "premium_sold", "premium_kept",
-    "given_up", "settlements_in_the_money", "rolls", "turnover", "time_exposed",
+    "given_up", "settlements_in_the_money", "rolls", "turnover", "time_exposed", "fees_saved", "idle_yield",
+    "conversions", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
 )  # fmt: skip
 BESIDE = {"net_profit": "total_return", "max_drawdown": "max_drawdown_amount"}  # shown under the figure
 SHARES = frozenset(
     ("total_return", "annual_return", "volatility", "max_drawdown", "win_rate", "premium_kept", "time_exposed",
-     "holding_total_return", "holding_max_drawdown", "holding_volatility")
+     "holding_total_return", "holding_max_drawdown", "holding_volatility", "at_multiplier_1_win_rate")
 )  # fmt: skip
 AMOUNTS = frozenset(
     ("net_profit", "option_pnl", "max_drawdown_amount", "gross_profit", "gross_loss", "average_trade", "fees",
-     "premium_sold", "given_up", "over_holding", "holding_net_profit")
+     "premium_sold", "given_up", "over_holding", "holding_net_profit", "fees_saved", "idle_yield", "conversions",
+     "at_multiplier_1_option_pnl", "at_multiplier_1_premium_sold")
 )  # fmt: skip
-COUNTS = frozenset(("trades", "rolls", "settlements", "settlements_in_the_money"))
+COUNTS = frozenset(
+    ("trades", "rolls", "settlements", "settlements_in_the_money", "settlements_official", "settlements_path_average",
+     "settlements_price_0800", "fills", "fills_repriced", "fills_converted", "at_multiplier_1_trades")
+)  # fmt: skip
 RESULTS = frozenset(
     ("net_profit", "option_pnl", "total_return", "annual_return", "average_trade", "over_holding",
-     "holding_net_profit", "holding_total_return")
+     "holding_net_profit", "holding_total_return", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl")
 )  # fmt: skip
 NAMES = {
     "net_profit": "Net profit", "max_drawdown": "Deepest fall", "trades": "Positions", "win_rate": "Winners",
@@ -39,6 +44,19 @@ NAMES = {
     "settlements_in_the_money": "Settled in the money", "time_exposed": "Time with something short",
     "gross_profit": "Gross profit", "gross_loss": "Gross loss", "average_trade": "Average position",
     "option_pnl": "Options alone", "total_return": "Total return", "max_drawdown_amount": "Deepest fall, amount",
+    "fees_saved": "Fees saved by combos", "idle_yield": "Earned on idle cash (not in the profit)",
+    "conversions": "Converted by the wheel (USD: its cost, not in the profit)",
+    "fills": "Fills", "fills_repriced": "Fills at repriced quotes",
+    "fills_converted": "Fills at quotes converted from inverse options",
+    "settlements": "Settlements", "settlements_official": "Settled at the official price",
+    "settlements_path_average": "Settled at the half hour’s average",
+    "settlements_price_0800": "Settled at the price of 08:00 UTC",
+    "at_multiplier_1_net_profit": "Net profit at multiplier 1",
+    "at_multiplier_1_option_pnl": "Options alone at multiplier 1",
+    "at_multiplier_1_premium_sold": "Premium sold at multiplier 1",
+    "at_multiplier_1_max_drawdown": "Deepest fall at multiplier 1",
+    "at_multiplier_1_sharpe": "Sharpe at multiplier 1", "at_multiplier_1_trades": "Positions at multiplier 1",
+    "at_multiplier_1_win_rate": "Winners at multiplier 1",
 }  # fmt: skip
 
 

@@ -169,4 +169,11 @@ def position(one: ChainRow) -> Row:
         "pnl_usd": one.pnl_usd,
         "rolls": detail.get("rolls", ""),
         "how": "open" if one.closed_ms is None else label(last.get("status", "")).lower(),
+        "priced": priced(detail),
     }
+
+
+def priced(detail: Row) -> str:
+    """What is to be known of a position's prices that were not recorded as such; "" for nothing."""
+    told = (("repriced", "repriced"), ("converted", "converted"))
+    return ", ".join(f"{detail[key]} {word}" for key, word in told if detail.get(key))
