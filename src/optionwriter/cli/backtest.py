@@ -105,7 +105,7 @@ def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) ->
     """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
     clock, stop = SystemClock(), Stop()
     name = worker_name()
-    with _signals(stop), _shown(quiet) as (bar, task):
+    with signals(stop), _shown(quiet) as (bar, task):
 
         def watched(spec: RunSpec, progress: Told) -> RunResult:
             def tell(share: float, text: str) -> None:
@@ -127,7 +127,8 @@ def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) ->
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
+def signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and the system's request to end ask `stop` meanwhile."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, stop.on_signal) for number in numbers}
     try:
@@ -181,7 +182,7 @@ def worker(
         settings = load(overrides={"data_dir": data_dir}).settings
         os.nice(nice)
         clock, stop = SystemClock(), Stop()
-        with closing(run_store(settings)) as store, _signals(stop):
+        with closing(run_store(settings)) as store, signals(stop):
             run: Runner = runner(settings)
             own = Worker(store, run, worker_name(), MachineTime(clock.now_ms, clock.monotonic), stop)
             out.print("Waiting for queued runs; Ctrl-C stops", markup=False)

@@ -21,6 +21,7 @@ from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
+from optionwriter.cli.sweep import sweep
 from optionwriter.cli.up import up
 from optionwriter.cli.web import web
 
@@ -31,6 +32,7 @@ runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)
 app.command()(worker)
+app.command()(sweep)
 app.command("lookahead-check")(lookahead)
 app.command()(run)
 app.command()(exchange)
