@@ -19,6 +19,7 @@ from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
+from optionwriter.cli.parity import parity
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
 from optionwriter.cli.sweep import sweep
@@ -34,6 +35,7 @@ app.command()(backtest)
 app.command()(worker)
 app.command()(sweep)
 app.command("lookahead-check")(lookahead)
+app.command()(parity)
 app.command()(run)
 app.command()(exchange)
 app.command()(explain)
