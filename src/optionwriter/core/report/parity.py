@@ -116,11 +116,11 @@ def compare(run: Logged, replay: Logged, prices: Prices, failures: Sequence[str]
     """The run against its replay; `prices` mark what is open at the end."""
     found = {_key(one): one for one in replay.records}
     ours = {_key(one): one for one in run.records}
-    fills = _fills(run.facts), _fills(replay.facts)
+    left, right = _Side.of(run), _Side.of(replay)
     differences: list[Difference] = []
     equal = timing = 0
     for key in sorted({*ours, *found}):
-        apart = list(_apart(key, ours.get(key), found.get(key), fills))
+        apart = list(_apart(key, ours.get(key), found.get(key), left, right))
         differences += apart
         equal += not apart
         timing += bool(apart) and _is_timing(apart, ours.get(key), found.get(key))
@@ -136,34 +136,51 @@ def compare(run: Logged, replay: Logged, prices: Prices, failures: Sequence[str]
     )
 
 
-Fills = Mapping[str, Words]  # by decision id
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What the facts of one side say beside its records: fills by decision, and what each chain's id stands for.
+
+    Ids derive from the market that was seen, so two readings of one market give one position two ids.
+    """
+
+    fills: Mapping[str, Words]
+    chains: Mapping[str, str]
+
+    @classmethod
+    def of(cls, one: Logged) -> _Side:
+        return cls(
+            _fills(one.facts), {chain.chain_id: _told(kind) for kind, chain in _by_kind(one.book).items()}
+        )
+
+    def named(self, key: str) -> str:
+        """An item's key with its chain by name."""
+        return "/".join(self.chains.get(part, part) for part in key.split("/"))
 
 
 def _apart(
-    key: tuple[int, str], run: Record | None, replay: Record | None, fills: tuple[Fills, Fills]
+    key: tuple[int, str], run: Record | None, replay: Record | None, ours: _Side, other: _Side
 ) -> Iterator[Difference]:
     at_ms, strategy = key
     if run is None or replay is None:
         here, there = ("no such line", "one") if run is None else ("a decision", "none")
         yield Difference(at_ms, strategy, "the decision", here, there)
         return
-    left, right = _aspects(run, fills[0]), _aspects(replay, fills[1])
+    left, right = _aspects(run, ours), _aspects(replay, other)
     for aspect, words in left.items():
         if words != right[aspect]:
-            mine, other = _only(words, right[aspect])
-            yield Difference(at_ms, strategy, aspect, mine, other)
+            yield Difference(at_ms, strategy, aspect, *_only(words, right[aspect]))
 
 
-def _aspects(record: Record, fills: Fills) -> dict[str, Words]:
-    """What must be equal, in words; the venue's ids and labels are left out."""
+def _aspects(record: Record, side: _Side) -> dict[str, Words]:
+    """What must be equal, in words; ids and labels are left out."""
     refused = record["risk"].get("refused", {})
     balances = record["state"]["balances"]
     return {
         MARKET: (str(record["fingerprint"]),),
-        CHOICES: tuple(record["proposed"]["keys"]),
-        REFUSALS: tuple(f"{key}: {'; '.join(told)}" for key, told in sorted(refused.items())),
+        CHOICES: tuple(side.named(key) for key in record["proposed"]["keys"]),
+        REFUSALS: tuple(f"{side.named(key)}: {'; '.join(told)}" for key, told in sorted(refused.items())),
         ORDERS: tuple(_order(one) for one in record["execution"]["orders"]),
-        FILLS: fills.get(str(record["decision_id"]), ()),
+        FILLS: side.fills.get(str(record["decision_id"]), ()),
         CASH: tuple(f"{_exact(amount)} {name}" for name, amount in sorted(balances.items())),
     }
 
@@ -173,7 +190,7 @@ def _order(one: Mapping[str, Any]) -> str:
     return f"{one['side']} {_exact(one['amount'])} {one['instrument']} at {_exact(one['limit_price'])} ({filled})"
 
 
-def _fills(facts: Iterable[Fact]) -> Fills:
+def _fills(facts: Iterable[Fact]) -> Mapping[str, Words]:
     """Each decision's fills, those of orders that rested included."""
     decided: dict[str, str] = {}
     found: dict[str, list[str]] = {}
@@ -235,12 +252,25 @@ def _chains(run: Book, replay: Book, prices: Prices) -> Iterator[Pair]:
         one, other = left.get(kind), right.get(kind)
         mine, theirs = _result(one, prices), _result(other, prices)
         for unit in ("coin", "usd"):
-            name = f"P&L of {' '.join(map(str, kind))}, {'USD' if unit == 'usd' else 'coin'}"
-            yield Pair(name, mine and getattr(mine, unit), theirs and getattr(theirs, unit))
+            name = f"P&L of {_told(kind)}, {'USD' if unit == 'usd' else 'coin'}"
+            yield Pair(name, _part(mine, unit), _part(theirs, unit))
 
 
-def _by_kind(book: Book) -> dict[tuple[str, str, str, int], Chain]:
-    found: dict[tuple[str, str, str, int], Chain] = {}
+Kind = tuple[str, str, str, int]  # strategy, what it wrote, product, the how manieth of these
+
+
+def _told(kind: Kind) -> str:
+    return " ".join(map(str, kind))
+
+
+def _part(result: Both | None, unit: str) -> Decimal | None:
+    if result is None:
+        return None
+    return result.usd if unit == "usd" else result.coin
+
+
+def _by_kind(book: Book) -> dict[Kind, Chain]:
+    found: dict[Kind, Chain] = {}
     counts: Counter[tuple[str, str, str]] = Counter()
     for chain in book.chains.values():
         if chain.legs:
