@@ -6,7 +6,7 @@ two cycles the desk's broker does too: time passes there as it passed for the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from optionwriter.core.books.facts import Decided, Deposited, Fact, LedgerOpened, StateChanged
 from optionwriter.core.books.pnl import Prices
@@ -19,6 +19,7 @@ from optionwriter.services.kill import RESUME
 
 OPENING = "opening"
 _NOTHING = Prices({}, {})
+_NEVER = -1  # the cycle of what no decision has seen
 
 
 class ParityError(Exception):
@@ -68,13 +69,13 @@ def parity_of(
     share that is done.
     """
     instants = sorted({int(one["at_ms"]) for one in run.records})
-    outside = [one for one in run.facts if is_outside(one)]
+    outside = _by_cycle(run, instants)
     failures: list[str] = []
     prices = _NOTHING
     for place, at_ms in enumerate(instants):
-        while outside and outside[0].at_ms <= at_ms:
-            desk.clock.sleep_until(outside[0].at_ms)
-            apply(outside.pop(0))
+        for one in outside.get(at_ms, ()):
+            desk.clock.sleep_until(one.at_ms)
+            apply(one)
         desk.clock.sleep_until(at_ms)
         try:
             prices = prices_of(run_cycle(desk).after)
@@ -82,7 +83,7 @@ def parity_of(
             failures.append(f"{when(at_ms)}: the replay's cycle failed: {error}")
         tell((place + 1) / len(instants))
     if run.facts[-1].at_ms > instants[-1]:  # booked by a cycle that left no decision
-        for one in outside:
+        for one in outside.get(_NEVER, ()):
             desk.clock.sleep_until(one.at_ms)
             apply(one)
         desk.clock.sleep_until(run.facts[-1].at_ms)
@@ -93,3 +94,26 @@ def parity_of(
             failures.append(f"the replay's end can't be valued: {error}")
     replay = Logged(tuple(records), tuple(desk.recorder.facts()), desk.recorder.book)
     return compare(run, replay, prices, failures)
+
+
+def _by_cycle(run: Logged, instants: Sequence[int]) -> dict[int, list[Fact]]:
+    """What came from outside, by the instant of the first decision that saw it.
+
+    That is the first one after it was written down; of a kill or resume in a decision's very instant the log says
+    whether it came before.
+    """
+    states = {int(one["at_ms"]): str(one["state"]["trading_state"]) for one in run.records}
+    found: dict[int, list[Fact]] = {}
+    for fact in run.facts:
+        if is_outside(fact):
+            at_ms = next(
+                (one for one in instants if one >= fact.recorded_ms and _seen(fact, one, states)), _NEVER
+            )
+            found.setdefault(at_ms, []).append(fact)
+    return found
+
+
+def _seen(fact: Fact, at_ms: int, states: Mapping[int, str]) -> bool:
+    """Whether the decision at an instant at or after the fact's knew of it."""
+    body = fact.body
+    return not isinstance(body, StateChanged) or at_ms > fact.recorded_ms or states[at_ms] == body.state.value
