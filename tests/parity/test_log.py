@@ -28,7 +28,7 @@ from optionwriter.settings import Settings
 from optionwriter.venue.wire import InProcessVenue
 
 STRATEGIES = Path(__file__).parents[1] / "simulation" / "restless.toml"
-HOURS = 30
+HOURS = 26
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,6 @@ def test_each_thing_that_differs_is_told_and_costs_its_decision(run: Path) -> No
         whole["decisions"] - 2,
         0,
     ]
-    assert "of them equal in all" in said(run, "--all", code=1)
 
 
 @pytest.mark.slow

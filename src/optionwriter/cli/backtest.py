@@ -24,7 +24,7 @@ from optionwriter.cli.runs import summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStoreError
-from optionwriter.services.jobs import MachineTime, RunError, Runner, StoppedError, Worker
+from optionwriter.services.jobs import LEASE_MS, MachineTime, RunError, Runner, StoppedError, Worker
 from optionwriter.services.jobs import Progress as Told
 from optionwriter.services.run_export import run_row
 from optionwriter.settings import Settings, SettingsError, load
@@ -175,6 +175,10 @@ def worker(
     nice: Annotated[
         int, typer.Option(min=0, max=19, help="How far it gives way to this machine's other programs.")
     ] = 0,
+    lease: Annotated[
+        int,
+        typer.Option(min=2, max=3_600, help="Seconds without a sign of life after which its run is lost."),
+    ] = LEASE_MS // 1_000,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
 ) -> None:
     """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
@@ -184,7 +188,8 @@ def worker(
         clock, stop = SystemClock(), Stop()
         with closing(run_store(settings)) as store, signals(stop):
             run: Runner = runner(settings)
-            own = Worker(store, run, worker_name(), MachineTime(clock.now_ms, clock.monotonic), stop)
+            time = MachineTime(clock.now_ms, clock.monotonic)
+            own = Worker(store, run, worker_name(), time, stop, lease * 1_000)
             out.print("Waiting for queued runs; Ctrl-C stops", markup=False)
             while not stop():
                 state = own.work_once()

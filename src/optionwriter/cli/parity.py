@@ -45,9 +45,11 @@ def _lines(found: Found, most: int | None) -> Iterator[str]:
     one = found.parity
     yield f"{one.decisions} decisions, {one.equal} of them equal in all: score {one.score:.1%}"
     if one.timing:
+        alike = (one.equal + one.timing) / one.decisions
         yield (
-            f"{one.timing} more differ in nothing but the instant at which the market was read: the exchange's time "
-            "went on while the run read it (optionwriter exchange --frozen stands still), the replay reads all at once"
+            f"{one.timing} more differ in nothing but their reading of the market, at prices of the same minutes: the "
+            "exchange's time went on while the run read it (optionwriter exchange --frozen stands still), the replay "
+            f"reads all at once; with them {alike:.1%} decided alike"
         )
     chains = [pair for pair in one.pairs if pair.name.startswith("P&L")]
     cash = [pair for pair in one.pairs if not pair.name.startswith("P&L")]
