@@ -323,8 +323,10 @@ class RunStore(Protocol):
         """Drops a run and all that it found. Raises RunStoreError while it runs."""
         ...
 
-    def claim(self, worker: str, now_ms: int, lease_ms: int) -> RunState | None:
-        """Takes the oldest queued run; None when there is none."""
+    def claim(
+        self, worker: str, now_ms: int, lease_ms: int, group: str = "", driver: str = ""
+    ) -> RunState | None:
+        """Takes the oldest queued run, of that group and for that driver when named; None when there is none."""
         ...
 
     def beat(
@@ -335,6 +337,10 @@ class RunStore(Protocol):
 
     def finish(self, run_id: int, worker: str, result: RunResult, now_ms: int) -> bool:
         """Stores the result and ends the run, all at once; False when it is not this worker's."""
+        ...
+
+    def deepen(self, run_id: int, result: RunResult) -> bool:
+        """Puts a fuller result in the place of a finished run's; False when it has not finished."""
         ...
 
     def fail(self, run_id: int, worker: str, error: str, now_ms: int) -> bool:

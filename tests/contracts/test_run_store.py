@@ -343,3 +343,44 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     path.write_text("this is no database, but text that is long enough to look at " * 20)
     with pytest.raises(RunStoreError, match="can't be used"):
         SqlRunStore(f"sqlite:///{path}")
+
+
+def test_a_worker_may_ask_for_the_runs_of_one_group_and_driver(store: SqlRunStore) -> None:
+    store.queue_all(
+        [
+            SPEC,
+            replace(SPEC, group="g"),
+            replace(SPEC, group="g", driver="compiled"),
+            replace(SPEC, group="h"),
+        ],
+        NOW,
+    )
+    taken = [store.claim("w", NOW, LEASE, "g", "compiled"), store.claim("w", NOW, LEASE, "g")]
+    assert [one.id if one else None for one in taken] == [3, 2]
+    assert (
+        store.claim("w", NOW, LEASE, "g") is None and store.claim("w", NOW, LEASE, driver="compiled") is None
+    )
+    rest = [store.claim("w", NOW, LEASE), store.claim("w", NOW, LEASE)]
+    assert [one.id if one else None for one in rest] == [1, 4]
+
+
+def test_a_finished_runs_result_can_be_made_fuller_and_no_other(store: SqlRunStore) -> None:
+    ident = store.queue(SPEC, NOW)
+    assert not store.deepen(ident, RESULT)
+    store.claim("w", NOW, LEASE)
+    assert not store.deepen(ident, RESULT) and store.metrics(ident) == ()
+    figures = RunResult(Provenance("0" * 64, "c"), (MetricRow("own", "BTC", "net_profit", 0.03),), ())
+    store.finish(ident, "w", figures, NOW + 9)
+    assert store.deepen(ident, RESULT)
+    state = store.get(ident)
+    assert (state.status, state.finished_ms, state.provenance) == (
+        RunStatus.FINISHED,
+        NOW + 9,
+        RESULT.provenance,
+    )
+    assert (
+        len(store.metrics(ident)) == 3
+        and len(store.chains(ident)) == 3
+        and store.curves(ident) == RESULT.curves
+    )
+    assert store.notes(ident).splitlines() == list(RESULT.notes)

@@ -24,7 +24,7 @@ from optionwriter.cli.runs import summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStoreError
-from optionwriter.services.jobs import MachineTime, RunError, Runner, StoppedError, Worker
+from optionwriter.services.jobs import LEASE_MS, MachineTime, RunError, Runner, StoppedError, Worker
 from optionwriter.services.jobs import Progress as Told
 from optionwriter.services.run_export import run_row
 from optionwriter.settings import Settings, SettingsError, load
@@ -105,7 +105,7 @@ def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) ->
     """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
     clock, stop = SystemClock(), Stop()
     name = worker_name()
-    with _signals(stop), _shown(quiet) as (bar, task):
+    with signals(stop), _shown(quiet) as (bar, task):
 
         def watched(spec: RunSpec, progress: Told) -> RunResult:
             def tell(share: float, text: str) -> None:
@@ -127,7 +127,8 @@ def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) ->
 
 
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
+def signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and the system's request to end ask `stop` meanwhile."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, stop.on_signal) for number in numbers}
     try:
@@ -174,6 +175,10 @@ def worker(
     nice: Annotated[
         int, typer.Option(min=0, max=19, help="How far it gives way to this machine's other programs.")
     ] = 0,
+    lease: Annotated[
+        int,
+        typer.Option(min=2, max=3_600, help="Seconds without a sign of life after which its run is lost."),
+    ] = LEASE_MS // 1_000,
     data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
 ) -> None:
     """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
@@ -181,9 +186,10 @@ def worker(
         settings = load(overrides={"data_dir": data_dir}).settings
         os.nice(nice)
         clock, stop = SystemClock(), Stop()
-        with closing(run_store(settings)) as store, _signals(stop):
+        with closing(run_store(settings)) as store, signals(stop):
             run: Runner = runner(settings)
-            own = Worker(store, run, worker_name(), MachineTime(clock.now_ms, clock.monotonic), stop)
+            time = MachineTime(clock.now_ms, clock.monotonic)
+            own = Worker(store, run, worker_name(), time, stop, lease * 1_000)
             out.print("Waiting for queued runs; Ctrl-C stops", markup=False)
             while not stop():
                 state = own.work_once()

@@ -20,8 +20,10 @@ from optionwriter.cli.explain import explain
 from optionwriter.cli.harvest import harvest
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
+from optionwriter.cli.parity import parity
 from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
+from optionwriter.cli.sweep import sweep
 from optionwriter.cli.up import up
 from optionwriter.cli.web import web
 
@@ -32,7 +34,9 @@ runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)
 app.command()(worker)
+app.command()(sweep)
 app.command("lookahead-check")(lookahead)
+app.command()(parity)
 app.command()(run)
 app.command()(exchange)
 app.command()(explain)

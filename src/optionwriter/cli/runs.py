@@ -53,6 +53,7 @@ def list_runs(
     source: Annotated[str, typer.Option(help="Only this source.")] = "",
     strategy: Annotated[str, typer.Option(help="Only this strategy instance.")] = "",
     underlying: Annotated[str, typer.Option(help="Only runs with this coin.")] = "",
+    group: Annotated[str, typer.Option(help="Only the runs of this sweep or comparison.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
     data_dir: DataDir = None,
     json: AsJson = False,
@@ -65,7 +66,7 @@ def list_runs(
         except ValueError:
             raise UserError(f"--status {status!r} is none: choose from {', '.join(RunStatus)}") from None
         store.settle_lost(SystemClock().now_ms())
-        found = store.list(RunFilter(wanted, source, strategy, underlying.upper()), limit)
+        found = store.list(RunFilter(wanted, source, strategy, underlying.upper(), group), limit)
         if json:
             print_json([plain(one) for one in found])
             return

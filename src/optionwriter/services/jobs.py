@@ -42,7 +42,10 @@ class MachineTime:
 
 
 class Worker:
-    """One process's work on the store's runs. `name` must be its own among all workers."""
+    """One process's work on the store's runs, of one group or driver only when named.
+
+    `name` must be its own among all workers.
+    """
 
     def __init__(
         self,
@@ -52,9 +55,12 @@ class Worker:
         time: MachineTime,
         stop: Callable[[], bool] = lambda: False,
         lease_ms: int = LEASE_MS,
+        group: str = "",
+        driver: str = "",
     ) -> None:
         self._store, self._runner, self._name = store, runner, name
         self._time, self._stop, self._lease_ms = time, stop, lease_ms
+        self._group, self._driver = group, driver
 
     def work_once(self) -> RunState | None:
         """Does one run if there is one, and says how it ended; an idle look only reads. Errors: RunStoreError."""
@@ -62,7 +68,7 @@ class Worker:
         if not (standing[RunStatus.QUEUED] or standing[RunStatus.RUNNING]):
             return None
         self._store.settle_lost(self._time.now_ms())
-        run = self._store.claim(self._name, self._time.now_ms(), self._lease_ms)
+        run = self._store.claim(self._name, self._time.now_ms(), self._lease_ms, self._group, self._driver)
         if run is None:
             return None
         try:

@@ -144,9 +144,15 @@ class SqlRunStore:
 
     # -- working -----------------------------------------------------------------------------------------------
 
-    def claim(self, worker: str, now_ms: int, lease_ms: int) -> RunState | None:
-        """Takes the oldest queued run for `worker`; None when there is none."""
+    def claim(
+        self, worker: str, now_ms: int, lease_ms: int, group: str = "", driver: str = ""
+    ) -> RunState | None:
+        """Takes the oldest queued run for `worker`, of that group and driver when named; None when there is none."""
         oldest = select(runs.c.id).where(runs.c.status == RunStatus.QUEUED).order_by(runs.c.id).limit(1)
+        if group:
+            oldest = oldest.where(runs.c.run_group == group)
+        if driver:
+            oldest = oldest.where(runs.c.driver == driver)
         with self._writing() as connection:
             row = (
                 connection.execute(
@@ -198,22 +204,27 @@ class SqlRunStore:
                 .values(
                     **_over(RunStatus.FINISHED, now_ms),
                     progress=1.0,
-                    data_fingerprint=result.provenance.data_fingerprint,
-                    code_version=result.provenance.code_version,
-                    notes="\n".join(result.notes),
+                    **_proven(result),
                 )
             ).rowcount
             if not mine:
                 return False
-            found = [metric_columns(run_id, one) for one in result.metrics]
-            told = [chain_columns(run_id, place, one) for place, one in enumerate(result.chains)]
-            drawn = [
-                {"run_id": run_id, "exit_style": style, "columns": as_json(columns)}
-                for style, columns in sorted(result.curves.items())
-            ]
-            for table, rows in ((metrics, found), (chains, told), (curves, drawn)):
-                if rows:
-                    connection.execute(insert(table), rows)
+            self._keep(connection, run_id, result)
+        return True
+
+    def deepen(self, run_id: int, result: RunResult) -> bool:
+        """Puts a fuller result in the place of a finished run's, all at once; False when it has not finished."""
+        with self._writing() as connection:
+            finished = connection.execute(
+                update(runs)
+                .where(runs.c.id == run_id, runs.c.status == RunStatus.FINISHED)
+                .values(**_proven(result))
+            ).rowcount
+            if not finished:
+                return False
+            for table in (metrics, chains, curves):
+                connection.execute(delete(table).where(table.c.run_id == run_id))
+            self._keep(connection, run_id, result)
         return True
 
     def fail(self, run_id: int, worker: str, error: str, now_ms: int) -> bool:
@@ -275,6 +286,18 @@ class SqlRunStore:
         return int(connection.execute(insert(runs).values(**values).returning(runs.c.id)).scalar_one())
 
     @staticmethod
+    def _keep(connection: Connection, run_id: int, result: RunResult) -> None:
+        found = [metric_columns(run_id, one) for one in result.metrics]
+        told = [chain_columns(run_id, place, one) for place, one in enumerate(result.chains)]
+        drawn = [
+            {"run_id": run_id, "exit_style": style, "columns": as_json(columns)}
+            for style, columns in sorted(result.curves.items())
+        ]
+        for table, rows in ((metrics, found), (chains, told), (curves, drawn)):
+            if rows:
+                connection.execute(insert(table), rows)
+
+    @staticmethod
     def _held(run_id: int, worker: str) -> tuple[Any, ...]:
         return runs.c.id == run_id, runs.c.status == RunStatus.RUNNING, runs.c.worker == worker
 
@@ -297,6 +320,14 @@ class SqlRunStore:
 
 def _idle(status: RunStatus) -> dict[str, Any]:
     return {"status": status, "worker": "", "lease_until_ms": None, "progress": 0.0, "progress_text": ""}
+
+
+def _proven(result: RunResult) -> dict[str, Any]:
+    return {
+        "data_fingerprint": result.provenance.data_fingerprint,
+        "code_version": result.provenance.code_version,
+        "notes": "\n".join(result.notes),
+    }
 
 
 def _over(status: RunStatus, now_ms: int) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+"""Sets of a sweep by the compiled driver: figures for every one, the whole result for the best.
+
+Keeps: metrics have the names that the event driver's have, so that both rank alike; sets that see one market share it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, Protocol
+
+import numpy as np
+
+from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
+from optionwriter.bootstrap.backtests import code_version
+from optionwriter.bootstrap.sources import open_source
+from optionwriter.core.decide.strategies.base import StrategyConfig
+from optionwriter.core.decide.strategies.exits import ExitStyle
+from optionwriter.core.report.ranking import ranked, trials_of
+from optionwriter.core.report.results import USD, Outcome, chain_rows, curve_columns, metric_rows
+from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec, RunStatus
+from optionwriter.ports import RunStore
+from optionwriter.services.jobs import Progress, RunError
+from optionwriter.services.sweep import sets_of
+from optionwriter.settings import Settings
+
+WHOLE = 5  # of the best sets, which are stored with errors, positions and curves
+_FIGURES = {
+    "net_profit_usd": (USD, "net_profit"),
+    "over_holding_usd": (USD, "over_holding"),
+    "max_drawdown": (USD, "max_drawdown"),
+    "sharpe": (USD, "sharpe"),
+    "trades": (USD, "trades"),
+    "win_rate": (USD, "win_rate"),
+    "fees_usd": (USD, "fees"),
+    "premium_usd": (USD, "premium_sold"),
+    "final_equity_usd": (USD, "final_equity"),
+}
+
+
+class Figures(Protocol):
+    """What the compiled driver tells of a set without keeping its curve."""
+
+    @property
+    def net_profit_coin(self) -> float: ...
+    @property
+    def net_profit_usd(self) -> float: ...
+    @property
+    def over_holding_usd(self) -> float: ...
+    @property
+    def max_drawdown(self) -> float: ...
+    @property
+    def sharpe(self) -> float: ...
+    @property
+    def trades(self) -> int: ...
+    @property
+    def win_rate(self) -> float: ...
+    @property
+    def fees_usd(self) -> float: ...
+    @property
+    def premium_usd(self) -> float: ...
+    @property
+    def final_equity_usd(self) -> float: ...
+
+
+class CompiledEngine(Protocol):
+    """The compiled driver, as bootstrap/compiled.py has it; a market is its own, and only handed back to it."""
+
+    def refusal(
+        self, config: BacktestConfig, instance: StrategyConfig, underlyings: tuple[str, ...]
+    ) -> str | None:
+        """Why it can't run this; None when it can."""
+        ...
+
+    def open_compiled(
+        self, settings: Any, spec: RunSpec, config: BacktestConfig, progress: Progress | None = None
+    ) -> Any:
+        """The market, precomputed."""
+        ...
+
+    def run_compiled(
+        self, market: Any, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle, seed: int
+    ) -> Outcome:
+        """One run, whole."""
+        ...
+
+    def figures_compiled(
+        self, market: Any, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle
+    ) -> Figures:
+        """One run, its figures only."""
+        ...
+
+
+def compiled_engine() -> CompiledEngine | None:
+    """The compiled driver; None in a version without it."""
+    return None
+
+
+def figure_rows(style: str, coin: str, figures: Figures) -> tuple[MetricRow, ...]:
+    """The figures under the names that core/report/results gives them."""
+    rows = [MetricRow(style, coin, "net_profit", float(figures.net_profit_coin))]
+    rows += [
+        MetricRow(style, currency, name, float(getattr(figures, field)))
+        for field, (currency, name) in _FIGURES.items()
+    ]
+    return tuple(rows)
+
+
+class CompiledSets:
+    """Runs sets, from several threads at once; holds the market that the last set saw."""
+
+    def __init__(self, settings: Settings) -> None:
+        engine = compiled_engine()
+        if engine is None:
+            raise RunError(
+                "these sets are for the compiled driver, which this version has not: use --driver event"
+            )
+        self._settings, self._engine = settings, engine
+        self._version = code_version()
+        self._lock = threading.Lock()
+        self._market: tuple[str, Any, str, tuple[str, ...]] | None = None
+
+    def run(self, spec: RunSpec, progress: Progress) -> RunResult:
+        """The figures of a set, in every exit style. Errors: RunError."""
+        config, instance = self._read(spec)
+        market, fingerprint, notes = self._opened(spec, config, progress)
+        rows: list[MetricRow] = []
+        for place, style in enumerate(config.exit_styles):
+            progress(place / len(config.exit_styles), str(style))
+            figures = self._engine.figures_compiled(market, config, instance, style)
+            rows += figure_rows(str(style), spec.underlyings[0], figures)
+        return RunResult(Provenance(fingerprint, self._version), tuple(rows), (), notes=notes)
+
+    def deepen_best(self, store: RunStore, group: str, by: str) -> None:
+        """Stores the best finished sets whole: with standard errors, positions and curves."""
+        compiled = {
+            one.id: one
+            for one in sets_of(store, group)
+            if one.spec.driver == "compiled" and one.status is RunStatus.FINISHED
+        }
+        trials = [trial for one in compiled for trial in trials_of(one, "compiled", {}, store.metrics(one))]
+        best = dict.fromkeys(one.run_id for name in (by, "sharpe") for one in ranked(trials, name)[:WHOLE])
+        for run_id in best:
+            if not store.curves(run_id):
+                store.deepen(run_id, self.whole(compiled[run_id].spec))
+
+    def whole(self, spec: RunSpec) -> RunResult:
+        """The whole result of a set. Errors: RunError."""
+        config, instance = self._read(spec)
+        market, fingerprint, notes = self._opened(spec, config, _untold)
+        metrics: list[MetricRow] = []
+        chains: list[ChainRow] = []
+        curves: dict[str, dict[str, Plain]] = {}
+        for style in config.exit_styles:
+            outcome = self._engine.run_compiled(market, config, instance, style, spec.seed)
+            rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
+            metrics += metric_rows(outcome, rng)
+            chains += chain_rows(outcome)
+            curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
+        return RunResult(Provenance(fingerprint, self._version), tuple(metrics), tuple(chains), curves, notes)
+
+    def _read(self, spec: RunSpec) -> tuple[BacktestConfig, StrategyConfig]:
+        config = read_config(spec.config)
+        return config, instance_of(self._settings, spec.strategy, spec.underlyings, config)
+
+    def _opened(
+        self, spec: RunSpec, config: BacktestConfig, progress: Progress
+    ) -> tuple[Any, str, tuple[str, ...]]:
+        key = market_key(spec, config)
+        with self._lock:
+            if self._market is None or self._market[0] != key:
+                source = open_source(self._settings, spec, config)
+                market = self._engine.open_compiled(self._settings, spec, config, progress)
+                self._market = (key, market, source.fingerprint, source.notes)
+            return self._market[1:]
+
+
+def market_key(spec: RunSpec, config: BacktestConfig) -> str:
+    """Equal for sets that see one market: all but the strategy, its preset and changes, and the exit styles."""
+    options = config.model_dump(mode="json", exclude={"preset", "changes", "exit_styles", "mode"})
+    period = (spec.source, spec.underlyings, spec.start_ms, spec.end_ms, spec.seed)
+    return json.dumps([*period, options], sort_keys=True)
+
+
+def _untold(_share: float, _text: str) -> None:
+    return None

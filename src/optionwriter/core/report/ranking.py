@@ -1,0 +1,120 @@
+"""Ranking: the sets of a sweep, best first by one metric, and what that best is worth after so many trials.
+
+Keeps: a set in one exit style is a trial, and all of them count; sets without the metric stand last and are not left
+out; ties keep the order of their runs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optionwriter.core.report.deflated import deflated_sharpe, expected_best, spread_of
+from optionwriter.core.report.results import USD
+from optionwriter.core.report.run import MetricRow, Plain, RunSpec
+
+SHARPE = "sharpe"
+LOWER_IS_BETTER = frozenset(
+    {
+        "max_drawdown", "max_drawdown_amount", "max_drawdown_days", "volatility", "gross_loss", "fees", "given_up",
+        "rolls", "settlements_in_the_money", "turnover",
+    }
+)  # fmt: skip
+BESIDE = ("net_profit", "over_holding", SHARPE, "max_drawdown", "trades", "win_rate", "fees")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished set in one exit style: what was varied in it, and its metrics in one currency by name."""
+
+    run_id: int
+    exit_style: str
+    driver: str
+    varied: Mapping[str, Plain]
+    metrics: Mapping[str, MetricRow]
+
+    def value(self, name: str) -> float | None:
+        """None where it can't be known."""
+        found = self.metrics.get(name)
+        return None if found is None or found.value is None or not math.isfinite(found.value) else found.value
+
+    def error(self, name: str) -> float | None:
+        """The standard error; None where there is none."""
+        found = self.metrics.get(name)
+        return None if found is None or found.error is None or not math.isfinite(found.error) else found.error
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the best Sharpe ratio is worth: `by_chance` is what the best of so many would show without any skill."""
+
+    trials: int
+    best: int | None  # run id of the highest ratio
+    sharpe: float | None
+    error: float | None
+    by_chance: float | None
+    probability: float | None  # deflated Sharpe ratio: that the true one is above 0
+
+
+def settings_of(spec: RunSpec) -> dict[str, Plain]:
+    """All that a set can vary, flat: its config, the strategy's changes by their own names, seed, strategy."""
+    config = dict(spec.config)
+    changes = config.pop("changes", None)
+    flat: dict[str, Plain] = {"strategy": spec.strategy, "seed": spec.seed, **config}
+    return {**flat, **(dict(changes) if isinstance(changes, Mapping) else {})}
+
+
+def varied_keys(specs: Sequence[RunSpec]) -> tuple[str, ...]:
+    """The names of what is not the same in all of them, in the order in which the specs name them."""
+    told = [settings_of(one) for one in specs]
+    names = dict.fromkeys(name for one in told for name in one)
+    return tuple(name for name in names if len({_text(one.get(name)) for one in told}) > 1)
+
+
+def _text(value: Plain) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def trials_of(
+    run_id: int, driver: str, varied: Mapping[str, Plain], rows: Iterable[MetricRow], currency: str = USD
+) -> tuple[Trial, ...]:
+    """A run's trials, one an exit style."""
+    by_style: dict[str, dict[str, MetricRow]] = {}
+    for one in rows:
+        found = by_style.setdefault(one.exit_style, {})
+        if one.currency == currency:
+            found[one.name] = one
+    return tuple(Trial(run_id, style, driver, varied, found) for style, found in sorted(by_style.items()))
+
+
+def ranked(trials: Iterable[Trial], by: str) -> tuple[Trial, ...]:
+    """Best first; those without the metric last."""
+    sign = 1.0 if by in LOWER_IS_BETTER else -1.0
+
+    def place(one: Trial) -> tuple[bool, float, int, str]:
+        value = one.value(by)
+        return value is None, 0.0 if value is None else sign * value, one.run_id, one.exit_style
+
+    return tuple(sorted(trials, key=place))
+
+
+def verdict(trials: Sequence[Trial], tried: int | None = None) -> Verdict:
+    """Of the highest Sharpe ratio among `trials`; `tried` counts those too that left no result."""
+    count = len(trials) if tried is None else tried
+    top = ranked(trials, SHARPE)
+    best = top[0] if top else None
+    value = best.value(SHARPE) if best else None
+    if best is None or value is None:
+        return Verdict(count, None, None, None, None, None)
+    error, spread = best.error(SHARPE), spread_of([one.value(SHARPE) for one in trials])
+    if count == 1:
+        spread = 0.0
+    chance = expected_best(count, spread)
+    sure = math.nan if error is None else deflated_sharpe(value, error, count, spread)
+    return Verdict(count, best.run_id, value, error, _known(chance), _known(sure))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

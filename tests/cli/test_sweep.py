@@ -1,0 +1,109 @@
+"""sweep over a real database file, from the command line, by the event driver."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optionwriter.adapters.store.runs.store import SqlRunStore
+from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.cli.main import app
+
+SHORT = ["sweep", "--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-08", "--underlyings", "BTC",
+         "-o", "step_minutes=480", "--threads", "1"]  # fmt: skip
+GRID = ["--vary", "gates.delta_max=0.12,0.3"]
+
+
+def invoke(*words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [*words])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+
+
+def told(*words: str, code: int = 0) -> dict:
+    result = CliRunner().invoke(app, [*words, "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_sweep_is_stored_ranked_and_never_run_twice(tmp_path: Path) -> None:
+    found = told(*SHORT, *GRID, "--by", "net_profit", "--export", str(tmp_path / "sets.csv"))
+    assert found["sets"] == {"queued": 0, "running": 0, "finished": 2, "failed": 0, "cancelled": 0}
+    profits = [one["metrics"]["net_profit"]["value"] for one in found["ranking"]]
+    assert profits == sorted(profits, reverse=True) and len(set(profits)) == 2
+    assert {one["varied"]["gates.delta_max"] for one in found["ranking"]} == {0.12, 0.3}
+    rows = list(csv.DictReader((tmp_path / "sets.csv").read_text().splitlines()))
+    assert [float(one["net_profit"]) for one in rows] == profits and rows[0]["driver"] == "event"
+
+    # A set is the very run that backtest makes of the same words.
+    alone = json.loads(
+        invoke("backtest", *SHORT[1:-2], "--preset", "CUSTOM", "--set", "gates.delta_max=0.3", "--json")
+    )
+    best = next(one for one in found["ranking"] if one["varied"]["gates.delta_max"] == 0.3)
+    assert {one["name"]: one["value"] for one in alone["metrics"] if one["currency"] == "USD"} == {
+        name: one["value"] for name, one in best["metrics"].items()
+    }
+    store = SqlRunStore(f"sqlite:///{tmp_path / 'data' / RUNS_FILE}")
+    state = store.get(best["run"])
+    assert (
+        state.provenance is not None and state.spec.group == found["sweep"] and state.spec.driver == "event"
+    )
+    store.close()
+
+    again = told(*SHORT, *GRID, "--by", "net_profit")
+    assert again["ranking"] == found["ranking"]
+    listed = json.loads(invoke("runs", "list", "--group", found["sweep"], "--json"))
+    assert sorted(one["id"] for one in listed) == sorted(one["run"] for one in found["ranking"])
+    said = invoke("sweep", "--resume", found["sweep"])
+    assert "2 done before" in said and "2 sets were tried" in said and "Deflated Sharpe ratio" in said
+
+
+def test_queued_sets_are_run_by_a_worker_and_a_stopped_sweep_goes_on(tmp_path: Path) -> None:
+    queued = told(*SHORT, *GRID, "--name", "mine", "--queue")
+    assert queued["sets"]["queued"] == 2 and queued["ranking"] == []
+    invoke("runs", "cancel", "2")
+    assert "finished" in invoke("worker", "--once")
+    said = invoke("sweep", "--resume", "mine", "--threads", "1", "--by", "max_drawdown")
+    assert "1 to run, 1 done before" in said and "2 sets were tried" in said
+    with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
+        states = database.execute("SELECT status, count(*) FROM backtest_runs GROUP BY status").fetchall()
+    assert states == [("finished", 2)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--vary", "gates.delta_mx=1,2"], "did you mean gates.delta_max"),
+        (["--vary", "delta_max=0.1,0.2"], "did you mean gates.delta_max"),
+        (["--vary", "step_minute=60,120"], "did you mean step_minutes"),
+        (["--vary", "gates.delta_max=a,0.2"], "income.gates.delta_max: 'a' is no number"),
+        (["--vary", "preset=BALANCED,SAFE"], "preset 'SAFE' is not there"),
+        (["--vary", "gates.delta_max=0.1,0.2", "--preset", "BALANCED"], "changes go with preset CUSTOM"),
+        (["--vary", "btc=1,-2"], "the set btc=-2: btc:"),
+        (["--vary", "seed=1,x"], "seed: 'x' is no whole number"),
+        (["--vary", "gates.delta_max=0.1..0.3"], "needs --random"),
+        (["--vary", "seed=1:2000:1"], "2,000 sets are more than the 1,000 allowed"),
+        (["--vary", "btc=1,2", "--driver", "quick"], "choose from auto, event, compiled"),
+        (["--vary", "btc=1,2", "--export", "a.txt"], ".csv"),
+        (["--vary", "btc=1,2", "--resume", "x"], "leave --vary and --name out"),
+        (["--resume", "x"], "there is no sweep 'x'"),
+        ([], "nothing is varied"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_stored(tmp_path: Path, words: list[str], said: str) -> None:
+    assert said in invoke(*SHORT, *words, code=2).replace("\n", " ")
+    database = tmp_path / "data" / RUNS_FILE
+    if database.exists():
+        with sqlite3.connect(database) as found:
+            assert found.execute("SELECT count(*) FROM backtest_runs").fetchone() == (0,)
