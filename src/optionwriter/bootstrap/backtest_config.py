@@ -58,6 +58,10 @@ class BacktestConfig(BaseModel):
     btc: Coins = Field(Decimal(2), description="Opening BTC.")
     eth: Coins = Field(Decimal(20), description="Opening ETH.")
     usdc: Coins = Field(Decimal(200_000), description="Opening USDC.")
+    fast_forward: bool = Field(
+        True,
+        description="Pass over steps at which the strategy can have nothing to do; the result is the same without.",
+    )
     model: Literal["anchored", "realised"] = Field(
         "anchored",
         description="Synthetic volatility: anchored to the volatility index, or realised x multiplier.",

@@ -81,12 +81,21 @@ def runner(settings: Settings) -> Runner:
             desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
             share = 1.0 / len(config.exit_styles)
             beside = rules(source.feed.delivery_price)
-            ran = run_backtest(desk, source.instants, str(style), progress, place * share, share, beside)
+            parts = TapeMarket(source.feed, desk.clock) if config.fast_forward else None
+            ran = run_backtest(
+                desk, source.instants, str(style), progress, place * share, share, beside, parts
+            )
             rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
             metrics += metric_rows(ran.outcome, rng)
             chains += chain_rows(ran.outcome)
             curves[str(style)] = curve_columns(ran.outcome.curve, ran.outcome.benchmarks)
             notes += _failures(style, ran)
+            if config.fast_forward:
+                full = ran.steps - ran.passed_over
+                notes.append(
+                    f"{style}: {full} of {ran.steps} steps were looked at in full; at the others nothing could be "
+                    "proposed (fast_forward)."
+                )
         provenance = Provenance(source.fingerprint, code_version())
         return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
 

@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol
 import numpy as np
 
 from optionwriter.core.market.chain import F64, InstrumentTable
-from optionwriter.core.market.context import build_context
+from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
@@ -127,7 +127,7 @@ class Realised:
             recent = PriceHistory(
                 underlying, at_ms, part_of(past.candles, first, last), past.volatility_index
             )
-            found = build_context(recent, hour * MS_PER_HOUR).realised_7d
+            found = realised_alone(recent, hour * MS_PER_HOUR).realised_7d
             self._kept[(underlying, hour)] = found
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
