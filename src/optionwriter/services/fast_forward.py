@@ -45,6 +45,7 @@ class FastForward:
     def __init__(self, desk: Desk, parts: Parts, benchmarks: Sequence[CallRule]) -> None:
         self._desk, self._parts, self._benchmarks = desk, parts, benchmarks
         self._quiet: _Quiet | None = None
+        self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._waiting = tuple(
             (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
         )
@@ -65,6 +66,7 @@ class FastForward:
         )
         if still and self._all_wait(report.state):
             events = len(self._desk.broker.events_since(book.last_event_ms))
+            self._beside = (None, {})
             self._quiet = _Quiet(book, _standing(account), events)
 
     def failed(self) -> None:
@@ -79,7 +81,7 @@ class FastForward:
         try:
             if len(desk.broker.events_since(quiet.book.last_event_ms)) != quiet.events:
                 return None
-            state = self._read(quiet.book)
+            state = self._read(quiet)
         except (MarketUnavailableError, BrokerUnavailableError):
             return None  # the full cycle tells of it
         same = not state.account.open_orders and _standing(state.account) == quiet.standing
@@ -88,29 +90,30 @@ class FastForward:
     def _all_wait(self, state: AgentState) -> bool:
         return all(strategy.waits(state, config) for strategy, config in self._waiting)
 
-    def _read(self, book: Book) -> AgentState:
+    def _read(self, quiet: _Quiet) -> AgentState:
         """As cycle.observe, of the rows that are looked at. Errors: MarketUnavailableError, BrokerUnavailableError."""
         desk = self._desk
-        account = desk.broker.account()
-        now = desk.clock.now_ms()
-        rows, whole = self._wanted(book, account, now)
+        rows, whole = self._wanted(quiet, desk.clock.now_ms())
         chains: dict[str, OptionChain] = {}
         for code in products_read(desk):
             chains[code] = (
                 desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
             )
         underlyings = sorted({chain.product.underlying for chain in chains.values()})
-        contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
-        return build_state(now, account, book, chains, contexts)
+        histories = {name: desk.market.history(name) for name in underlyings}
+        account = desk.broker.account()
+        now = desk.clock.now_ms()
+        contexts = {name: realised_alone(one, now) for name, one in histories.items()}
+        return build_state(now, account, quiet.book, chains, contexts)
 
-    def _wanted(
-        self, book: Book, account: AccountSnapshot, at_ms: int
-    ) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    def _wanted(self, quiet: _Quiet, at_ms: int) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
         """(names by product, products of which everything is read)."""
-        held = {*positions(book), *(one.instrument for one in account.positions)}
         wanted = [one.wanted(at_ms) for one in self._benchmarks]
-        held |= {option.name for one in wanted for option in one.options}
-        return _by_product(held), frozenset(code for one in wanted for code in one.chains)
+        beside = frozenset(option.name for one in wanted for option in one.options)
+        if beside != self._beside[0]:
+            held = {*positions(quiet.book), *(name for name, _ in quiet.standing[2])}
+            self._beside = (beside, _by_product(held | beside))
+        return self._beside[1], frozenset(code for one in wanted for code in one.chains)
 
 
 def _standing(account: AccountSnapshot) -> _Standing:
