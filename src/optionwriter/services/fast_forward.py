@@ -8,9 +8,8 @@ facts, curve and metrics are the same with it and without; whatever is unclear i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
@@ -23,19 +22,13 @@ from optionwriter.core.report.benchmarks import CallRule
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
 from optionwriter.services.cycle import CycleReport, Desk, products_read
 
-_Standing = tuple[
-    str,
-    tuple[tuple[str, Decimal], ...],
-    tuple[tuple[str, Decimal], ...],
-]
-
 
 @dataclass(frozen=True, slots=True)
 class _Quiet:
     """How things stood after a full cycle that did nothing."""
 
     book: Book
-    standing: _Standing
+    account: AccountSnapshot
     events: int  # of the venue since the book's last one
 
 
@@ -63,11 +56,12 @@ class FastForward:
             and not any(one.failure for one in report.proposed)
             and not any(one.fact.chosen for one in report.decisions)
             and not (unresolved(book) or working(book))
+            and _worth_something(account)
         )
         if still and self._all_wait(report.state):
             events = len(self._desk.broker.events_since(book.last_event_ms))
             self._beside = (None, {})
-            self._quiet = _Quiet(book, _standing(account), events)
+            self._quiet = _Quiet(book, account, events)
 
     def failed(self) -> None:
         """A full cycle failed: the next step is one too."""
@@ -84,45 +78,61 @@ class FastForward:
             state = self._read(quiet)
         except (MarketUnavailableError, BrokerUnavailableError):
             return None  # the full cycle tells of it
-        same = not state.account.open_orders and _standing(state.account) == quiet.standing
-        return state if same and self._all_wait(state) else None
+        return state if state is not None and self._all_wait(state) else None
 
     def _all_wait(self, state: AgentState) -> bool:
         return all(strategy.waits(state, config) for strategy, config in self._waiting)
 
-    def _read(self, quiet: _Quiet) -> AgentState:
-        """As cycle.observe, of the rows that are looked at. Errors: MarketUnavailableError, BrokerUnavailableError."""
+    def _read(self, quiet: _Quiet) -> AgentState | None:
+        """As cycle.observe, of the rows that are looked at; None where something held has no mark.
+
+        The account is that of the last full cycle: what could have changed in it is an event. Its positions' marks are
+        not, and are never looked at: a state's are the chain's. Errors: MarketUnavailableError.
+        """
         desk = self._desk
-        rows, whole = self._wanted(quiet, desk.clock.now_ms())
+        now = desk.clock.now_ms()
+        rows, whole = self._wanted(quiet, now)
         chains: dict[str, OptionChain] = {}
         for code in products_read(desk):
             chains[code] = (
                 desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
             )
+        if not all(_marked(chains, one.instrument) for one in quiet.account.positions):
+            return None
         underlyings = sorted({chain.product.underlying for chain in chains.values()})
-        histories = {name: desk.market.history(name) for name in underlyings}
-        account = desk.broker.account()
-        now = desk.clock.now_ms()
-        contexts = {name: realised_alone(one, now) for name, one in histories.items()}
-        return build_state(now, account, quiet.book, chains, contexts)
+        contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
+        return build_state(now, replace(quiet.account, at_ms=now), quiet.book, chains, contexts)
 
     def _wanted(self, quiet: _Quiet, at_ms: int) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
         """(names by product, products of which everything is read)."""
         wanted = [one.wanted(at_ms) for one in self._benchmarks]
         beside = frozenset(option.name for one in wanted for option in one.options)
         if beside != self._beside[0]:
-            held = {*positions(quiet.book), *(name for name, _ in quiet.standing[2])}
+            held = {*positions(quiet.book), *(one.instrument for one in quiet.account.positions)}
             self._beside = (beside, _by_product(held | beside))
         return self._beside[1], frozenset(code for one in wanted for code in one.chains)
 
 
-def _standing(account: AccountSnapshot) -> _Standing:
-    """What of the account the books answer for."""
-    return (
-        f"{account.account_id} {account.environment}",
-        tuple((one.currency, one.balance) for one in account.currencies),
-        tuple((one.instrument, one.amount) for one in account.positions),
-    )
+def _marked(chains: Mapping[str, OptionChain], name: str) -> bool:
+    """Whether one of the chains has a mark and a forward for the option: without them no account can be told."""
+    for chain in chains.values():
+        row = chain.table.row_of.get(name)
+        if row is not None:
+            return bool(chain.mark[row] == chain.mark[row] and chain.forward[row] == chain.forward[row])
+    return False
+
+
+def _worth_something(account: AccountSnapshot) -> bool:
+    """Whether every currency in which an option is held has cash: the curve then knows it already."""
+    settled = {_settles_in(one.instrument) for one in account.positions}
+    return settled <= {one.currency for one in account.currencies if one.balance}
+
+
+def _settles_in(name: str) -> str:
+    try:
+        return parse_instrument(name).product.settlement_currency
+    except InstrumentError:
+        return ""
 
 
 def _by_product(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
