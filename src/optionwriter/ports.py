@@ -114,6 +114,14 @@ class Market(Protocol):
         ...
 
 
+class Parts(Protocol):
+    """A market that can show some rows of a chain without the rest."""
+
+    def part(self, product_code: str, names: Sequence[str]) -> OptionChain:
+        """The named rows, in that order, as the whole chain has them. Raises MarketUnavailableError."""
+        ...
+
+
 class Broker(Protocol):
     """The account and the orders: the venue itself, or a simulated one on paper."""
 

@@ -75,6 +75,10 @@ class BacktestConfig(BaseModel):
     convert_cost: Annotated[Decimal, Field(ge=0, le=Decimal("0.1"))] = Field(
         Decimal("0.001"), description="Share of the index that such a conversion loses (wheel_convert)."
     )
+    fast_forward: bool = Field(
+        True,
+        description="Pass over steps at which the strategy can have nothing to do; the result is the same without.",
+    )
     model: Literal["anchored", "realised"] = Field(
         "anchored",
         description="Synthetic volatility: anchored to the volatility index, or realised x multiplier.",

@@ -90,17 +90,27 @@ def runner(settings: Settings) -> Runner:
         for place, style in enumerate(config.exit_styles):
             desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
             beside = rules(source.feed.delivery_price)
-            ran = run_backtest(desk, source.instants, str(style), progress, place * share, share, beside)
+            parts = TapeMarket(source.feed, desk.clock) if config.fast_forward else None
+            ran = run_backtest(
+                desk, source.instants, str(style), progress, place * share, share, beside, parts
+            )
             outcome = replace(ran.outcome, origins=source.origins)
             metrics += metric_rows(outcome, chances(style))
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
             notes += [*_failures(style, ran), *origins_told(str(style), outcome.origins, outcome.facts)]
+            if config.fast_forward:
+                full = ran.steps - ran.passed_over
+                notes.append(
+                    f"{style}: {full} of {ran.steps} steps were looked at in full; at the others nothing could be "
+                    "proposed (fast_forward)."
+                )
 
         def again(changed: BacktestConfig, style: ExitStyle, place: int) -> tuple[MetricRow, ...]:
             market = open_source(settings, spec, changed)
             desk = desk_for(settings, changed, market, with_exit_style(instance, style), spec.seed)
-            ran = run_backtest(desk, market.instants, str(style), progress, place * share, share)
+            parts = TapeMarket(market.feed, desk.clock) if changed.fast_forward else None
+            ran = run_backtest(desk, market.instants, str(style), progress, place * share, share, (), parts)
             return metric_rows(ran.outcome, chances(style))
 
         for found in at_one(second, again) if second is not None else ():

@@ -17,8 +17,17 @@ from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.report.ranking import ranked, trials_of
-from optionwriter.core.report.results import USD, Outcome, chain_rows, curve_columns, metric_rows
-from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec, RunStatus
+from optionwriter.core.report.results import Outcome, chain_rows, curve_columns, metric_rows
+from optionwriter.core.report.run import (
+    USD,
+    ChainRow,
+    MetricRow,
+    Plain,
+    Provenance,
+    RunResult,
+    RunSpec,
+    RunStatus,
+)
 from optionwriter.ports import RunStore
 from optionwriter.services.jobs import Progress, RunError
 from optionwriter.services.sweep import sets_of

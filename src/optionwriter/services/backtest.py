@@ -16,9 +16,10 @@ from optionwriter.core.report.benchmarks import CallRule
 from optionwriter.core.report.curve import CurveMaker
 from optionwriter.core.report.results import Outcome
 from optionwriter.core.report.views import prices_of
-from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError
+from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
 from optionwriter.services.catch_up import catch_up
 from optionwriter.services.cycle import Desk, observe, run_cycle
+from optionwriter.services.fast_forward import FastForward
 from optionwriter.services.jobs import Progress, RunError
 
 _DAY_MS = 86_400_000
@@ -32,6 +33,7 @@ class Ran:
     outcome: Outcome
     steps: int
     failures: tuple[str, ...]
+    passed_over: int = 0  # steps at which nobody had anything to propose (fast_forward)
 
 
 def run_backtest(
@@ -42,30 +44,30 @@ def run_backtest(
     begun: float = 0.0,
     share: float = 1.0,
     benchmarks: Sequence[CallRule] = (),
+    parts: Parts | None = None,
 ) -> Ran:
     """One cycle at each of `instants`, ascending, and a last look at the end.
 
-    `begun` and `share` place this run's progress within a larger one; `benchmarks` look at every step too.
-    Errors: RunError for an empty period, or one in
-    which too many steps failed; whatever `progress` raises.
+    `begun` and `share` place this run's progress within a larger one; `benchmarks` look at every step too. With
+    `parts`, the desk's market in rows, steps at which nobody has anything to propose are passed over (fast_forward).
+    Errors: RunError for an empty period, or one in which too many steps failed; whatever `progress` raises.
     """
     if len(instants) < 2:
         raise RunError(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
     looks = _Looks(CurveMaker(), AttributionMaker(), tuple(benchmarks))
+    forward = FastForward(desk, parts, benchmarks) if parts is not None else None
     failures: list[str] = []
+    passed = 0
     for done, at_ms in enumerate(instants):
         desk.clock.sleep_until(at_ms)
-        try:
-            report = run_cycle(desk)
-        except (MarketUnavailableError, BrokerUnavailableError) as error:
-            failures.append(f"{at_ms}: {error}")
+        glanced = forward.glance() if forward is not None else None
+        if glanced is not None:
+            passed += 1
+            looks.look(glanced, glanced.book)
         else:
-            failures += [
-                f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure
-            ]
-            looks.look(report.state, report.after.book)
+            failures += _full(desk, looks, forward, at_ms)
         progress(
             begun + share * done / len(instants), f"{exit_style}: day {(at_ms - instants[0]) // _DAY_MS + 1}"
         )
@@ -73,7 +75,22 @@ def run_backtest(
         raise RunError(
             f"{len(failures)} of {len(instants)} steps failed, the first at {failures[0]}: choose other data"
         )
-    return Ran(_end(desk, looks, exit_style), len(instants), tuple(failures))
+    return Ran(_end(desk, looks, exit_style), len(instants), tuple(failures), passed)
+
+
+def _full(desk: Desk, looks: _Looks, forward: FastForward | None, at_ms: int) -> list[str]:
+    """One cycle and a look at it; what failed in it, in words."""
+    begun = desk.recorder.book
+    try:
+        report = run_cycle(desk)
+    except (MarketUnavailableError, BrokerUnavailableError) as error:
+        if forward is not None:
+            forward.failed()
+        return [f"{at_ms}: {error}"]
+    looks.look(report.state, report.after.book)
+    if forward is not None:
+        forward.after(report, begun)
+    return [f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -144,9 +144,14 @@ def _products(desk: Desk, currencies: Iterable[str]) -> tuple[str, ...]:
     return (*desk.products, *more)
 
 
+def products_read(desk: Desk) -> tuple[str, ...]:
+    """Codes of the products that a cycle reads."""
+    return _products(desk, _held(desk))
+
+
 def observe(desk: Desk) -> AgentState:
     """Everything a decision may rest on, read now. Errors: MarketUnavailableError, BrokerUnavailableError."""
-    chains = {code: desk.market.chain(code) for code in _products(desk, _held(desk))}
+    chains = {code: desk.market.chain(code) for code in products_read(desk)}
     underlyings = sorted({chain.product.underlying for chain in chains.values()})
     histories = {name: desk.market.history(name) for name in underlyings}
     account = desk.broker.account()

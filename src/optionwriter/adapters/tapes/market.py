@@ -6,6 +6,7 @@ of its columns, so a loop pays for no copies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,13 @@ class TapeMarket:
         """The whole chain of a product, now. Errors: MarketUnavailableError."""
         try:
             return _as_summarised(self._feed.chain(product_code, self._clock.now_ms()))
+        except ValueError as error:
+            raise MarketUnavailableError(f"{product_code}: {error}") from error
+
+    def part(self, product_code: str, names: Sequence[str]) -> OptionChain:
+        """Rows of the chain, now, as `chain` shows them. Errors: MarketUnavailableError, also for what isn't listed."""
+        try:
+            return _as_summarised(self._feed.quotes(product_code, names, self._clock.now_ms()))
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
 

@@ -108,16 +108,23 @@ class SyntheticFeed:
 
     def quotes(self, product_code: str, names: Sequence[str], at_ms: int) -> OptionChain:
         """Quotes of the named options. Errors: InstrumentError names one that is not listed."""
-        known = self._table(product_code, at_ms).row_of
-        for name in names:
-            if name not in known:
-                raise InstrumentError(f"{name!r} is not listed at {at_ms}")
-        book = self._book(product_code)
-        return self._quoted(book, book.chosen(tuple(names)), at_ms)
+        book, wanted = self._book(product_code), tuple(names)
+        shown = book.shown
+        if shown is None or shown.at_ms != at_ms or any(name not in shown.table.row_of for name in wanted):
+            known = self._table(product_code, at_ms).row_of
+            for name in wanted:
+                if name not in known:
+                    raise InstrumentError(f"{name!r} is not listed at {at_ms}")
+            shown = book.shown = self._quoted(book, book.chosen(wanted), at_ms)
+        return shown if shown.table.names == wanted else _rows(shown, book.chosen(wanted))
 
     def chain(self, product_code: str, at_ms: int) -> OptionChain:
         """Quotes of everything listed."""
-        return self._quoted(self._book(product_code), self._table(product_code, at_ms), at_ms)
+        book, table = self._book(product_code), self._table(product_code, at_ms)
+        shown = book.shown
+        if shown is None or shown.at_ms != at_ms or shown.table is not table:
+            shown = book.shown = self._quoted(book, table, at_ms)
+        return shown
 
     def delivery_price(self, index_name: str, expiry_ms: int) -> float:
         """The average of the half hour before `expiry_ms`, two decimals (FACTS §4)."""
@@ -184,6 +191,16 @@ class SyntheticFeed:
         return found if found is not None else unknown("underlying", underlying, self._pasts)
 
 
+def _rows(shown: OptionChain, table: InstrumentTable) -> OptionChain:
+    """The options of `table` out of what is shown: every row is priced by itself, so they are the same numbers."""
+    rows = [shown.table.row_of[name] for name in table.names]
+    columns = (
+        shown.forward, shown.mark, shown.mark_iv, shown.bid, shown.ask, shown.bid_size, shown.ask_size,
+        shown.open_interest, shown.volume,
+    )  # fmt: skip
+    return OptionChain(table, shown.at_ms, shown.index_price, *(column[rows] for column in columns))
+
+
 class _Spot:
     """The price of a listing day; NaN before the prices begin."""
 
@@ -203,6 +220,7 @@ class _Book:
     def __init__(self, own: Product, quotes: QuoteTable, spot: _Spot, policy: Policy) -> None:
         self.product, self.quotes = own, quotes
         self.listing = Listing(own, spot, policy)
+        self.shown: OptionChain | None = None  # the last answer, whole or in part
         self._tables: OrderedDict[tuple[str, ...], InstrumentTable] = OrderedDict()
 
     def table(self, names: tuple[str, ...], after_ms: int | None) -> InstrumentTable:

@@ -14,16 +14,17 @@ from typing import NoReturn, Protocol
 import numpy as np
 
 from optionwriter.core.market.chain import F64, InstrumentTable
-from optionwriter.core.market.context import build_context
+from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
 from optionwriter.core.market.surface import Surface, years_to
-from optionwriter.core.market.synthetic import Shape, anchored
+from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
 _REALISED_DAYS = 7
 _KEPT = 64
+_AHEAD, _LEVELS_KEPT = 128, 1_024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,23 +69,34 @@ class Anchored:
             raise InstrumentError(
                 f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
             )
-        unit = self._level(underlying, float(known.value[row]))
+        unit = self._level(underlying, known.value[row : row + _AHEAD])
         # Tenors are the same at every instant: only the instant and the price of the kept surface are put right.
         moved = Surface(at_ms, index, unit.expiry_ms + at_ms, unit.carry, unit.atm_iv, unit.nodes)
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
 
-    def _level(self, underlying: str, level: float) -> Surface:
-        key = (underlying, level)
-        found = self._kept.get(key)
-        if found is None:
-            shape = self._shapes.get(underlying)
-            if shape is None:
-                unknown("shape for", underlying, self._shapes)
-            found = self._kept[key] = anchored(shape, 0, 1.0, level)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return found
+    def _level(self, underlying: str, levels: F64) -> Surface:
+        """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
+        surface depends on nothing but the level, and is looked up when it is known."""
+        level = float(levels[0])
+        found = self._kept.get((underlying, level))
+        if found is not None:
+            return found
+        shape = self._shapes.get(underlying)
+        if shape is None:
+            unknown("shape for", underlying, self._shapes)
+        if not believable(level):
+            return anchored(shape, 0, 1.0, level)  # says so
+        new = [
+            one
+            for one in dict.fromkeys(levels.tolist())
+            if believable(one) and (underlying, one) not in self._kept
+        ]
+        for one, atm in zip(new, anchors(shape, new), strict=True):
+            self._kept[underlying, one] = shape.at_level(0, 1.0, atm)
+        while len(self._kept) > _LEVELS_KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[underlying, level]
 
 
 class Realised:
@@ -127,7 +139,7 @@ class Realised:
             recent = PriceHistory(
                 underlying, at_ms, part_of(past.candles, first, last), past.volatility_index
             )
-            found = build_context(recent, hour * MS_PER_HOUR).realised_7d
+            found = realised_alone(recent, hour * MS_PER_HOUR).realised_7d
             self._kept[(underlying, hour)] = found
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)

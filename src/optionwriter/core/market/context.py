@@ -161,6 +161,14 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
     )
 
 
+def realised_alone(history: PriceHistory, at_ms: int) -> MarketContext:
+    """The context at `at_ms` with its realised volatilities and nothing else: what is asked of it between decisions."""
+    candles = _closed(history.candles, at_ms)
+    return MarketContext(
+        history.underlying, at_ms, _realised(candles, at_ms, 7), _realised(candles, at_ms, 30)
+    )
+
+
 def _event_fields(past: Past) -> dict[str, Any]:
     """The fields of pump and crash."""
     found: dict[str, Any] = {}

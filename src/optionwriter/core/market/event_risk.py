@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from optionwriter.core.compiled import compiled
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY
@@ -237,16 +238,37 @@ def _base_rates(events: F64, days: int, count: int) -> F64:
 
 def _calibrated(raw: F64, events: F64, days: int) -> F64:
     """Each day's probability: the raw one through the line that fits the windows over by then best."""
-    x, over = raw[: len(events)], _over_by(len(events), days, len(raw))
-    known = ~np.isnan(x + events)
-    x, y = np.where(known, x, 0.0), np.where(known, events, 0.0)
-    windows = _sums(known.astype(np.float64))[over]
-    count = np.maximum(windows, 1.0)
-    mean_x, mean_y, mean_xx, mean_xy = (_sums(one)[over] / count for one in (x, y, x * x, x * y))
-    spread = np.maximum(mean_xx - mean_x * mean_x, 0.0)
-    slope = (mean_xy - mean_x * mean_y) / (spread + _PULL * days / count)
-    line = mean_y + np.clip(slope, 0.0, _STEEPEST) * (raw - mean_x)
-    return np.where(windows >= LEAST_WINDOWS * days, np.clip(line, 0.0, 1.0), np.nan)
+    found = np.empty(len(raw))
+    _calibrate(raw, events, days, float(LEAST_WINDOWS * days), found)
+    return found
+
+
+@compiled
+def _calibrate(raw: F64, events: F64, days: int, least: float, out: F64) -> None:
+    """Fills each day's probability; the sums run on from day to day, in the order of the windows."""
+    windows = sum_x = sum_y = sum_xx = sum_xy = 0.0
+    over = 0
+    for day in range(len(raw)):
+        while over < len(events) and over + days <= day:  # windows that are over
+            x, y = raw[over], events[over]
+            if not math.isnan(x + y):
+                windows += 1.0
+                sum_x += x
+                sum_y += y
+                sum_xx += x * x
+                sum_xy += x * y
+            over += 1
+        if windows < least:
+            out[day] = math.nan
+            continue
+        count = windows if windows > 1.0 else 1.0
+        mean_x, mean_y = sum_x / count, sum_y / count
+        spread = sum_xx / count - mean_x * mean_x
+        spread = spread if spread > 0.0 else 0.0
+        slope = (sum_xy / count - mean_x * mean_y) / (spread + _PULL * days / count)
+        slope = min(max(slope, 0.0), _STEEPEST)
+        line = mean_y + slope * (raw[day] - mean_x)
+        out[day] = 0.0 if line < 0.0 else 1.0 if line > 1.0 else line
 
 
 def skill_of(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:

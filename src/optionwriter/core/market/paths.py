@@ -96,7 +96,8 @@ class BridgePath:
             raise self._too_early(at_ms)
         if row == len(self._knot_ms) - 1:
             return float(self._knot_price[-1])
-        return float(self._interval(row)[(at_ms - int(self._knot_ms[row])) // GRID_MS])
+        place = (at_ms - int(self._knot_ms[row])) // GRID_MS
+        return float(self._interval(row)[place] if place else self._knot_price[row])  # it begins at its knot
 
     def prices_at(self, at_ms: I64) -> F64:
         """The prices at many instants, in any order; one number an instant. Errors: as `price_at`."""

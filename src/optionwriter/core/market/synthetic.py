@@ -14,7 +14,7 @@ Pure functions of their arguments; neither looks at anything after the instant.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.market.smile import NODE_COUNT
 from optionwriter.core.market.surface import Surface, years_to
-from optionwriter.core.market.volatility_index import volatility_index
+from optionwriter.core.market.volatility_index import strip_variances
 
 TENORS_DAYS = (1.0, 2.0, 4.0, 7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0, 180.0, 365.0)
 _ANCHOR_ROW = TENORS_DAYS.index(30.0)
@@ -80,20 +80,54 @@ def anchored(shape: Shape, at_ms: int, index_price: float, level: float) -> Surf
 
     Errors: SyntheticError for a level that is no believable volatility.
     """
-    if not 1.0 <= level <= 500.0:
+    if not believable(level):
         raise SyntheticError(f"a volatility index of {level} can't be: percent points from 1 to 500")
-    # A secant on logarithms: the index is nearly in proportion to the volatility, so the first steps take it as if so.
-    atm, last, power = level / 100.0, (0.0, 0.0), 1.0
+    return shape.at_level(at_ms, index_price, anchors(shape, [level])[0])
+
+
+def believable(level: float) -> bool:
+    """Whether a volatility index can be so many percent points."""
+    return 1.0 <= level <= 500.0
+
+
+@dataclass(slots=True)
+class _Search:
+    """Where the search for one level stands."""
+
+    level: float
+    atm: float
+    last: tuple[float, float] = (0.0, 0.0)
+    power: float = 1.0
+    settled: bool = False
+
+    def step(self, found: float) -> None:
+        """A secant on logarithms: the index is nearly in proportion to the volatility, so the first steps take it as
+        if it were."""
+        if abs(found - self.level) <= _SETTLED * self.level:
+            self.settled = True
+            return
+        if self.last[0] and abs(math.log(self.atm / self.last[0])) > _SETTLED:
+            self.power = math.log(found / self.last[1]) / math.log(self.atm / self.last[0])
+        self.last = (self.atm, found)
+        self.atm *= (self.level / found) ** (1.0 / self.power if self.power > 0.1 else 1.0)
+
+
+def anchors(shape: Shape, levels: Sequence[float]) -> list[float]:
+    """The 30-day at-the-money volatilities (fractions) at which the shape's index is each of `levels`.
+
+    Each is found by itself: what else is asked for changes no digit of it.
+    """
+    searches = [_Search(level, level / 100.0) for level in levels]
+    years = TENORS_DAYS[_ANCHOR_ROW] / 365.0
     for _ in range(_ROUNDS):
-        surface = shape.at_level(at_ms, index_price, atm)
-        found = volatility_index(surface)
-        if abs(found - level) <= _SETTLED * level:
-            return surface
-        if last[0] and abs(math.log(atm / last[0])) > _SETTLED:
-            power = math.log(found / last[1]) / math.log(atm / last[0])
-        last = (atm, found)
-        atm *= (level / found) ** (1.0 / power if power > 0.1 else 1.0)
-    return shape.at_level(at_ms, index_price, atm)
+        open_ones = [one for one in searches if not one.settled]
+        if not open_ones:
+            break
+        atm = shape.ratio[_ANCHOR_ROW] * np.array([one.atm for one in open_ones])
+        variance = strip_variances(atm, years, shape.nodes[_ANCHOR_ROW])
+        for one, found in zip(open_ones, (100.0 * np.sqrt(variance / years)).tolist(), strict=True):
+            one.step(found)
+    return [one.atm for one in searches]
 
 
 def volatility_at(surface: Surface, strike: F64, expiry_ms: I64) -> tuple[F64, F64]:

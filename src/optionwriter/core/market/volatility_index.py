@@ -10,13 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from optionwriter.core.market.black76 import price_delta
+from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_YEAR
+from optionwriter.core.market.smile import iv_at
 from optionwriter.core.market.surface import Surface, years_to
 
 HORIZON_DAYS = 30
 SHORTEST_DAYS = 6.0  # dailies are not part of the strip (assumed)
 _REACH = 2.0  # deviations of the strip to either side: with two the level meets the recorded index (measured)
 _POINTS = 121
+_STRIP = np.linspace(-_REACH, _REACH, _POINTS)
 
 
 def volatility_index(surface: Surface) -> float:
@@ -43,7 +46,17 @@ def volatility_index(surface: Surface) -> float:
 def strip_variance(surface: Surface, row: int) -> float:
     """Total variance of one expiry: 2 * integral of the out-of-the-money value over strike squared, undiscounted."""
     smile = surface.smile(row)
-    k = np.linspace(-_REACH, _REACH, _POINTS) * smile.atm_iv * np.sqrt(smile.years)
+    return float(strip_variances(np.array([smile.atm_iv]), smile.years, smile.nodes)[0])
+
+
+def strip_variances(atm_iv: F64, years: float, nodes: F64) -> F64:
+    """The total variances of one smile's `nodes` (NODE_COUNT,) at several levels `atm_iv` (m,), fractions."""
+    count = len(atm_iv)
+    width = atm_iv * np.sqrt(years)
+    k = (_STRIP * atm_iv[:, None]) * np.sqrt(years)
     strike = np.exp(k)
-    value, _ = price_delta(np.ones(k.size), strike, np.full(k.size, smile.years), smile.iv(k), k > 0)
-    return 2.0 * float(np.trapezoid(value / strike, k))
+    rows = np.repeat(np.arange(count), _POINTS)
+    iv = iv_at((k / width[:, None]).ravel(), rows, np.tile(nodes, (count, 1)), atm_iv)
+    ones = np.ones(k.size)
+    value, _ = price_delta(ones, strike.ravel(), ones * years, iv, k.ravel() > 0)
+    return np.asarray(2.0 * np.trapezoid(value.reshape(k.shape) / strike, k, axis=1))

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,6 +63,13 @@ class _Account:
     fees: Decimal = _ZERO
 
 
+class Wanted(NamedTuple):
+    """Options whose quotes are read, and codes of products whose whole chain is."""
+
+    options: tuple[Instrument, ...]
+    chains: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class CallRule:
     """One rule over every coin of the account; looks at one state after the other."""
@@ -87,6 +95,21 @@ class CallRule:
                 column = self._equity.setdefault(name, [0.0] * self._looks)
                 column.append(self._look(name, state, totals.deposited))
         self._looks += 1
+
+    def wanted(self, at_ms: int) -> Wanted:
+        """What a look at that instant would read of the market, as long as nothing is deposited before it."""
+        names: list[Instrument] = []
+        whole: list[str] = []
+        for currency, own in self._accounts.items():
+            if currency not in PRODUCTS:
+                continue
+            sold = own.sold if own.sold is not None and own.sold.expiry_ms > at_ms else None
+            again_ms = own.again_ms if own.sold is None else _again_ms(own.sold)
+            if sold is not None:
+                names.append(sold)
+            elif at_ms >= again_ms:
+                whole.append(currency)
+        return Wanted(tuple(names), tuple(whole))
 
     def found(self) -> Benchmark:
         """What the rule came to."""
@@ -130,7 +153,12 @@ class CallRule:
         own.cash += ended.payoff - ended.fee
         own.fees += ended.fee
         own.sold, own.amount, own.mark = None, _ZERO, _ZERO
-        own.again_ms = (option.expiry_ms // MS_PER_DAY + 1) * MS_PER_DAY
+        own.again_ms = _again_ms(option)
+
+
+def _again_ms(option: Instrument) -> int:
+    """From when on the next is sold: the day after the expiry."""
+    return (option.expiry_ms // MS_PER_DAY + 1) * MS_PER_DAY
 
 
 def monthly_otm(chain: OptionChain, at_ms: int) -> int | None:

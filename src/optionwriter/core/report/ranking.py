@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optionwriter.core.report.deflated import deflated_sharpe, expected_best, spread_of
-from optionwriter.core.report.results import USD
-from optionwriter.core.report.run import MetricRow, Plain, RunSpec
+from optionwriter.core.report.run import USD, MetricRow, Plain, RunSpec
 
 SHARPE = "sharpe"
 LOWER_IS_BETTER = frozenset(

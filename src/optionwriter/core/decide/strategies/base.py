@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from optionwriter.core.books.facts import Action
 from optionwriter.core.decide.limits import Bounds
@@ -255,4 +255,16 @@ class Strategy(Protocol):
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         """One menu for each underlying of the configuration, in its order. Pure; sizes within `capacity`."""
+        ...
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A strategy that can tell from the options that are held alone that it has nothing to propose."""
+
+    def waits(self, state: AgentState, config: StrategyConfig) -> bool:
+        """True only where `propose` would put no item on any menu, whatever the options that are not held are quoted.
+
+        `state` may show the held options' rows alone, and of the context only the realised volatilities. Pure.
+        """
         ...

@@ -37,6 +37,7 @@ from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
 from optionwriter.core.decide.state import price_of
 from optionwriter.core.decide.strategies.base import StrategyConfig
+from optionwriter.core.decide.strategies.judging import holding_at
 from optionwriter.core.decide.strategies.opening import fail, ranked, rejections
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.chain import F64
@@ -105,24 +106,7 @@ def judge_leg(view: View, leg: Leg) -> Order:
 
 def holding_of(view: View, leg: Leg) -> Holding:
     """One sold leg as the rules see it."""
-    option = parse_instrument(leg.instrument)
-    row = view.chain.table.row_of.get(leg.instrument)
-    iv = delta = ask = _NAN
-    if row is not None:
-        _, iv, delta = price_of(view.chain, row, view.state.at_ms)
-        ask = float(view.chain.ask[row])
-    return Holding(
-        is_call=option.is_call,
-        is_inverse=option.product.family is Family.INVERSE,
-        strike=float(option.strike),
-        index_price=float(view.underlying.index),
-        days_to_expiry=option.days_to_expiry(view.state.at_ms),
-        iv=iv,
-        realised=view.realised,
-        delta=abs(delta),
-        entry_price=float(leg.entry_price),
-        ask=ask,
-    )
+    return holding_at(view.state.at_ms, view.underlying, view.chain, view.realised, leg)
 
 
 def _act(view: View, case: _Case, tended: Tended) -> bool:

@@ -1,0 +1,147 @@
+"""Fast-forward: the steps at which nobody has anything to propose, looked at without building the whole chain.
+
+A step may be passed over where the last full cycle did nothing, nothing happened since, and every strategy says from
+the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step). What such a step
+still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole chain. Keeps:
+facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from optionwriter.core.books.account import AccountSnapshot
+from optionwriter.core.books.book import Book, positions, unresolved, working
+from optionwriter.core.decide.state import AgentState, build_state
+from optionwriter.core.decide.strategies.base import Waiting
+from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.context import realised_alone
+from optionwriter.core.market.instruments import InstrumentError, parse_instrument
+from optionwriter.core.report.benchmarks import CallRule
+from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
+from optionwriter.services.cycle import CycleReport, Desk, products_read
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """How things stood after a full cycle that did nothing."""
+
+    book: Book
+    account: AccountSnapshot
+    events: int  # of the venue since the book's last one
+
+
+class FastForward:
+    """Passes over steps of one desk. `parts` shows rows of the desk's own market; `benchmarks` look beside the run."""
+
+    def __init__(self, desk: Desk, parts: Parts, benchmarks: Sequence[CallRule]) -> None:
+        self._desk, self._parts, self._benchmarks = desk, parts, benchmarks
+        self._quiet: _Quiet | None = None
+        self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
+        self._waiting = tuple(
+            (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
+        )
+        self._able = not desk.sink.keeps and len(self._waiting) == len(desk.seats)
+
+    def after(self, report: CycleReport, begun: Book) -> None:
+        """Takes note of a full cycle that began with the books `begun`."""
+        self._quiet = None
+        book, account = self._desk.recorder.book, report.state.account
+        still = (
+            self._able
+            and book.seq == begun.seq > 0
+            and report.kill is None
+            and not (report.differences or report.executions or account.open_orders)
+            and not any(one.failure for one in report.proposed)
+            and not any(one.fact.chosen for one in report.decisions)
+            and not (unresolved(book) or working(book))
+            and _worth_something(account)
+        )
+        if still and self._all_wait(report.state):
+            events = len(self._desk.broker.events_since(book.last_event_ms))
+            self._beside = (None, {})
+            self._quiet = _Quiet(book, account, events)
+
+    def failed(self) -> None:
+        """A full cycle failed: the next step is one too."""
+        self._quiet = None
+
+    def glance(self) -> AgentState | None:
+        """The state of a step that may be passed over, of the rows looked at alone; None: take it in full."""
+        quiet, desk = self._quiet, self._desk
+        if quiet is None or desk.recorder.book is not quiet.book or desk.kill.read() is not None:
+            return None
+        try:
+            if len(desk.broker.events_since(quiet.book.last_event_ms)) != quiet.events:
+                return None
+            state = self._read(quiet)
+        except (MarketUnavailableError, BrokerUnavailableError):
+            return None  # the full cycle tells of it
+        return state if state is not None and self._all_wait(state) else None
+
+    def _all_wait(self, state: AgentState) -> bool:
+        return all(strategy.waits(state, config) for strategy, config in self._waiting)
+
+    def _read(self, quiet: _Quiet) -> AgentState | None:
+        """As cycle.observe, of the rows that are looked at; None where something held has no mark.
+
+        The account is that of the last full cycle: what could have changed in it is an event. Its positions' marks are
+        not, and are never looked at: a state's are the chain's. Errors: MarketUnavailableError.
+        """
+        desk = self._desk
+        now = desk.clock.now_ms()
+        rows, whole = self._wanted(quiet, now)
+        chains: dict[str, OptionChain] = {}
+        for code in products_read(desk):
+            chains[code] = (
+                desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
+            )
+        if not all(_marked(chains, one.instrument) for one in quiet.account.positions):
+            return None
+        underlyings = sorted({chain.product.underlying for chain in chains.values()})
+        contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
+        return build_state(now, replace(quiet.account, at_ms=now), quiet.book, chains, contexts)
+
+    def _wanted(self, quiet: _Quiet, at_ms: int) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+        """(names by product, products of which everything is read)."""
+        wanted = [one.wanted(at_ms) for one in self._benchmarks]
+        beside = frozenset(option.name for one in wanted for option in one.options)
+        if beside != self._beside[0]:
+            held = {*positions(quiet.book), *(one.instrument for one in quiet.account.positions)}
+            self._beside = (beside, _by_product(held | beside))
+        return self._beside[1], frozenset(code for one in wanted for code in one.chains)
+
+
+def _marked(chains: Mapping[str, OptionChain], name: str) -> bool:
+    """Whether one of the chains has a mark and a forward for the option: without them no account can be told."""
+    for chain in chains.values():
+        row = chain.table.row_of.get(name)
+        if row is not None:
+            return bool(chain.mark[row] == chain.mark[row] and chain.forward[row] == chain.forward[row])
+    return False
+
+
+def _worth_something(account: AccountSnapshot) -> bool:
+    """Whether every currency in which an option is held has cash: the curve then knows it already."""
+    settled = {_settles_in(one.instrument) for one in account.positions}
+    return settled <= {one.currency for one in account.currencies if one.balance}
+
+
+def _settles_in(name: str) -> str:
+    try:
+        return parse_instrument(name).product.settlement_currency
+    except InstrumentError:
+        return ""
+
+
+def _by_product(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Names of options by their product's code; what is no option is left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted(names):
+        try:
+            code = parse_instrument(name).product.code
+        except InstrumentError:
+            continue
+        found[code] = (*found.get(code, ()), name)
+    return found
