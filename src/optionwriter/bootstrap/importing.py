@@ -1,0 +1,78 @@
+"""Importing: seats the readers, the store and the report of one import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from optionwriter.adapters.files.whole import write_text_whole
+from optionwriter.adapters.tapes.importers.problem import ImportOptions, ImportRefusedError
+from optionwriter.adapters.tapes.importers.registry import FORMATS, open_file
+from optionwriter.adapters.tapes.importers.writing import ChainStore
+from optionwriter.adapters.tapes.layouts import IMPORT_FOLDER
+from optionwriter.core.report.imports import ImportReport
+from optionwriter.services.imports import Telling, run_import
+
+REPORT_FOLDER = "_imports"
+
+
+class ImportingError(Exception):
+    """An import that could not begin or end; the message names what and the cure."""
+
+
+def import_files(
+    paths: Sequence[Path],
+    format_name: str,
+    options: ImportOptions,
+    out: Path,
+    telling: Telling,
+    *,
+    replace_stored: bool = False,
+    dry_run: bool = False,
+) -> ImportReport:
+    """Imports files, and folders of them, below `out`. Errors: ImportingError."""
+    if format_name != "auto" and format_name not in FORMATS:
+        raise ImportingError(f"format {format_name!r} is not there: choose from auto, {', '.join(FORMATS)}")
+    folder = out / IMPORT_FOLDER
+    try:
+        with ChainStore(folder, replace=replace_stored) as store:
+            report = run_import(
+                files_of(paths),
+                lambda path: open_file(path, format_name, options),
+                store,
+                ImportRefusedError,
+                telling,
+                dry_run=dry_run,
+            )
+    except ImportRefusedError as error:
+        raise ImportingError(str(error)) from error
+    report = replace(report, folder=str(folder))
+    if any(day.bytes for day in report.days):
+        _keep(report, folder)
+    return report
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those in the folders named, in order. Errors: ImportingError."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [one for one in sorted(path.rglob("*")) if one.is_file() and not one.name.startswith(".")]
+            if not inside:
+                raise ImportingError(f"{path} holds no files: name another")
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ImportingError(f"{path} is not there: name a file or a folder")
+    return found
+
+
+def _keep(report: ImportReport, folder: Path) -> None:
+    """The report beside the data, under a name that its content gives."""
+    text = json.dumps(asdict(report), indent=1, sort_keys=True, default=str) + "\n"
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    write_text_whole(folder / REPORT_FOLDER / f"{name}.json", text)
