@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from optionwriter.adapters.files.whole import write_text_whole
 from optionwriter.adapters.tapes.importers.problem import ImportOptions, ImportRefusedError
 from optionwriter.adapters.tapes.importers.registry import FORMATS, open_file
-from optionwriter.adapters.tapes.importers.writing import ChainStore
+from optionwriter.adapters.tapes.importers.writing import ChainStore, NoStore, write_text_whole
 from optionwriter.adapters.tapes.layouts import IMPORT_FOLDER
 from optionwriter.core.report.imports import ImportReport
 from optionwriter.services.imports import Telling, run_import
@@ -38,7 +38,7 @@ def import_files(
         raise ImportingError(f"format {format_name!r} is not there: choose from auto, {', '.join(FORMATS)}")
     folder = out / IMPORT_FOLDER
     try:
-        with ChainStore(folder, replace=replace_stored) as store:
+        with _store(folder, replace_stored, dry_run) as store:
             report = run_import(
                 files_of(paths),
                 lambda path: open_file(path, format_name, options),
@@ -60,7 +60,9 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [one for one in sorted(path.rglob("*")) if one.is_file() and not one.name.startswith(".")]
+            inside = [
+                one for one in sorted(path.rglob("*")) if one.is_file() and not one.name.startswith(".")
+            ]
             if not inside:
                 raise ImportingError(f"{path} holds no files: name another")
             found += inside
@@ -69,6 +71,15 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
         else:
             raise ImportingError(f"{path} is not there: name a file or a folder")
     return found
+
+
+@contextmanager
+def _store(folder: Path, replace_stored: bool, dry_run: bool) -> Iterator[ChainStore | NoStore]:
+    if dry_run:
+        yield NoStore()
+        return
+    with ChainStore(folder, replace=replace_stored) as store:
+        yield store
 
 
 def _keep(report: ImportReport, folder: Path) -> None:

@@ -17,6 +17,7 @@ from optionwriter.cli.compare import compare
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
+from optionwriter.cli.import_ import import_files
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
 from optionwriter.cli.run import run
@@ -33,6 +34,7 @@ app.command()(backtest)
 app.command()(worker)
 app.command("lookahead-check")(lookahead)
 app.command()(run)
+app.command("import")(import_files)
 app.command()(exchange)
 app.command()(explain)
 app.command()(up)

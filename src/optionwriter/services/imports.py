@@ -1,7 +1,7 @@
-"""Imports: the order of events. Recognise a file, read it in parts, convert, keep or count each row; then merge, report.
+"""Imports: the order of events. Recognise a file, read it in parts, convert, keep or count each row; merge; report.
 
-Keeps: one file's refusal never stops the others, and leaves nothing of that file behind; what was written is whole days;
-a dry run reads and checks everything and writes nothing.
+Keeps: one file's refusal never stops the others, and leaves nothing of that file behind; what was written is whole
+days; a dry run reads and checks everything and writes nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from typing import Protocol, TypeVar
 from optionwriter.core.report.imports import DayReport, Dropped, FileReport, ImportReport, Tally
 
 Rows = TypeVar("Rows")
+Rows_co = TypeVar("Rows_co", covariant=True)
+Rows_contra = TypeVar("Rows_contra", contravariant=True)
 Telling = Callable[[float, str], None]
 """(share done, what is being done)."""
 _READING = 0.9  # share of an import that reading is, writing the rest
 
 
-class Batch(Protocol[Rows]):
+class Batch(Protocol[Rows_co]):
     """A part of a file, converted."""
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> Rows_co:
         """Canonical rows."""
         ...
 
@@ -47,7 +49,7 @@ class Batch(Protocol[Rows]):
         ...
 
 
-class File(Protocol[Rows]):
+class File(Protocol[Rows_co]):
     """A file that was recognised and whose units are settled."""
 
     @property
@@ -60,15 +62,15 @@ class File(Protocol[Rows]):
         """What was settled, each with its evidence."""
         ...
 
-    def batches(self) -> Iterator[Batch[Rows]]:
+    def batches(self) -> Iterator[Batch[Rows_co]]:
         """The file's parts."""
         ...
 
 
-class Store(Protocol[Rows]):
+class Store(Protocol[Rows_contra]):
     """Where rows go."""
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: Rows_contra) -> None:
         """Rows of the file that is being read."""
         ...
 

@@ -116,5 +116,7 @@ def _day_lines(report: ImportReport) -> list[str]:
     lines = [first + (f"; {known} were there already" if known else "")]
     for one in report.days:
         if one.conflicts:
-            lines.append(f"  {one.path}: {one.conflicts} rows contradict what is there (first: {one.example})")
+            lines.append(
+                f"  {one.path}: {one.conflicts} rows contradict what is there (first: {one.example})"
+            )
     return lines

@@ -7,13 +7,13 @@ Keeps: rows of a reading that a piece cuts wait for the next piece; each row is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from optionwriter.adapters.tapes.importers.columns import ChainColumns, plausible_time, raw_table
-from optionwriter.adapters.tapes.importers.files import Piece, Source
+from optionwriter.adapters.tapes.importers.files import Source
 from optionwriter.adapters.tapes.importers.forwards import in_coin, with_forward
 from optionwriter.adapters.tapes.importers.names import with_parts
 from optionwriter.adapters.tapes.importers.problem import Batch, ImportOptions, ImportRefusedError
@@ -65,9 +65,7 @@ class ChainFile:
         sieve = _Sieve(raw)
         sieve.out("no name of an option", pl.col("underlying").is_null())
         if self.options.underlying:
-            sieve.out(
-                f"not of {self.options.underlying}", pl.col("underlying") != self.options.underlying
-            )
+            sieve.out(f"not of {self.options.underlying}", pl.col("underlying") != self.options.underlying)
         sieve.out("its time is missing or can't be read", pl.col("at_us").is_null())
         return sieve.rows, sieve.dropped
 
@@ -107,7 +105,9 @@ def open_chain(source: Source, columns: ChainColumns, options: ImportOptions) ->
     if not plausible_time(raw, columns):
         columns = _without_time(columns)
     at_us, facts = instant_of(with_parts(raw_table(head, columns, underlying)), columns, options)
-    prepared_head = prepared(head, columns, options, underlying, at_us).filter(pl.col("underlying").is_not_null())
+    prepared_head = prepared(head, columns, options, underlying, at_us).filter(
+        pl.col("underlying").is_not_null()
+    )
     if not prepared_head.height:
         raise ImportRefusedError("none of its first rows names an option: it is no option chain")
     if options.underlying:
@@ -138,7 +138,10 @@ def canonical(
         **prices,
         **{name: pl.col(name) * reading.scale for name in ("mark_iv", "bid_iv", "ask_iv")},
     ).with_columns(
-        **{name: pl.when(pl.col(name) > 0).then(pl.col(name)) for name in (*_QUOTES, *_NONE_AT_ZERO, "mark_iv")}
+        **{
+            name: pl.when(pl.col(name) > 0).then(pl.col(name))
+            for name in (*_QUOTES, *_NONE_AT_ZERO, "mark_iv")
+        }
     )
     seen = seen.with_columns(**{name: pl.col(name).round(8) for name in ("mark_iv", "bid_iv", "ask_iv")})
     if not raw["mark_iv"].is_not_null().any():
@@ -146,7 +149,10 @@ def canonical(
     sieve = _Sieve(seen)
     sieve.out("its expiry is over at its time", pl.col("expiry_ms") * 1_000 <= pl.col("at_us"))
     sieve.out("no mark price", pl.col("mark_price").is_null() | (pl.col("mark_price") < 0))
-    sieve.out("no forward, nor a strike near it with both sides", pl.col("forward").is_null() | (pl.col("forward") <= 0))
+    sieve.out(
+        "no forward, nor a strike near it with both sides",
+        pl.col("forward").is_null() | (pl.col("forward") <= 0),
+    )
     sieve.out("no volatility of the mark", pl.col("mark_iv").is_null())
     rows = sieve.rows.with_columns(
         timestamp=pl.from_epoch("at_us", "us").dt.replace_time_zone("UTC"),
@@ -167,7 +173,9 @@ class _Sieve:
         gone = self.rows.filter(which.fill_null(value=True))
         if gone.height:
             first = gone["instrument_name"][0]
-            self.dropped.append(Dropped(reason, gone.height, "a row without a name" if first is None else str(first)))
+            self.dropped.append(
+                Dropped(reason, gone.height, "a row without a name" if first is None else str(first))
+            )
             self.rows = self.rows.filter(~which.fill_null(value=True))
 
 
@@ -182,7 +190,9 @@ def _with_volatility(seen: pl.DataFrame) -> pl.DataFrame:
         own=pl.Series(sigma).fill_nan(None), outer=pl.Series(np.where(outside, sigma, np.nan)).fill_nan(None)
     )
     key = ["at_us", "underlying", "expiry_ms", "strike"]
-    return found.with_columns(mark_iv=pl.coalesce(pl.col("outer").max().over(key), "own")).drop("own", "outer")
+    return found.with_columns(mark_iv=pl.coalesce(pl.col("outer").max().over(key), "own")).drop(
+        "own", "outer"
+    )
 
 
 def _last_rows(raw: pl.DataFrame) -> pl.DataFrame:
@@ -210,9 +220,4 @@ def _underlying_fact(source: Source, columns: ChainColumns, options: ImportOptio
 
 
 def _without_time(columns: ChainColumns) -> ChainColumns:
-    from dataclasses import replace
-
     return replace(columns, time="", snapshot="")
-
-
-__all__ = ["ChainFile", "Piece", "canonical", "open_chain", "prepared"]

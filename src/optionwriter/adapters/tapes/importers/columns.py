@@ -1,7 +1,8 @@
 """Which column of a chain table is what: names that people use, brought to one raw table.
 
-A raw table has the canonical numbers in the file's own units, as floats, `instrument_name` (or the parts to make it of),
-`at_us` (null where the file has no time) and, where the file has one, `snapshot`, which rows of one reading share.
+A raw table has the canonical numbers in the file's own units, as floats, `instrument_name` (made of its parts where the
+file has only those), `at_us` (null where the file has no time) and, where the file has one, `snapshot`, which rows of
+one reading share.
 """
 
 from __future__ import annotations
@@ -44,14 +45,28 @@ PRICES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], Price], ...] = (
     ("mark_eth", ("bid_eth",), ("ask_eth",), "coin"),
     ("market_price_btc", ("bid_btc",), ("ask_btc",), "coin"),
     ("market_price_eth", ("bid_eth",), ("ask_eth",), "coin"),
-    ("mark_price", ("bid_price", "best_bid_price", "best_bid"), ("ask_price", "best_ask_price", "best_ask"), ""),
+    (
+        "mark_price",
+        ("bid_price", "best_bid_price", "best_bid"),
+        ("ask_price", "best_ask_price", "best_ask"),
+        "",
+    ),
     ("mark_price_usd", ("bid_price_usd",), ("ask_price_usd",), "usd"),
     ("mark_usd", ("bid_usd",), ("ask_usd",), "usd"),
     ("mark", ("bid",), ("ask",), ""),
 )
-TIMES = ("quote_timestamp", "timestamp", "harvest_time", "snapshot_time", "datetime", "time", "date", "creation_timestamp")
-NUMBERS = ("forward", "index_price", "mark_price", "bid_price", "ask_price", "mark_iv", "bid_size", "ask_size", "bid_iv",
-           "ask_iv", "delta", "gamma", "theta", "vega", "open_interest", "volume")  # fmt: skip
+TIMES = (
+    "quote_timestamp",
+    "timestamp",
+    "harvest_time",
+    "snapshot_time",
+    "datetime",
+    "time",
+    "date",
+    "creation_timestamp",
+)
+NUMBERS = ("forward", "index_price", "mark_price", "bid_price", "ask_price", "mark_iv", "bid_size", "ask_size",
+           "bid_iv", "ask_iv", "delta", "gamma", "theta", "vega", "open_interest", "volume")  # fmt: skip
 YEARS = {"T_years": 365.0, "days_to_expiry": 1.0}
 _LISTING_SPREAD_US = 3_600_000_000
 
@@ -84,7 +99,9 @@ def recognise(columns: Sequence[str]) -> ChainColumns | None:
     """The columns of a chain table by their names; None where options or their marks are not among them."""
     there = set(columns)
     of = {
-        name: next(one for one in names if one in there) for name, names in NAMES.items() if there & set(names)
+        name: next(one for one in names if one in there)
+        for name, names in NAMES.items()
+        if there & set(names)
     }
     prices = next((one for one in PRICES if one[0] in there), None)
     named = "instrument_name" in of or {"strike", "option_type", "expiry"} <= set(of)
@@ -116,7 +133,9 @@ def raw_table(frame: pl.DataFrame, columns: ChainColumns, underlying: str) -> pl
     if columns.snapshot:
         raw = raw.with_columns(snapshot=frame[columns.snapshot].cast(pl.String))
     if columns.left:
-        raw = raw.with_columns(left_days=frame[columns.left].cast(pl.Float64, strict=False) * YEARS[columns.left])
+        raw = raw.with_columns(
+            left_days=frame[columns.left].cast(pl.Float64, strict=False) * YEARS[columns.left]
+        )
     return raw
 
 
@@ -179,7 +198,12 @@ def _epoch_us(column: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"at": column})
     at = pl.col("at")
     told = (
-        pl.when(at < 10**11).then(at * 1_000_000).when(at < 10**14).then(at * 1_000).when(at < 10**17).then(at)
+        pl.when(at < 10**11)
+        .then(at * 1_000_000)
+        .when(at < 10**14)
+        .then(at * 1_000)
+        .when(at < 10**17)
+        .then(at)
     )
     return frame.select(told.otherwise(at // 1_000)).to_series()
 

@@ -59,7 +59,7 @@ class Source:
     def head(self) -> pl.DataFrame:
         """The first rows. Errors: ImportRefusedError."""
         if self.kind == "parquet":
-            with _named(self.path):
+            with _Named(self.path):
                 return pl.scan_parquet(self.path).head(20_000).collect()
         if self.kind == "json":
             return pl.DataFrame()
@@ -72,7 +72,7 @@ class Source:
         """The JSON document. Errors: ImportRefusedError."""
         if self.path.stat().st_size > LARGEST_JSON:
             raise ImportRefusedError(f"a JSON document of more than {LARGEST_JSON // 10**6} MB: split it")
-        with _named(self.path):
+        with _Named(self.path):
             return json.loads(b"".join(self._blocks()))
 
     @cached_property
@@ -100,7 +100,7 @@ class Source:
                 yield Piece(_table(self.path, header + b"\n" + rest, 0), 1.0)
 
     def _parquet_pieces(self) -> Iterator[Piece]:
-        with _named(self.path):
+        with _Named(self.path):
             scan = pl.scan_parquet(self.path)
             count = int(scan.select(pl.len()).collect().item())
             for start in range(0, count, PARQUET_ROWS):
@@ -113,7 +113,7 @@ class Source:
         return _text(self.path, first)
 
     def _blocks(self, raw: io.BufferedReader | None = None, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-        with _named(self.path):
+        with _Named(self.path):
             under: Any = raw if raw is not None else self.path.open("rb")
             try:
                 stream: Any = gzip.GzipFile(fileobj=under) if self.packed else under
@@ -126,7 +126,7 @@ class Source:
 
 def open_source(path: Path) -> Source:
     """Tells what a file is. Errors: ImportRefusedError."""
-    with _named(path):
+    with _Named(path):
         with path.open("rb") as file:
             start = file.read(4)
         if start == _PARQUET:
@@ -140,7 +140,7 @@ def open_source(path: Path) -> Source:
     return Source(path, "json" if text[0] in "{[" else "csv", packed)
 
 
-class _named:
+class _Named:
     """Turns what goes wrong in reading a file into one ImportRefusedError."""
 
     def __init__(self, path: Path) -> None:
@@ -157,7 +157,9 @@ class _named:
         if isinstance(error, json.JSONDecodeError | RecursionError):
             raise ImportRefusedError(f"it is no whole JSON document ({error}): fetch it again") from error
         if isinstance(error, UnicodeDecodeError):
-            raise ImportRefusedError("it is no text in UTF-8: is it packed, or another kind of file?") from error
+            raise ImportRefusedError(
+                "it is no text in UTF-8: is it packed, or another kind of file?"
+            ) from error
         if isinstance(error, OSError | pl.exceptions.PolarsError):
             told = str(error).partition("\n")[0]
             raise ImportRefusedError(f"it can't be read ({told}): fetch it again, or move it away") from error
@@ -166,19 +168,21 @@ class _named:
 def _text(path: Path, data: bytes) -> str:
     """Errors: ImportRefusedError when it is no text. A character that the block cuts is left out."""
     if b"\0" in data:
-        raise ImportRefusedError("it is a binary file of an unknown kind: CSV, JSON, Parquet or their .gz are read")
-    with _named(path):
+        raise ImportRefusedError(
+            "it is a binary file of an unknown kind: CSV, JSON, Parquet or their .gz are read"
+        )
+    with _Named(path):
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             if error.start >= len(data) - 3:
                 return data[: error.start].decode("utf-8-sig")
             raise
-    raise AssertionError  # _named lets nothing through
+    raise AssertionError  # _Named lets nothing through
 
 
 def _table(path: Path, data: bytes, banner: int) -> pl.DataFrame:
-    with _named(path):
+    with _Named(path):
         return pl.read_csv(
             io.BytesIO(data.removeprefix(b"\xef\xbb\xbf")),
             infer_schema=False,

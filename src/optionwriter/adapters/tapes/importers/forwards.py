@@ -1,7 +1,7 @@
 """Forwards and prices in one currency: as given, or from put-call parity of the marks.
 
-Both sides of a strike at one instant give F = K / (1 - (C - P)) where prices are in coin, and F = K + (C - P) where they
-are in USD of the forward. A forward by parity is the median over an expiry's strikes near the money.
+Both sides of a strike at one instant give F = K / (1 - (C - P)) where prices are in coin, and F = K + (C - P) where
+they are in USD of the forward. A forward by parity is the median over an expiry's strikes near the money.
 """
 
 from __future__ import annotations

@@ -24,7 +24,12 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
-        Format("chain_table", "a table of options' quotes, in columns that people use", table.recognises, table.open_table),
+        Format(
+            "chain_table",
+            "a table of options' quotes, in columns that people use",
+            table.recognises,
+            table.open_table,
+        ),
     )
 }
 
@@ -42,7 +47,9 @@ def detect(source: Source, name: str = "auto") -> Format:
         if found is None:
             raise ImportRefusedError(f"format {name!r} is not there: choose from auto, {', '.join(FORMATS)}")
         if not found.recognises(source):
-            raise ImportRefusedError(f"it is no {name} ({found.what}): leave the format to auto, or look at the file")
+            raise ImportRefusedError(
+                f"it is no {name} ({found.what}): leave the format to auto, or look at the file"
+            )
         return found
     for one in FORMATS.values():
         if one.recognises(source):

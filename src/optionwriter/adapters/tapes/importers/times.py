@@ -1,6 +1,6 @@
 """The instant of a file that has no times: from --at, or from the time that its rows say is left to expiry.
 
-Where there is neither, the file is refused; what its own marks say about its instant is told, so that --at can be given.
+Where there is neither, the file is refused; what its own marks say about its instant is told, for --at.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ def _from_left(raw: pl.DataFrame, columns: ChainColumns) -> tuple[int, tuple[str
             f"{columns.left} of its {each.height} expiries tell instants {apart / 6e7:.0f} minutes apart: say --at"
         )
     at_us = round(middle / 1_000_000) * 1_000_000
-    return at_us, (
-        f"all rows are of {told(at_us)}: {columns.left} of {each.height} expiries says so, "
-        f"to {max(apart / 6e7, 0.01):.2g} minutes",
-    )
+    minutes = max(apart / 6e7, 0.01)
+    who = f"{columns.left} of {each.height} expiries says so, to {minutes:.2g} minutes"
+    return at_us, (f"all rows are of {told(at_us)}: {who}",)
 
 
 def guessed_us(raw: pl.DataFrame) -> int | None:

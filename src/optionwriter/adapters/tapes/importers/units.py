@@ -1,8 +1,8 @@
 """Units by evidence: which reading of a chain's numbers gives its own marks back by Black-76.
 
-Candidates are volatility as percent or fraction, prices in coin or USD, the forward as given or from put-call parity, and
-the zone of times that name none. Keeps: a unit that the rows can't decide, and no option settles, is refused; one that
-they contradict is refused too, whoever said it.
+Candidates are volatility as percent or fraction, prices in coin or USD, the forward as given or from put-call parity,
+and the zone of times that name none. Keeps: a unit that the rows can't decide, and no option settles, is refused; one
+that they contradict is refused too, whoever said it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ def _zones(sample: pl.DataFrame, options: ImportOptions) -> tuple[str, ...]:
 def _fit(sample: pl.DataFrame, reading: Reading) -> _Fit:
     """How well a reading gives the marks back, on rows whose time value tells."""
     seen = with_forward(in_zone(sample, reading.zone), reading.price, reading.by, reading.parity)
-    seen = seen.filter(pl.col("forward").is_not_null() & pl.col("mark_iv").is_not_null() & (pl.col("mark_iv") > 0))
+    seen = seen.filter(
+        pl.col("forward").is_not_null() & pl.col("mark_iv").is_not_null() & (pl.col("mark_iv") > 0)
+    )
     if not seen.height:
         return _Fit(0.0, np.inf, 0)
     forward, strike = seen["forward"].to_numpy(), seen["strike"].to_numpy()
@@ -181,7 +183,9 @@ def _iv_fact(fits: dict[Reading, _Fit], best: Reading, columns: ChainColumns, op
     other = _share(fits, best, scale=1.01 - best.scale)
     name = columns.of["mark_iv"]
     own, rival = ("percent", "as a fraction") if best.scale < 1 else ("decimal", "as percent")
-    _hold(fits[best].share, other, f"whether {name} is in percent or a fraction", "--iv percent or --iv decimal")
+    _hold(
+        fits[best].share, other, f"whether {name} is in percent or a fraction", "--iv percent or --iv decimal"
+    )
     _agree(own, options.iv, "--iv", columns.iv)
     told = "in percent" if own == "percent" else "a fraction"
     return (
@@ -190,7 +194,9 @@ def _iv_fact(fits: dict[Reading, _Fit], best: Reading, columns: ChainColumns, op
     )
 
 
-def _price_fact(fits: dict[Reading, _Fit], best: Reading, columns: ChainColumns, options: ImportOptions) -> str:
+def _price_fact(
+    fits: dict[Reading, _Fit], best: Reading, columns: ChainColumns, options: ImportOptions
+) -> str:
     rivals = {one.price for one in fits} - {best.price}
     if not rivals:
         _agree(best.price, options.price, "--price", columns.price)
@@ -221,7 +227,9 @@ def _zone_fact(fits: dict[Reading, _Fit], best: Reading, options: ImportOptions)
             "--timezone America/New_York"
         )
     told = " and ".join(f"{found.error:.1e} in {zone}" for zone, found in others.items())
-    return [f"times are {best.zone}: marks come back to {fits[best].error:.1e} of the forward at the median, {told}"]
+    return [
+        f"times are {best.zone}: marks come back to {fits[best].error:.1e} of the forward at the median, {told}"
+    ]
 
 
 def _forward_fact(fits: dict[Reading, _Fit], best: Reading) -> list[str]:
@@ -230,10 +238,8 @@ def _forward_fact(fits: dict[Reading, _Fit], best: Reading) -> list[str]:
     given = [found.share for one, found in fits.items() if not one.parity and one.price == best.price]
     if not given:
         return ["no forward is given: forwards are from put-call parity of the marks, expiry by expiry"]
-    return [
-        "forwards are from put-call parity of the marks, expiry by expiry: with the price that is given "
-        f"{max(given):.0%} come back, so it is the index"
-    ]
+    against = f"with the price that is given {max(given):.0%} come back, so it is the index"
+    return [f"forwards are from put-call parity of the marks, expiry by expiry: {against}"]
 
 
 def _without_iv(
@@ -246,7 +252,9 @@ def _without_iv(
             "its times name no zone and it has no volatilities to tell it by: say --timezone UTC or "
             "--timezone America/New_York"
         )
-    choices = [one for one in _readings(sample, columns, options) if one.scale == 1.0 and one.zone == zones[0]]
+    choices = [
+        one for one in _readings(sample, columns, options) if one.scale == 1.0 and one.zone == zones[0]
+    ]
     if not choices:
         raise ImportRefusedError("it has neither volatilities nor prices to tell its units by")
     agreed = {one: parity_agreement(in_zone(sample, one.zone), one.price, one.by) for one in choices}
@@ -256,15 +264,17 @@ def _without_iv(
     price = options.price or columns.price
     if pairs < LEAST_ROWS:
         if not price:
-            raise ImportRefusedError("too few strikes tell the unit of its prices: say --price coin or --price usd")
+            raise ImportRefusedError(
+                "too few strikes tell the unit of its prices: say --price coin or --price usd"
+            )
         best = max((one for one in choices if one.price == price), key=lambda one: not one.parity)
         return best, [f"prices are in {price} as was said: too few strikes to check"]
     _hold(share, other, "whether prices are in coin or USD", "--price coin or --price usd")
     _agree(best.price, options.price, "--price", columns.price)
     against = "" if other == 0.0 and len({one.price for one in choices}) == 1 else f", {other:.0%} otherwise"
+    agreed_on = f"{share:.0%} of {pairs} strikes with both sides agree on the forward to 0.2 %{against}"
     facts = [
-        f"prices are in {best.price.replace('usd', 'USD')}: {share:.0%} of {pairs} strikes with both sides agree on "
-        f"the forward to 0.2 %{against}",
+        f"prices are in {best.price.replace('usd', 'USD')}: {agreed_on}",
         "no volatility is given: it is computed from the marks by Black-76, of each strike's side out of the money",
     ]
     if best.parity:
@@ -290,7 +300,9 @@ def _hold(share: float, other: float, what: str, cure: str) -> None:
 
 def _agree(own: str, said: str, option: str, promised: str) -> None:
     if said and said != own:
-        raise ImportRefusedError(f"{option} {said} contradicts its rows, which are in {own}: leave {option} out")
+        raise ImportRefusedError(
+            f"{option} {said} contradicts its rows, which are in {own}: leave {option} out"
+        )
     if promised and promised != own:
         raise ImportRefusedError(
             f"its columns promise {promised} and its rows are in {own}: rename the column or mend the file"
@@ -301,4 +313,3 @@ def _spoken(one: Reading) -> str:
     iv = "percent" if one.scale < 1 else "fraction"
     forward = "forward by parity" if one.parity else "forward as given"
     return f"volatility a {iv}, prices in {one.price}, {forward}, times {one.zone}"
-

@@ -1,8 +1,8 @@
 """Imported chains on disk: a file a product and day, merged with what is there, whole or not at all.
 
 Keeps: importing the same again changes no byte; a row that contradicts a stored one (same instant and option, other
-values) is counted and named, and the stored one stays unless `replace`; a file that fails takes its own rows with it and no
-others. Rows wait in memory, and beyond a bound in parts aside, so that a source may be larger than memory.
+values) is counted and named, and the stored one stays unless `replace`; a file that fails takes its own rows with it
+and no others. Rows wait in memory, and beyond a bound in parts aside, so that a source may be larger than memory.
 """
 
 from __future__ import annotations
@@ -51,11 +51,15 @@ class ChainStore:
             ) from None
         except OSError as error:
             self._let_go()
-            raise ImportRefusedError(f"{self._folder} can't be used: {error.strerror}: name another with -o") from error
+            raise ImportRefusedError(
+                f"{self._folder} can't be used: {error.strerror}: name another with -o"
+            ) from error
         self._clear()  # what a killed import left
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         self._clear()
         self._let_go()
 
@@ -120,7 +124,9 @@ class ChainStore:
             size, rows_now = write_whole(merged, path), merged.height
         example = first or (_contradiction(other, stored) if other.height else "")
         told = str(import_path(code, day))
-        return DayReport(told, added.height, again.height - other.height, other.height + within, example, rows_now, size)
+        return DayReport(
+            told, added.height, again.height - other.height, other.height + within, example, rows_now, size
+        )
 
     def _wanted(self) -> list[tuple[str, date]]:
         found = {
@@ -134,7 +140,9 @@ class ChainStore:
     def _set_aside(self, frames: list[pl.DataFrame], place: Path) -> None:
         rows = pl.concat(frames).with_columns(day=pl.col("timestamp").dt.date())
         self._parts += 1
-        for (code, day), part in rows.partition_by("underlying", "day", as_dict=True, include_key=True).items():
+        for (code, day), part in rows.partition_by(
+            "underlying", "day", as_dict=True, include_key=True
+        ).items():
             folder = place / str(code) / f"{day:%Y-%m-%d}"
             folder.mkdir(parents=True, exist_ok=True)
             part.drop("day").write_parquet(folder / f"{self._parts:06d}.parquet", compression="lz4")
@@ -159,7 +167,9 @@ def _stored(path: Path) -> pl.DataFrame:
         return empty
     try:
         found = pl.read_parquet(path)
-        return pl.concat([empty, found.select(one for one in IMPORT_COLUMNS if one in found.columns)], how="diagonal")
+        return pl.concat(
+            [empty, found.select(one for one in IMPORT_COLUMNS if one in found.columns)], how="diagonal"
+        )
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ImportRefusedError(
             f"{path} is there and can't be read ({str(error).partition(chr(10))[0]}): move it away, then import again"
@@ -178,7 +188,43 @@ def _one_a_key(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, str]:
 def _contradiction(rows: pl.DataFrame, kept: pl.DataFrame) -> str:
     """The first row that differs from the one that is kept: where, and in what."""
     one = rows.sort(KEY).row(0, named=True)
-    mine = kept.filter((pl.col("timestamp") == one["timestamp"]) & (pl.col("instrument_name") == one["instrument_name"]))
+    mine = kept.filter(
+        (pl.col("timestamp") == one["timestamp"]) & (pl.col("instrument_name") == one["instrument_name"])
+    )
     was = mine.row(0, named=True)
     name = next(name for name in _VALUES if one[name] != was[name])
-    return f"{one['instrument_name']} at {one['timestamp']:%Y-%m-%d %H:%M:%S}: {name} {was[name]} is stored, {one[name]} came"
+    where = f"{one['instrument_name']} at {one['timestamp']:%Y-%m-%d %H:%M:%S}"
+    return f"{where}: {name} {was[name]} is stored, {one[name]} came"
+
+
+class NoStore:
+    """Where the rows of a dry run go: nowhere."""
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Forgets them."""
+
+    def done(self) -> None:
+        """Nothing to keep."""
+
+    def undo(self) -> None:
+        """Nothing to undo."""
+
+    def days(self) -> int:
+        """None."""
+        return 0
+
+    def write(self) -> Iterator[DayReport]:
+        """Nothing."""
+        return iter(())
+
+
+def write_text_whole(path: Path, text: str) -> None:
+    """A text file that is there whole or not at all. Errors: OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
