@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from optionwriter.adapters.tapes.importers.history import HistoryStore, ImportStore
 from optionwriter.adapters.tapes.importers.problem import ImportOptions, ImportRefusedError
 from optionwriter.adapters.tapes.importers.registry import FORMATS, open_file
 from optionwriter.adapters.tapes.importers.writing import ChainStore, NoStore, write_text_whole
-from optionwriter.adapters.tapes.layouts import IMPORT_FOLDER
+from optionwriter.adapters.tapes.layouts import HISTORY_FOLDER, IMPORT_FOLDER
 from optionwriter.core.report.imports import ImportReport
 from optionwriter.services.imports import Telling, run_import
 
@@ -38,7 +39,7 @@ def import_files(
         raise ImportingError(f"format {format_name!r} is not there: choose from auto, {', '.join(FORMATS)}")
     folder = out / IMPORT_FOLDER
     try:
-        with _store(folder, replace_stored, dry_run) as store:
+        with _store(out, replace_stored, dry_run) as store:
             report = run_import(
                 files_of(paths),
                 lambda path: open_file(path, format_name, options),
@@ -49,7 +50,7 @@ def import_files(
             )
     except ImportRefusedError as error:
         raise ImportingError(str(error)) from error
-    report = replace(report, folder=str(folder))
+    report = replace(report, folder=str(out))
     if any(day.bytes for day in report.days):
         _keep(report, folder)
     return report
@@ -74,12 +75,12 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 @contextmanager
-def _store(folder: Path, replace_stored: bool, dry_run: bool) -> Iterator[ChainStore | NoStore]:
+def _store(out: Path, replace_stored: bool, dry_run: bool) -> Iterator[ImportStore | NoStore]:
     if dry_run:
         yield NoStore()
         return
-    with ChainStore(folder, replace=replace_stored) as store:
-        yield store
+    with ChainStore(out / IMPORT_FOLDER, replace=replace_stored) as chains:
+        yield ImportStore(chains, HistoryStore(out / HISTORY_FOLDER, replace=replace_stored))
 
 
 def _keep(report: ImportReport, folder: Path) -> None:

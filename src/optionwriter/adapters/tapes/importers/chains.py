@@ -13,10 +13,14 @@ import numpy as np
 import polars as pl
 
 from optionwriter.adapters.tapes.importers.columns import ChainColumns, plausible_time, raw_table
-from optionwriter.adapters.tapes.importers.files import Source
 from optionwriter.adapters.tapes.importers.forwards import in_coin, with_forward
 from optionwriter.adapters.tapes.importers.names import with_parts
-from optionwriter.adapters.tapes.importers.problem import Batch, ImportOptions, ImportRefusedError
+from optionwriter.adapters.tapes.importers.problem import (
+    Batch,
+    ImportOptions,
+    ImportRefusedError,
+    TableSource,
+)
 from optionwriter.adapters.tapes.importers.snapshots import GAP_US, gathered, on_grid
 from optionwriter.adapters.tapes.importers.times import instant_of
 from optionwriter.adapters.tapes.importers.units import Reading, in_zone, settle
@@ -33,7 +37,7 @@ _NONE_AT_ZERO = ("bid_size", "ask_size", "bid_iv", "ask_iv")
 class ChainFile:
     """A chain table whose units are settled."""
 
-    source: Source
+    source: TableSource
     columns: ChainColumns
     options: ImportOptions
     reading: Reading
@@ -54,6 +58,7 @@ class ChainFile:
             raw, dropped = self._raw(piece.rows)
             whole = raw if held is None else pl.concat([held, raw])
             ready, held = self._ready(whole)
+            dropped += self._thinned(whole.height - ready.height - held.height, whole)
             yield self._batch(ready, piece.rows.height, dropped, piece.done)
         if held is not None and held.height:
             yield self._batch(held, 0, [], 1.0)
@@ -90,14 +95,19 @@ class ChainFile:
             return Batch(pl.DataFrame(schema=dict(IMPORT_COLUMNS)), read, tuple(dropped), done)
         count = raw.height
         shown = on_grid(raw, self.options.every_minutes) if self.columns.every else gathered(raw)
-        if shown.height < count:
-            every = f"a later change stands for it on the grid of {self.options.every_minutes} minutes"
-            dropped = [*dropped, Dropped(every, count - shown.height, str(raw["instrument_name"][0]))]
+        dropped = [*dropped, *self._thinned(count - shown.height, raw)]
         rows, out = canonical(shown, self.reading, self.format, self.source.name)
         return Batch(rows, read, (*dropped, *out), done)
 
+    def _thinned(self, count: int, raw: pl.DataFrame) -> list[Dropped]:
+        """Changes that a later one of the same option replaced before its instant of the grid came."""
+        if not count:
+            return []
+        reason = f"a later change stands for it on the grid of {self.options.every_minutes} minutes"
+        return [Dropped(reason, count, str(raw["instrument_name"][0]))]
 
-def open_chain(source: Source, columns: ChainColumns, options: ImportOptions) -> ChainFile:
+
+def open_chain(source: TableSource, columns: ChainColumns, options: ImportOptions) -> ChainFile:
     """Settles a chain table's time and units on its head. Errors: ImportRefusedError."""
     underlying = _underlying(source, columns, options)
     head = source.head
@@ -200,7 +210,7 @@ def _last_rows(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.unique("instrument_name", keep="last", maintain_order=True)
 
 
-def _underlying(source: Source, columns: ChainColumns, options: ImportOptions) -> str:
+def _underlying(source: TableSource, columns: ChainColumns, options: ImportOptions) -> str:
     """The product of a file whose rows don't name it. Errors: ImportRefusedError."""
     if "instrument_name" in columns.of or options.underlying:
         return options.underlying
@@ -211,7 +221,7 @@ def _underlying(source: Source, columns: ChainColumns, options: ImportOptions) -
     return coins[0]
 
 
-def _underlying_fact(source: Source, columns: ChainColumns, options: ImportOptions) -> tuple[str, ...]:
+def _underlying_fact(source: TableSource, columns: ChainColumns, options: ImportOptions) -> tuple[str, ...]:
     if "instrument_name" in columns.of:
         return ()
     code = _underlying(source, columns, options)

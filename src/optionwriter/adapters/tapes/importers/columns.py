@@ -175,21 +175,25 @@ def _made(code: str, expiry: str | None, strike: float | None, letter: str | Non
 
 
 def _times(frame: pl.DataFrame, name: str) -> tuple[pl.Series, pl.Series]:
-    """(microseconds, whether the time names no zone)."""
-    if not name:
-        nothing = pl.Series(None, [None] * frame.height, dtype=pl.Int64)
-        return nothing, pl.Series([False] * frame.height, dtype=pl.Boolean)
-    column = frame[name]
+    """(microseconds, whether the time names no zone); null where the table has no times."""
+    return times_of(frame[name] if name else pl.Series([None] * frame.height, dtype=pl.Int64))
+
+
+def times_of(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """(microseconds since 1970, whether the time names no zone), of numbers, texts, days or instants."""
     kind = column.dtype
+    zoned = pl.Series([False] * len(column), dtype=pl.Boolean)
     if isinstance(kind, pl.Datetime):
-        naive = kind.time_zone is None
-        return column.dt.epoch("us"), pl.Series([naive] * frame.height, dtype=pl.Boolean)
+        return column.dt.epoch("us"), ~zoned if kind.time_zone is None else zoned
+    if kind == pl.Date():
+        return column.cast(pl.Datetime("us")).dt.epoch("us"), ~zoned
     if kind.is_numeric():
-        return _epoch_us(column.cast(pl.Int64)), pl.Series([False] * frame.height, dtype=pl.Boolean)
+        return _epoch_us(column.cast(pl.Int64)), zoned
     text = column.cast(pl.String).str.strip_chars()
-    numbers = text.cast(pl.Int64, strict=False)
+    numbers = text.cast(pl.Float64, strict=False)
     if numbers.null_count() == text.null_count():
-        return _epoch_us(numbers), pl.Series([False] * frame.height, dtype=pl.Boolean)
+        whole = text.cast(pl.Int64, strict=False)
+        return _epoch_us(whole if whole.null_count() == text.null_count() else numbers.cast(pl.Int64)), zoned
     return _text_times(text)
 
 

@@ -48,6 +48,38 @@ class Batch:
         return self.rows.height
 
 
+class Rows(Protocol):
+    """Rows of a piece of a table, and the share of the file behind them."""
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """As the file has them."""
+        ...
+
+    @property
+    def done(self) -> float:
+        """From 0 to 1."""
+        ...
+
+
+class TableSource(Protocol):
+    """Where a table comes from: its name, its first rows, and all of them in bounded parts."""
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        ...
+
+    @property
+    def head(self) -> pl.DataFrame:
+        """The first rows."""
+        ...
+
+    def pieces(self) -> Iterator[Rows]:
+        """The table, a part at a time."""
+        ...
+
+
 class Opened(Protocol):
     """A file that was recognised and whose units are settled."""
 

@@ -6,6 +6,7 @@ Where there is neither, the file is refused; what its own marks say about its in
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from statistics import NormalDist, median
 
 import numpy as np
 import polars as pl
@@ -17,8 +18,8 @@ from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_YEAR
 
 _MOST_APART_US = 20 * 60_000_000
-_NOT_BEFORE_US = 30 * 60_000_000  # an instant that --at may differ from the one that the marks tell
 _STEPS = 64
+_LEAST_GREEKS = 5
 
 
 def instant_of(
@@ -69,9 +70,9 @@ def _from_left(raw: pl.DataFrame, columns: ChainColumns) -> tuple[int, tuple[str
 
 def guessed_us(raw: pl.DataFrame) -> int | None:
     """The instant that gives marks back best by Black-76, from volatilities in percent or fraction; None if untold."""
-    if raw["mark_iv"].null_count() == raw.height or not raw.height:
-        return None
     fixed = raw.with_columns(at_us=pl.lit(0, pl.Int64))
+    if not raw["mark_iv"].is_not_null().any():
+        return _by_greeks(fixed)
     given = fixed["forward"].is_not_null().any()
     seen = with_forward(fixed, "coin", "forward", parity=not given).filter(
         (pl.col("mark_iv") > 0) & (pl.col("mark_price") > 0) & pl.col("forward").is_not_null()
@@ -81,6 +82,21 @@ def guessed_us(raw: pl.DataFrame) -> int | None:
     scale = 0.01 if float(seen.select(pl.col("mark_iv").median()).item()) > 4 else 1.0
     found = _nearest(seen, scale)
     return None if found is None else round(found / 6e7) * 60_000_000
+
+
+def _by_greeks(fixed: pl.DataFrame) -> int | None:
+    """From vega = forward · φ(d1) · √years / 100 and a call's delta = N(d1), at the median over strikes."""
+    seen = with_forward(fixed, "coin", "forward", parity=not fixed["forward"].is_not_null().any()).filter(
+        (pl.col("option_type") == "C") & pl.col("delta").is_between(0.2, 0.8) & (pl.col("vega") > 0)
+    )
+    normal = NormalDist()
+    found = [
+        expiry - (100.0 * vega / (forward * normal.pdf(normal.inv_cdf(delta)))) ** 2 * MS_PER_YEAR
+        for expiry, vega, delta, forward in seen.select("expiry_ms", "vega", "delta", "forward")
+        .drop_nulls()
+        .rows()
+    ]
+    return round(median(found) / 60_000) * 60_000_000 if len(found) >= _LEAST_GREEKS else None
 
 
 def _nearest(seen: pl.DataFrame, scale: float) -> float | None:

@@ -62,19 +62,17 @@ def settle(raw: pl.DataFrame, columns: ChainColumns, options: ImportOptions) -> 
     sample = sample.head(SAMPLE_ROWS)
     if not columns.has_iv or not sample["mark_iv"].is_not_null().any():
         return _without_iv(sample, columns, options)
-    fits = {one: _fit(sample, one) for one in _readings(sample, columns, options)}
+    fits = {one: _fit(sample, one) for one in _readings(sample, options)}
     return _best(fits, columns, options)
 
 
-def _readings(sample: pl.DataFrame, columns: ChainColumns, options: ImportOptions) -> list[Reading]:
+def _readings(sample: pl.DataFrame, options: ImportOptions) -> list[Reading]:
     all_linear = bool(sample["underlying"].str.contains("_", literal=True).all())
     prices: list[tuple[Literal["coin", "usd"], Denominator]] = [("coin", "forward")]
     if not all_linear:
         prices += [("usd", "forward")]
         if sample["index_price"].is_not_null().any():
             prices.append(("usd", "index"))
-    if not all_linear and columns.price:
-        prices = [one for one in prices if one[0] == columns.price]
     given = sample["forward"].is_not_null().any()
     return [
         Reading(scale, price, by, parity, zone)
@@ -252,9 +250,8 @@ def _without_iv(
             "its times name no zone and it has no volatilities to tell it by: say --timezone UTC or "
             "--timezone America/New_York"
         )
-    choices = [
-        one for one in _readings(sample, columns, options) if one.scale == 1.0 and one.zone == zones[0]
-    ]
+    scale = 0.01 if (options.iv or columns.iv) == "percent" else 1.0
+    choices = [one for one in _readings(sample, options) if one.scale == scale and one.zone == zones[0]]
     if not choices:
         raise ImportRefusedError("it has neither volatilities nor prices to tell its units by")
     agreed = {one: parity_agreement(in_zone(sample, one.zone), one.price, one.by) for one in choices}

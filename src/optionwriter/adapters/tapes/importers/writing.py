@@ -18,7 +18,7 @@ from types import TracebackType
 import polars as pl
 
 from optionwriter.adapters.tapes.importers.problem import ImportRefusedError
-from optionwriter.adapters.tapes.layouts import IMPORT_COLUMNS, import_path
+from optionwriter.adapters.tapes.layouts import IMPORT_COLUMNS, IMPORT_FOLDER, import_path
 from optionwriter.adapters.tapes.whole_file import write_whole
 from optionwriter.core.report.imports import DayReport
 
@@ -123,7 +123,7 @@ class ChainStore:
             merged = pl.concat([base, added]).sort(KEY)
             size, rows_now = write_whole(merged, path), merged.height
         example = first or (_contradiction(other, stored) if other.height else "")
-        told = str(import_path(code, day))
+        told = str(Path(IMPORT_FOLDER) / import_path(code, day))
         return DayReport(
             told, added.height, again.height - other.height, other.height + within, example, rows_now, size
         )
