@@ -7,17 +7,21 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 
 from optionwriter.adapters.tapes.importers.history import HistoryStore, ImportStore
 from optionwriter.adapters.tapes.importers.problem import ImportOptions, ImportRefusedError
 from optionwriter.adapters.tapes.importers.registry import FORMATS, open_file
+from optionwriter.adapters.tapes.importers.tardis_download import download
 from optionwriter.adapters.tapes.importers.writing import ChainStore, NoStore, write_text_whole
 from optionwriter.adapters.tapes.layouts import HISTORY_FOLDER, IMPORT_FOLDER
 from optionwriter.core.report.imports import ImportReport
 from optionwriter.services.imports import Telling, run_import
+from optionwriter.settings import Settings
 
 REPORT_FOLDER = "_imports"
+_ENDINGS = (".parquet", ".csv", ".csv.gz", ".json", ".json.gz")
 
 
 class ImportingError(Exception):
@@ -56,16 +60,24 @@ def import_files(
     return report
 
 
+def download_tardis(settings: Settings, out: Path, start: date, end: date) -> list[Path]:
+    """Fetches Tardis's days of [start, end) into `out`/tardis, with the key of the settings. Errors: ImportingError."""
+    try:
+        return download(out / "tardis", start, end, settings.tardis_api_key.get_secret_value())
+    except ImportRefusedError as error:
+        raise ImportingError(str(error)) from error
+
+
 def files_of(paths: Sequence[Path]) -> list[Path]:
     """The files named, and those in the folders named, in order. Errors: ImportingError."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = [
-                one for one in sorted(path.rglob("*")) if one.is_file() and not one.name.startswith(".")
+                one for one in sorted(path.rglob("*")) if one.is_file() and _is_data(one.relative_to(path))
             ]
             if not inside:
-                raise ImportingError(f"{path} holds no files: name another")
+                raise ImportingError(f"{path} holds no files {', '.join(_ENDINGS)}: name another")
             found += inside
         elif path.is_file():
             found.append(path)
@@ -81,6 +93,10 @@ def _store(out: Path, replace_stored: bool, dry_run: bool) -> Iterator[ImportSto
         return
     with ChainStore(out / IMPORT_FOLDER, replace=replace_stored) as chains:
         yield ImportStore(chains, HistoryStore(out / HISTORY_FOLDER, replace=replace_stored))
+
+
+def _is_data(path: Path) -> bool:
+    return path.name.lower().endswith(_ENDINGS) and not any(one.startswith((".", "_")) for one in path.parts)
 
 
 def _keep(report: ImportReport, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from optionwriter.adapters.tapes.importers.problem import DEFAULT_EVERY_MINUTES, ImportOptions
-from optionwriter.bootstrap.importing import ImportingError
+from optionwriter.bootstrap.importing import ImportingError, download_tardis
 from optionwriter.bootstrap.importing import import_files as run_import
 from optionwriter.cli.output import EXIT_WRONG, UserError, err, out, print_json, told
 from optionwriter.core.report.imports import ImportReport, report_lines
@@ -40,7 +40,9 @@ def import_files(
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="auto, or a format of docs/importing.md.")
     ],
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Files, or folders of them.")
+    ] = None,
     iv: Annotated[
         Volatility | None, typer.Option(help="How volatilities are written, where rows can't tell.")
     ] = None,
@@ -62,9 +64,15 @@ def import_files(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")
     ] = False,
-    folder: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Data folder; DATA_DIR by default.")
-    ] = None,
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder of the data.")] = Path("data"),
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download", help="With tardis: fetch the days of --from to --to first (TARDIS_API_KEY)."
+        ),
+    ] = False,
+    start: Annotated[str, typer.Option("--from", help="First day to fetch, UTC: 2024-03-01.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day to fetch, without it: 2024-03-02.")] = "",
     json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Imports recorded chains and prices: every unit settled by evidence, every row kept or counted with its reason."""
@@ -77,9 +85,14 @@ def import_files(
             at_ms=_at_ms(at) if at else None,
             every_minutes=every,
         )
-        target = folder or load().settings.data_dir
+        given = list(paths or [])
         with _progress(quiet=json) as telling:
-            report = _imported(paths, format_name, options, target, telling, replace, dry_run)
+            if download:
+                telling(0.0, "fetching")
+                given += _downloaded(format_name, folder, start, end)
+            if not given:
+                raise UserError("nothing to import: name files or folders, or --download with tardis")
+            report = _imported(given, format_name, options, folder, telling, replace, dry_run)
         _tell(report, json)
 
 
@@ -98,6 +111,22 @@ def _imported(
         )
     except KeyboardInterrupt:
         raise UserError("stopped: files that were written are whole; import again to go on") from None
+
+
+def _downloaded(format_name: str, folder: Path, start: str, end: str) -> list[Path]:
+    if format_name != "tardis":
+        raise UserError(f"--download is for tardis, not for {format_name}")
+    days = [_day(start, "--from"), _day(end, "--to")]
+    if days[1] <= days[0]:
+        raise UserError("--to is not after --from: give the day after the last one that is wanted")
+    return download_tardis(load().settings, folder, *days)
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} {text!r} is no day such as 2024-03-01") from None
 
 
 def _tell(report: ImportReport, json: bool) -> None:

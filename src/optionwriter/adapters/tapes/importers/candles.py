@@ -129,7 +129,7 @@ def history_file(
 
 
 def coin_of(options: ImportOptions, *texts: str) -> tuple[str, list[str]]:
-    """(the coin, how it is known) from --underlying, else from a pair or coin in the texts. Errors: ImportRefusedError."""
+    """(the coin, how it is known) from --underlying, else from the texts. Errors: ImportRefusedError."""
     if options.underlying:
         return options.underlying, []
     for text in texts:
@@ -155,7 +155,7 @@ def _step(rows: pl.DataFrame, kind: Kind) -> int:
     if rows.height < 2:
         raise ImportRefusedError("fewer than two whole candles don't tell how long one is")
     step = int(rows["at_us"].diff().drop_nulls().mode().sort()[0])
-    if step > (HOUR_US if kind == "prices" else DAY_US) or HOUR_US % step and step < HOUR_US:
+    if step > (HOUR_US if kind == "prices" else DAY_US) or (step < HOUR_US and HOUR_US % step):
         raise ImportRefusedError(
             f"its candles are of {_spoken(step)}: prices are needed hour by hour"
             + (", the volatility index at least day by day" if kind != "prices" else "")
@@ -179,7 +179,7 @@ def _hours(rows: pl.DataFrame, step: int, dropped: list[Dropped]) -> tuple[pl.Da
             pl.col("close").last(),
             pl.col("volume").sum(),
             count=pl.len(),
-        )  # fmt: skip
+        )
     )
     short = hours.filter(pl.col("count") < whole)
     if short.height:

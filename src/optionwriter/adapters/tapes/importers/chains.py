@@ -167,6 +167,7 @@ def canonical(
     rows = sieve.rows.with_columns(
         timestamp=pl.from_epoch("at_us", "us").dt.replace_time_zone("UTC"),
         expiry=pl.from_epoch("expiry_ms", "ms").dt.replace_time_zone("UTC").cast(pl.Datetime("us", "UTC")),
+        underlying_index=pl.lit(None, pl.String) if reading.parity else pl.col("underlying_index"),
         source=pl.lit(f"{format_name}:{file_name}"),
     )
     return rows.select(pl.col(name).cast(kind) for name, kind in IMPORT_COLUMNS.items()), sieve.dropped

@@ -67,6 +67,7 @@ TIMES = (
 )
 NUMBERS = ("forward", "index_price", "mark_price", "bid_price", "ask_price", "mark_iv", "bid_size", "ask_size",
            "bid_iv", "ask_iv", "delta", "gamma", "theta", "vega", "open_interest", "volume")  # fmt: skip
+BEHIND = ("underlying_index", "underlying_name")  # the future behind the forward
 YEARS = {"T_years": 365.0, "days_to_expiry": 1.0}
 _LISTING_SPREAD_US = 3_600_000_000
 
@@ -127,7 +128,11 @@ def raw_table(frame: pl.DataFrame, columns: ChainColumns, underlying: str) -> pl
     of = columns.of
     numbers = {name: _number(frame, of[name]) for name in NUMBERS if name in of}
     missing = {name: pl.lit(None, pl.Float64) for name in NUMBERS if name not in of}
-    raw = frame.select(**numbers, **missing, instrument_name=_name(frame, of, underlying))
+    behind = next((one for one in BEHIND if one in frame.columns), None)
+    future = pl.col(behind).cast(pl.String) if behind else pl.lit(None, pl.String)
+    raw = frame.select(
+        **numbers, **missing, instrument_name=_name(frame, of, underlying), underlying_index=future
+    )
     at_us, naive = _times(frame, columns.time)
     raw = raw.with_columns(at_us=at_us, naive=naive)
     if columns.snapshot:

@@ -1,7 +1,7 @@
 """deribit_json: answers and messages of Deribit's API, as they are saved.
 
-Chains (book summaries, tickers, order books of options; a snapshot with quotes and forwards), candles, volatility index and
-delivery prices are imported; whatever else is recognised and refused by its name.
+Chains (book summaries, tickers, order books of options; a snapshot with quotes and forwards), candles, volatility
+index and delivery prices are imported; whatever else is recognised and refused by its name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from optionwriter.adapters.tapes.importers.files import Piece, Source
 from optionwriter.adapters.tapes.importers.names import option_parts
 from optionwriter.adapters.tapes.importers.problem import Batch, ImportOptions, ImportRefusedError, Opened
 from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC
-
-_NUMBERS = ("best_bid", "best_ask")
+from optionwriter.core.report.imports import Dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,7 @@ def _object(source: Source, content: dict[str, Any], options: ImportOptions) -> 
     if "instrument_name" in keys and {"mark_price", "best_bid_price"} & keys:
         return _rows(source, [content], options)
     for known, reason in (
-        ({"volatility", "index_name"}, "one moment of the volatility index: candles of it are imported "
-         "(get_volatility_index_data)"),
+        ({"volatility", "index_name"}, "one moment of the volatility index: its candles are imported"),
         ({"trades", "order"}, "an order of an account: only market data are imported"),
         ({"order"}, "an order of an account: only market data are imported"),
         ({"trades"}, "trades: prices of deals, no quotes that an order could meet"),
@@ -131,8 +129,13 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         inner = row.get(group)
         if isinstance(inner, dict):
             flat |= {f"{group}.{name}": value for name, value in inner.items()}
-    return {name: float(value) if isinstance(value, int) and not isinstance(value, bool) and "time" not in name else value
-            for name, value in flat.items()}  # fmt: skip
+    return {name: _plain(name, value) for name, value in flat.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Whole numbers as floats, so that a column has one type; instants stay whole."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and "time" not in name else value
 
 
 def _snapshot(source: Source, content: dict[str, Any], options: ImportOptions) -> Opened:
@@ -202,8 +205,6 @@ def delivery_file(name: str, coin: str, frame: pl.DataFrame, facts: list[str], f
         name=pl.lit(index),
     )  # fmt: skip
     good = rows.filter(pl.col("delivery_time").is_not_null() & (pl.col("delivery_price") > 0))
-    from optionwriter.core.report.imports import Dropped
-
     lost = rows.height - good.height
     dropped = (Dropped("no day, or a price that is not above 0", lost, "a row"),) if lost else ()
     told = (f"delivery prices of {index}", *facts)

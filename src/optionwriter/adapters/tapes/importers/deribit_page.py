@@ -1,8 +1,8 @@
 """deribit_page: what Deribit's web page exports, one expiry a file.
 
-A dash is no value; two columns are called Size, the bid's before the ask's; the delta's header begins with a Greek letter.
-There is no time in it (--at), no forward and no volatility of the marks: both are computed. The file's name tells the
-expiry, which must be that of its rows.
+A dash is no value; two columns are called Size, the bid's before the ask's; the delta's header begins with a Greek
+letter. There is no time in it (--at), no forward and no volatility of the marks: both are computed. The file's name
+tells the expiry, which must be that of its rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Imported histories on disk: prices, volatility index and delivery prices, merged with what is there.
 
-Keeps, as for chains: importing the same again changes nothing, a row that contradicts a stored one is counted and named,
-and the stored one stays unless `replace`.
+Keeps, as for chains: importing the same again changes nothing; a row that contradicts a stored one is counted and
+named, and the stored one stays unless `replace`. Where a finer candle is known at the same instant it stands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import polars as pl
 from optionwriter.adapters.tapes.history_files import HistoryError, read_history, write_history
 from optionwriter.adapters.tapes.importers.problem import ImportRefusedError
 from optionwriter.adapters.tapes.importers.writing import ChainStore
-from optionwriter.adapters.tapes.layouts import HISTORY_COLUMNS, HISTORY_FOLDER, HISTORY_INSTANT, history_path
+from optionwriter.adapters.tapes.layouts import HISTORY_COLUMNS, HISTORY_FOLDER, history_path
 from optionwriter.core.report.imports import DayReport
 
 KIND, NAME = "kind", "name"  # columns beside the stored ones, which say where a row goes
@@ -57,24 +57,26 @@ class HistoryStore:
         stored = read_history(self._folder, kind, name)
         key = [one for one in HISTORY_COLUMNS[kind] if one.endswith("_time")]
         values = [one for one in HISTORY_COLUMNS[kind] if one not in (*key, "source", "volume")]
-        rows = rows.select(stored.columns if stored.height else list(HISTORY_COLUMNS[kind]))
-        first = rows.unique(HISTORY_INSTANT[kind], keep="first", maintain_order=True)
-        there = first.join(stored, on=key, how="semi")
-        other = there.join(stored, on=[*key, *values], how="anti", nulls_equal=True)
-        twice = rows.height - first.height - _again(rows, first, [*key, *values])
+        rows = rows.select(list(HISTORY_COLUMNS[kind]))
+        first = rows.unique(key, keep="first", maintain_order=True)
+        within = rows.join(first, on=[*key, *values], how="anti")
+        other = first.join(stored, on=key, how="semi").join(stored, on=[*key, *values], how="anti")
         new = first if self._replace else first.join(stored, on=key, how="anti")
         path = Path(HISTORY_FOLDER) / history_path(kind, name)
-        merged = write_history(self._folder, kind, name, new) if new.height else None
-        example = _told(other, stored, key, values) if other.height else ""
-        wrote = merged is not None and (merged.added or merged.changed)
+        merged = write_history(self._folder, kind, name, new)
+        example = next(
+            (_told(*pair, key, values) for pair in ((other, stored), (within, first)) if pair[0].height), ""
+        )
+        wrote = merged.added or merged.changed
+        known = first.height - merged.added - other.height
         return DayReport(
             str(path),
-            merged.added if merged else 0,
-            there.height - other.height,
-            other.height + twice,
+            merged.added,
+            known,
+            other.height + within.height,
             example,
-            merged.rows if merged else stored.height,
-            merged.path.stat().st_size if merged and wrote else 0,
+            merged.rows,
+            merged.path.stat().st_size if wrote else 0,
         )
 
     def _wanted(self) -> dict[tuple[str, str], list[pl.DataFrame]]:
@@ -113,11 +115,6 @@ class ImportStore:
         """Merges them all."""
         yield from self._chains.write()
         yield from self._histories.write()
-
-
-def _again(rows: pl.DataFrame, first: pl.DataFrame, columns: list[str]) -> int:
-    """Rows beyond the first of their instant that say the same."""
-    return rows.join(first, on=columns, how="semi", nulls_equal=True).height - first.height
 
 
 def _told(other: pl.DataFrame, stored: pl.DataFrame, key: list[str], values: list[str]) -> str:
