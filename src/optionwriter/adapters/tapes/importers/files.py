@@ -25,6 +25,10 @@ BLOCK_BYTES = 16_000_000
 PARQUET_ROWS = 250_000
 LARGEST_JSON = 512_000_000
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_KLINES = (
+    "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "trades", "taker_buy_base",
+    "taker_buy_quote", "ignore",
+)  # fmt: skip
 NO_VALUE = ("", "-", "null", "None", "NaN", "nan", "NULL", "N/A")
 
 
@@ -56,6 +60,13 @@ class Source:
         return 1 if "," not in first.strip().strip(",") else 0
 
     @cached_property
+    def _given_header(self) -> bytes:
+        """The header of a file that has none: klines as Binance gives them out."""
+        fields = self._head_text.partition("\n")[0].strip().split(",")
+        bare = len(fields) == len(_KLINES) and all(one.replace(".", "", 1).isdigit() for one in fields)
+        return ",".join(_KLINES).encode() if bare else b""
+
+    @cached_property
     def head(self) -> pl.DataFrame:
         """The first rows. Errors: ImportRefusedError."""
         if self.kind == "parquet":
@@ -65,7 +76,8 @@ class Source:
             return pl.DataFrame()
         text = self._head_text
         whole = text if text.endswith("\n") or len(text) < HEAD_BYTES else text[: text.rfind("\n") + 1]
-        return _table(self.path, whole.encode(), self.banner)
+        given = self._given_header
+        return _table(self.path, given + (b"\n" if given else b"") + whole.encode(), self.banner)
 
     @cached_property
     def document(self) -> Any:
@@ -87,7 +99,7 @@ class Source:
             return
         size = max(self.path.stat().st_size, 1)
         with self.path.open("rb") as raw:
-            header, rest = b"", b""
+            header, rest = self._given_header, b""
             for block in self._blocks(raw):
                 lines, _, rest = (rest + block).rpartition(b"\n")
                 if not header and lines:
@@ -112,12 +124,12 @@ class Source:
         first = next(iter(self._blocks(size=HEAD_BYTES)), b"")
         return _text(self.path, first)
 
-    def _blocks(self, raw: io.BufferedReader | None = None, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    def _blocks(self, raw: io.BufferedReader | None = None, size: int = 0) -> Iterator[bytes]:
         with _Named(self.path):
             under: Any = raw if raw is not None else self.path.open("rb")
             try:
                 stream: Any = gzip.GzipFile(fileobj=under) if self.packed else under
-                while block := stream.read(size):
+                while block := stream.read(size or BLOCK_BYTES):
                     yield block
             finally:
                 if raw is None:

@@ -22,7 +22,7 @@ from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.instruments import MS_PER_YEAR
 
 TOLERANCE = 1e-3  # of the forward
-LEAST_ROWS = 20
+LEAST_ROWS, LEAST_STRIKES = 20, 10
 SAMPLE_ROWS = 4_000
 _CLEAR = 0.5  # of the informative rows that the right reading must give back, at least
 _RIVAL = 0.5  # of the best's share, at most, that another may reach
@@ -259,7 +259,7 @@ def _without_iv(
     share, pairs = agreed[best]
     other = max((agreed[one][0] for one in choices if one.price != best.price), default=0.0)
     price = options.price or columns.price
-    if pairs < LEAST_ROWS:
+    if pairs < LEAST_STRIKES:
         if not price:
             raise ImportRefusedError(
                 "too few strikes tell the unit of its prices: say --price coin or --price usd"
