@@ -122,6 +122,10 @@ def open_chain(source: TableSource, columns: ChainColumns, options: ImportOption
         raise ImportRefusedError("none of its first rows names an option: it is no option chain")
     if options.underlying:
         prepared_head = prepared_head.filter(pl.col("underlying") == options.underlying)
+        if not prepared_head.height:
+            raise ImportRefusedError(
+                f"its first rows hold no rows of {options.underlying}: leave --underlying out"
+            )
     shown = prepared_head if columns.every or prepared_head["naive"].any() else gathered(prepared_head)
     reading, evidence = settle(shown, columns, options)
     told = (*columns.facts, *_underlying_fact(source, columns, options), *facts, *evidence)

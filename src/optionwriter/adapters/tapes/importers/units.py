@@ -124,8 +124,6 @@ def _best(
     fits: dict[Reading, _Fit], columns: ChainColumns, options: ImportOptions
 ) -> tuple[Reading, list[str]]:
     """The reading whose share is highest; the given forward and the index before others where it is a tie."""
-    if max(one.rows for one in fits.values()) < LEAST_ROWS:
-        return _promised(fits, columns, options)
 
     def order(one: Reading) -> tuple[float, float]:
         plain = 0.05 * (not one.parity) + 0.005 * (one.by == "index")
@@ -133,6 +131,8 @@ def _best(
 
     best = max(fits, key=order)
     found = fits[best]
+    if found.rows < LEAST_ROWS:
+        return _promised(fits, columns, options)
     if found.share < _CLEAR:
         raise ImportRefusedError(
             f"no reading of its units gives the marks back by Black-76 (the best, {_spoken(best)}: "
