@@ -46,7 +46,7 @@ NOT_YET = frozenset(
 )
 # Other programs use these, so in the environment they are no sign of our user's intent.
 OTHERS_TOO = frozenset({"OPENAI_API_KEY", "OPENAI_BASE_URL", "DATABASE_URL"})
-SECRETS = frozenset({"DERIBIT_CLIENT_SECRET", "WEB_TOKEN"})  # never said back
+SECRETS = frozenset({"DERIBIT_CLIENT_SECRET", "WEB_TOKEN", "TARDIS_API_KEY"})  # never said back
 SHORTEST_GUESS = 6  # a shorter name resembles too much that is not ours (MODEL, NODE)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -167,6 +167,11 @@ class Settings(BaseModel):
     )
 
     data_dir: Path = _in("files", "Ledger, local exchange and logs live here.", Path("var/run"))
+    tardis_api_key: SecretStr = _in(
+        "files",
+        "Key for import tardis --download; never shown. Without one: first days of months.",
+        SecretStr(""),
+    )
     candidate_retention_days: int = _in("files", "Days of candidate columns to keep.", 30, ge=1, le=3_650)
 
     harvester_interval_minutes: int = _in(

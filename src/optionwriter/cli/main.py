@@ -18,6 +18,7 @@ from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
 from optionwriter.cli.harvest import harvest
+from optionwriter.cli.import_ import import_files
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
 from optionwriter.cli.parity import parity
@@ -38,6 +39,7 @@ app.command()(sweep)
 app.command("lookahead-check")(lookahead)
 app.command()(parity)
 app.command()(run)
+app.command("import")(import_files)
 app.command()(exchange)
 app.command()(explain)
 app.command()(harvest)

@@ -76,6 +76,7 @@ IMPORT_COLUMNS = MappingProxyType(
         "vega": pl.Float64(),
         "open_interest": pl.Float64(),  # coins
         "volume": pl.Float64(),  # coins in 24 h
+        "underlying_index": pl.String(),  # the future behind forward; index_price where there is none
         "source": pl.String(),  # where the row came from
     }
 )
