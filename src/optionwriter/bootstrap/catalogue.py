@@ -1,0 +1,98 @@
+"""Catalogue, seated: which folders it looks into, and where results of checks are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from optionwriter.adapters.tapes.catalogue import Recording, recordings
+from optionwriter.adapters.tapes.catalogue_verdicts import KeptVerdicts, told_finding, told_quality
+from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER
+from optionwriter.adapters.tapes.sample_files import FOLDER
+from optionwriter.adapters.tapes.snapshots import CaptureError
+from optionwriter.services.catalogue import Checked, DayCoverage, Wanted, check, coverage
+
+DATA_FOLDER = Path("data")
+
+__all__ = [
+    "DATA_FOLDER",
+    "Catalogue",
+    "CatalogueError",
+    "Checked",
+    "DayCoverage",
+    "Wanted",
+    "told_finding",
+    "told_quality",
+]
+
+
+class CatalogueError(Exception):
+    """A folder, file or question that makes no sense; the message names it and the cure."""
+
+
+class Catalogue:
+    """The recorded chains of one folder: the named one, else data/ beside the working folder, else what is bundled."""
+
+    def __init__(self, where: Path | None = None) -> None:
+        """Errors: CatalogueError when the named folder is not there."""
+        self.where = where if where is not None else DATA_FOLDER
+        try:
+            self.recordings: tuple[Recording, ...] = (
+                recordings(self.where) if where is not None or self.where.is_dir() else ()
+            )
+            self.bundled = where is None and not self.recordings
+            if self.bundled:
+                self.where = FOLDER / HARVEST_FOLDER
+                self.recordings = recordings(self.where)
+        except (CaptureError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+        self._verdicts = KeptVerdicts()
+
+    def coverage(self, wanted: Wanted) -> list[DayCoverage]:
+        """What there is, by source, asset and day. Errors: CatalogueError."""
+        self._known(wanted)
+        try:
+            return coverage(self.recordings, wanted)
+        except (CaptureError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+
+    def check(self, wanted: Wanted, told: Callable[[str], None] = lambda _what: None) -> Iterator[Checked]:
+        """How good it is. Errors: CatalogueError."""
+        self._known(wanted)
+        try:
+            yield from check(self.recordings, wanted, self._verdicts, told)
+        except (CaptureError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+
+    def _known(self, wanted: Wanted) -> None:
+        if not self.recordings:
+            raise CatalogueError(
+                f"{self.where} holds no option chains: harvest or import some, or name another"
+            )
+        for what, asked, there in (
+            ("asset", wanted.assets, {one.asset for one in self.recordings}),
+            ("source", wanted.sources, {one.source for one in self.recordings}),
+        ):
+            for one in asked:
+                if one not in there:
+                    raise CatalogueError(
+                        f"{self.where} has no {what} {one}: it has {', '.join(sorted(there))}"
+                    )
+
+
+def told_coverage(one: DayCoverage) -> dict[str, Any]:
+    """A day's coverage as JSON holds it."""
+    return {
+        "source": one.source,
+        "asset": one.asset,
+        "day": one.day.isoformat(),
+        "snapshots": one.snapshots,
+        "rows": one.rows,
+        "first_ms": one.first_ms,
+        "last_ms": one.last_ms,
+        "longest_gap_ms": one.gap_ms,
+        "cadence_ms": one.cadence_ms,
+        "compacted": one.compacted,
+        "bytes": one.bytes,
+    }
