@@ -14,6 +14,7 @@ from optionwriter.core.books.facts import Fact, Intent
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.report.decision import DecisionRecord
+from optionwriter.core.report.harvester import Gap, HarvesterState
 from optionwriter.core.report.run import (
     ChainRow,
     MetricRow,
@@ -268,6 +269,10 @@ class MarketUnavailableError(Exception):
     """The market could not be read; the message says what failed and what was tried."""
 
 
+class MarketBrokenError(MarketUnavailableError):
+    """The market answered, and the answer makes no sense."""
+
+
 class BrokerUnavailableError(Exception):
     """The account could not be read; the message says what failed and what was tried."""
 
@@ -367,6 +372,69 @@ class LedgerError(Exception):
 
 class ViewsError(Exception):
     """The published views can't be read, or a command can't be left; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainRecord:
+    """One product's whole chain as it was read: columns by their names on disk (docs/data-layouts.md), None for null.
+
+    `read_ms`: when all of it had been read; `made_ms`: when the newest of its rows was made; `listed`: how many options
+    the exchange lists; `note`: what it lacks.
+    """
+
+    asset: str
+    read_ms: int
+    made_ms: int
+    listed: int
+    columns: Mapping[str, Sequence[object]]
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.columns["instrument_name"])
+
+
+class ChainRecorder(Protocol):
+    """Whole chains, to be kept. Answers that serve several assets are asked for once between two calls of `renew`."""
+
+    def renew(self) -> None:
+        """A new slot: nothing read before is used again."""
+        ...
+
+    def read(self, asset: str) -> ChainRecord:
+        """The asset's chain now. Raises MarketUnavailableError, MarketBrokenError."""
+        ...
+
+
+class HarvestStore(Protocol):
+    """Where a harvester keeps what it read. Every method raises HarvestStoreError when that fails."""
+
+    def state(self) -> HarvesterState:
+        """What is known of the last runs."""
+        ...
+
+    def has(self, asset: str, slot_ms: int, interval_ms: int) -> bool:
+        """Whether the slot's snapshot is there."""
+        ...
+
+    def write(self, slot_ms: int, record: ChainRecord) -> int:
+        """Keeps the record as the slot's snapshot, whole or not at all; its bytes."""
+        ...
+
+    def add_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Adds gaps, durably."""
+        ...
+
+    def put_state(self, state: HarvesterState) -> None:
+        """Replaces the state (without its gaps)."""
+        ...
+
+    def compact_before(self, at_ms: int) -> tuple[int, tuple[str, ...]]:
+        """Compacts every day that was over at `at_ms`: (how many, what went wrong)."""
+        ...
+
+
+class HarvestStoreError(Exception):
+    """The harvester's folder can't be used; the message names the cure."""
 
 
 class Transport(Protocol):

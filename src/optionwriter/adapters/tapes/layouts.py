@@ -46,6 +46,7 @@ HARVEST_COLUMNS = MappingProxyType(
         "volatility_index": pl.Float64(),  # DVOL, percent points
         "last_price": pl.Float64(),
         "volume_usd": pl.Float64(),
+        "computed": pl.String(),  # the columns of this row that are ours, comma-separated; null: none
     }
 )
 HARVEST_REQUIRED = ("harvest_time", "instrument_name", "underlying_price", "mark_price", "mark_iv")
@@ -80,6 +81,29 @@ IMPORT_COLUMNS = MappingProxyType(
 )
 IMPORT_REQUIRED = ("timestamp", "instrument_name", "forward", "mark_price", "mark_iv")
 
+HISTORY_FOLDER = "history"
+_SPAN = {"open_time": _TIME, "close_time": _TIME}
+_PRICES = {name: pl.Float64() for name in ("open", "high", "low", "close")}
+_SOURCE = {"source": pl.String()}  # who gave the row
+HISTORY_COLUMNS = MappingProxyType(
+    {
+        # Prices of a coin, USD, hourly. A row is known at its close_time; volume is in coins.
+        "prices": {**_SPAN, **_PRICES, "volume": pl.Float64(), **_SOURCE},
+        # A coin's volatility index, percent points; hourly, where there is none daily.
+        "volatility_index": {**_SPAN, **_PRICES, **_SOURCE},
+        # What the options of an index were settled at, USD.
+        "delivery_prices": {"delivery_time": _TIME, "delivery_price": pl.Float64(), **_SOURCE},
+    }
+)
+HISTORY_INSTANT = MappingProxyType(
+    {"prices": "close_time", "volatility_index": "close_time", "delivery_prices": "delivery_time"}
+)  # the column that names a row: when it was known
+
+
+def history_path(kind: str, name: str) -> PurePosixPath:
+    """A coin's (or index's) file of one kind of HISTORY_COLUMNS, below the history's folder."""
+    return PurePosixPath(kind) / f"{name}.parquet"
+
 
 def snapshot_path(asset: str, day: date, hour: int, minute: int) -> PurePosixPath:
     """One snapshot's file in the harvester's layout, below its folder."""
@@ -96,12 +120,17 @@ def import_path(underlying: str, day: date) -> PurePosixPath:
     return PurePosixPath(underlying) / f"{day:%Y-%m-%d}" / f"{underlying}_{day:%Y-%m-%d}.parquet"
 
 
+def snapshot_files(folder: Path, asset: str, day: date) -> tuple[Path, ...]:
+    """The single snapshots of a day that are there."""
+    return tuple(sorted((folder / _day_folder(asset, day)).glob(f"{asset}_{day:%Y-%m-%d}_[0-9]*.parquet")))
+
+
 def day_files(folder: Path, asset: str, day: date) -> tuple[Path, ...]:
     """What was harvested on a day: the compacted file where there is one (snapshots beside it are in it), else each."""
     compacted = folder / day_path(asset, day)
     if compacted.is_file():
         return (compacted,)
-    return tuple(sorted((folder / _day_folder(asset, day)).glob(f"{asset}_{day:%Y-%m-%d}_[0-9]*.parquet")))
+    return snapshot_files(folder, asset, day)
 
 
 def _day_folder(asset: str, day: date) -> PurePosixPath:

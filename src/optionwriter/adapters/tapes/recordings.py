@@ -24,7 +24,7 @@ from optionwriter.adapters.tapes.layouts import (
     import_path,
 )
 from optionwriter.adapters.tapes.snapshots import COLUMNS, CaptureError, Part, RecordedChains
-from optionwriter.core.market.instruments import product, utc_day
+from optionwriter.core.market.instruments import product, recorded_product, utc_day
 
 SIX_HOURLY = "chains_deribit_6h_btc_eth"
 _NULL = pl.lit(None, dtype=pl.Float64)
@@ -62,7 +62,7 @@ def harvested(folder: Path, asset: str, start_ms: int, end_ms: int) -> RecordedC
     days = [day_files(folder, asset, day) for day in days_of(start_ms, end_ms)]
     parts = [_part(paths, _harvested_file, "harvest_time") for paths in days if paths]
     return RecordedChains(
-        product(asset), _required(parts, folder, asset, HARVEST_FOLDER), str(folder / asset)
+        recorded_product(asset), _required(parts, folder, asset, HARVEST_FOLDER), str(folder / asset)
     )
 
 
@@ -71,7 +71,7 @@ def imported(folder: Path, underlying: str, start_ms: int, end_ms: int) -> Recor
     days = [folder / import_path(underlying, day) for day in days_of(start_ms, end_ms)]
     parts = [_part((path,), _imported_file, "timestamp") for path in days if path.is_file()]
     where = str(folder / underlying)
-    return RecordedChains(product(underlying), _required(parts, folder, underlying, "import"), where)
+    return RecordedChains(recorded_product(underlying), _required(parts, folder, underlying, "import"), where)
 
 
 def harvested_days(folder: Path, asset: str, start_ms: int, end_ms: int) -> frozenset[date]:

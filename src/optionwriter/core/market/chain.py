@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from optionwriter.core.market.instruments import Product, parse_instrument
+from optionwriter.core.market.instruments import Product, parse_recorded
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -31,7 +31,7 @@ class InstrumentTable:
     @staticmethod
     def of(product: Product, names: tuple[str, ...]) -> InstrumentTable:
         """Reads the names. Errors: InstrumentError for a name that is no option, ValueError for another product's."""
-        parsed = [parse_instrument(name) for name in names]
+        parsed = [parse_recorded(name) for name in names]
         for one in parsed:
             if one.product.code != product.code:
                 raise ValueError(f"{one.name} is no option of {product.code}")

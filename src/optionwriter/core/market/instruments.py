@@ -3,11 +3,15 @@
 Owns the reading and writing of Deribit's instrument names and every grid a price or an amount must lie on.
 Sources: FACTS §3 (recorded 2026-09-20 for BTC; ETH minimum recorded 2021; BTC_USDC and ETH_USDC measured on
 December 2025 captures). An option always expires at 08:00:00 UTC.
+
+Two circles: PRODUCTS is what the project trades, and `product` and `parse_instrument` know nothing else;
+RECORDED_PRODUCTS is what it reads and keeps besides, for `recorded_product` and `parse_recorded` alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
@@ -114,6 +118,23 @@ PRODUCTS: dict[str, Product] = {
     )
 }  # fmt: skip
 
+# Read and recorded, never traded. SOL and PAXG: tick from every quote of the December 2025 captures, step from every
+# open interest there; XRP: as recorded 2026-09-20 (FACTS §3), the captures agree; AVAX and TRX: contract sizes as
+# announced in January 2026 (100 and 10,000 coins), ticks assumed: the captures hold no quote of theirs.
+_QUOTED_ONLY = tuple(
+    Product(
+        f"{coin}_USDC", coin, Family.LINEAR, "USDC", f"{coin.lower()}_usdc", _D(tick), (), _D(lot), _D(lot)
+    )
+    for coin, tick, lot in (
+        ("SOL", "0.1", "10"),
+        ("XRP", "0.0005", "1000"),
+        ("AVAX", "0.001", "100"),
+        ("TRX", "0.0001", "10000"),
+        ("PAXG", "0.5", "1"),
+    )
+)
+RECORDED_PRODUCTS: dict[str, Product] = {**PRODUCTS, **{one.code: one for one in _QUOTED_ONLY}}
+
 
 def product(code: str) -> Product:
     """The product named `code`; InstrumentError names the known ones."""
@@ -121,6 +142,14 @@ def product(code: str) -> Product:
         return PRODUCTS[code]
     except KeyError:
         raise InstrumentError(f"unknown product {code!r}: known are {', '.join(PRODUCTS)}") from None
+
+
+def recorded_product(code: str) -> Product:
+    """The product named `code`, of those that are recorded too; InstrumentError names the known ones."""
+    try:
+        return RECORDED_PRODUCTS[code]
+    except KeyError:
+        raise InstrumentError(f"unknown product {code!r}: known are {', '.join(RECORDED_PRODUCTS)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +223,16 @@ def parse_instrument(name: str) -> Instrument:
 
     Errors: InstrumentError names what is wrong; names of products this project doesn't trade are refused.
     """
+    return _parse(name, product)
+
+
+@lru_cache(maxsize=65_536)
+def parse_recorded(name: str) -> Instrument:
+    """The same for every product that is recorded. Errors: InstrumentError."""
+    return _parse(name, recorded_product)
+
+
+def _parse(name: str, known: Callable[[str], Product]) -> Instrument:
     match = _NAME.fullmatch(name)
     if match is None:
         raise InstrumentError(f"{name!r} is no option name such as BTC-27MAR26-80000-C")
@@ -210,4 +249,4 @@ def parse_instrument(name: str) -> Instrument:
     if price <= 0:
         raise InstrumentError(f"{name!r} has no strike above zero")
     option_type = OptionType.CALL if letter == "C" else OptionType.PUT
-    return Instrument(name, product(code), expiry_at(expiry), price, option_type)
+    return Instrument(name, known(code), expiry_at(expiry), price, option_type)
