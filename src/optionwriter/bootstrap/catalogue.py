@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from optionwriter.adapters.tapes.catalogue import Recording, recordings
+from optionwriter.adapters.tapes.catalogue import Layout, Recording, recordings
+from optionwriter.adapters.tapes.catalogue_sql import Answer, CatalogueSql, SqlError
 from optionwriter.adapters.tapes.catalogue_verdicts import KeptVerdicts, told_finding, told_quality
-from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER
-from optionwriter.adapters.tapes.sample_files import FOLDER
+from optionwriter.adapters.tapes.compaction import Compacted, CompactionError, compact
+from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, snapshot_files
+from optionwriter.adapters.tapes.sample_files import FOLDER, SampleError
 from optionwriter.adapters.tapes.snapshots import CaptureError
 from optionwriter.services.catalogue import Checked, DayCoverage, Wanted, check, coverage
 
@@ -17,6 +21,7 @@ DATA_FOLDER = Path("data")
 
 __all__ = [
     "DATA_FOLDER",
+    "Answer",
     "Catalogue",
     "CatalogueError",
     "Checked",
@@ -63,6 +68,28 @@ class Catalogue:
         try:
             yield from check(self.recordings, wanted, self._verdicts, told)
         except (CaptureError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+
+    def sql(self, question: str, limit: int) -> Answer:
+        """The answer to one SELECT over the recordings. Errors: CatalogueError."""
+        try:
+            with closing(CatalogueSql(self.where, self.recordings)) as link:
+                return link.ask(question, limit)
+        except (SqlError, CaptureError, SampleError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+
+    def compact(self, wanted: Wanted, before: date, told: Callable[[str], None]) -> Iterator[Compacted]:
+        """Makes one file of every harvested day that is over (`before`) and asked for. Errors: CatalogueError."""
+        self._known(wanted)
+        try:
+            for one in wanted.of(self.recordings):
+                if one.layout is not Layout.SNAPSHOTS:
+                    continue
+                for day in one.days():
+                    if wanted.holds(day) and day < before and snapshot_files(one.folder, one.asset, day):
+                        told(f"{one.source} {one.asset} {day}")
+                        yield compact(one.folder, one.asset, day)
+        except (CompactionError, OSError) as error:
             raise CatalogueError(str(error)) from None
 
     def _known(self, wanted: Wanted) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import sys
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from optionwriter.adapters.clocks import SystemClock
 from optionwriter.bootstrap.catalogue import (
     Catalogue,
     CatalogueError,
@@ -39,6 +44,14 @@ _WHAT = Annotated[
     ),
 ]
 _JSON = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+
+
+class Form(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
 
 
 @app.command("list")
@@ -117,6 +130,64 @@ def check(
         _tell_quality(found, full)
     if any(one.quality.verdict is Verdict.FAIL for one in found):
         raise typer.Exit(1)
+
+
+@app.command()
+def sql(
+    question: Annotated[str, typer.Argument(help="One SELECT; SHOW TABLES tells what there is.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder or file; default: data/, else what is bundled.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most rows that are shown.")] = 1_000,
+    form: Annotated[Form, typer.Option("--format", help="How the answer is written.")] = Form.TABLE,
+    json: _JSON = False,
+) -> None:
+    """Asks the recorded data in SQL (DuckDB), read-only."""
+    with told(CatalogueError):
+        answer = Catalogue(data).sql(question, limit)
+    if json or form is Form.JSON:
+        rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        print_json({"columns": answer.columns, "rows": rows, "cut": answer.cut})
+    elif form is Form.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows(answer.rows)
+    else:
+        table = Table(*answer.columns)
+        for row in answer.rows:
+            table.add_row(*("" if one is None else str(one) for one in row))
+        out.print(table, markup=False)
+    if answer.cut:
+        err.print(f"cut after {limit:,} rows: there are more (--limit)", markup=False)
+
+
+@app.command("compact")
+def compact_(
+    what: _WHAT = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Only this source folder; may be repeated.")
+    ] = None,
+    json: _JSON = False,
+) -> None:
+    """Makes one sorted file of every harvested day that is over."""
+    with told(CatalogueError):
+        catalogue, wanted = _asked(what, source)
+        today = datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date()
+        with err.status("") as status:
+            found = list(catalogue.compact(wanted, today, status.update))
+    if json:
+        print_json({"where": str(catalogue.where), "days": [asdict(one) for one in found]})
+        return
+    _title(catalogue)
+    for one in found:
+        out.print(
+            f"{one.day} {one.asset:<9} {one.files} files, {one.rows:,} rows: {one.bytes_before / 1e6:,.2f} MB to "
+            f"{one.bytes_after / 1e6:,.2f} MB",
+            markup=False,
+        )
+    out.print(
+        f"{len(found)} days compacted" if found else "Nothing to compact: every day that is over is one file"
+    )
 
 
 def _tell_quality(found: list[Checked], full: bool) -> None:
