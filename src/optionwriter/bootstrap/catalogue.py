@@ -12,9 +12,12 @@ from optionwriter.adapters.tapes.catalogue import Layout, Recording, recordings
 from optionwriter.adapters.tapes.catalogue_sql import Answer, CatalogueSql, SqlError
 from optionwriter.adapters.tapes.catalogue_verdicts import KeptVerdicts, told_finding, told_quality
 from optionwriter.adapters.tapes.compaction import Compacted, CompactionError, compact
+from optionwriter.adapters.tapes.harvest_files import harvester_state
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, snapshot_files
 from optionwriter.adapters.tapes.sample_files import FOLDER, SampleError
 from optionwriter.adapters.tapes.snapshots import CaptureError
+from optionwriter.core.report.harvester import HarvesterState
+from optionwriter.ports import HarvestStoreError
 from optionwriter.services.catalogue import Checked, DayCoverage, Wanted, check, coverage
 
 DATA_FOLDER = Path("data")
@@ -62,12 +65,25 @@ class Catalogue:
         except (CaptureError, OSError) as error:
             raise CatalogueError(str(error)) from None
 
-    def check(self, wanted: Wanted, told: Callable[[str], None] = lambda _what: None) -> Iterator[Checked]:
-        """How good it is. Errors: CatalogueError."""
+    def check(
+        self,
+        wanted: Wanted,
+        told: Callable[[str], None] = lambda _what: None,
+        most_new: int | None = None,
+    ) -> Iterator[Checked]:
+        """How good it is; `most_new`: how many days may be checked for the first time. Errors: CatalogueError."""
         self._known(wanted)
         try:
-            yield from check(self.recordings, wanted, self._verdicts, told)
+            yield from check(self.recordings, wanted, self._verdicts, told, most_new)
         except (CaptureError, OSError) as error:
+            raise CatalogueError(str(error)) from None
+
+    def harvester(self) -> HarvesterState:
+        """How the harvester of this folder is doing; an empty state where none ever ran. Errors: CatalogueError."""
+        below = self.where / HARVEST_FOLDER
+        try:
+            return harvester_state(below if below.is_dir() else self.where)
+        except (HarvestStoreError, OSError) as error:
             raise CatalogueError(str(error)) from None
 
     def sql(self, question: str, limit: int) -> Answer:

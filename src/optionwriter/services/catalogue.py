@@ -151,8 +151,11 @@ def check(
     wanted: Wanted,
     verdicts: Verdicts[R],
     told: Callable[[str], None] = lambda _what: None,
+    most_new: int | None = None,
 ) -> Iterator[Checked]:
-    """Every day that is asked for and there; those not checked before are checked now. `told`: what is looked at."""
+    """Every day that is asked for and there; those not checked before are checked now, `most_new` of them at most
+    (the others are not given). `told`: what is looked at."""
+    done = 0
     for one in wanted.of(recorded):
         days = one.days()
         fresh: list[tuple[date, str, DayQuality]] = []
@@ -165,6 +168,9 @@ def check(
                 quality = verdicts.get(one, day, key)
                 remembered = quality is not None
                 if quality is None:
+                    if most_new is not None and done >= most_new:
+                        continue
+                    done += 1
                     told(f"{one.source} {one.asset} {day}")
                     quality = check_day(one.chain(day), around)
                     fresh.append((day, key, quality))
