@@ -59,7 +59,7 @@ def board(catalogue: Catalogue, query: DataQuery) -> Row:
         "where": str(catalogue.where),
         "bundled": catalogue.bundled,
         "unchecked": sum((one.source, one.asset, one.day) not in known for one in days),
-        "columns": [{"day": one.day, "iso": one.isoformat(), "name": f"{one:%a}"[:1]} for one in columns],
+        "columns": [{"number": one.day, "iso": one.isoformat()} for one in columns],
         "months": _months(columns),
         "grid": _grid(days, known, columns),
         "gaps": _gaps(days),
