@@ -73,12 +73,21 @@ def decision(page: Page) -> bytes:
     return opened.screenshot(animations="disabled", caret="hide")
 
 
+def data(page: Page) -> bytes:
+    """The Data page over the bundled month, a day of it chosen."""
+    page.goto(page.url.partition("#")[0].rstrip("/") + "/data", wait_until="load")
+    page.get_by_test_id("heat").locator("td a").nth(4).click()
+    expect(page.get_by_test_id("day-title")).to_be_visible(timeout=TIMEOUT_MS)
+    return whole(page)
+
+
 PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("live.png", WIDE, "light", whole),
     ("live-dark.png", WIDE, "dark", whole),
     ("live-phone.png", PHONE, "light", whole),
     ("position.png", (1440, 900), "light", position),
     ("decision.png", WIDE, "light", decision),
+    ("data.png", (1440, 1000), "light", data),
 )
 
 

@@ -95,6 +95,10 @@ class BacktestConfig(BaseModel):
         "",
         description="Folder of recorded chains; empty: data/<source> beside the working folder, else what is bundled.",
     )
+    failed_days: Literal["refuse", "skip", "take"] = Field(
+        "refuse",
+        description="Recorded days that fail their quality check: refuse the run, skip them, take them.",
+    )
 
     @field_validator("changes", mode="before")
     @classmethod

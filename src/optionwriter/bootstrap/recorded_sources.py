@@ -17,7 +17,9 @@ from optionwriter.adapters.tapes.captured import OLDEST_MS, CapturedFeed, CoinPa
 from optionwriter.adapters.tapes.captured_files import DELIVERY, read_deliveries
 from optionwriter.adapters.tapes.captured_linear import LinearChains
 from optionwriter.adapters.tapes.captured_past import extended, known_past
+from optionwriter.adapters.tapes.catalogue import Layout, Recording
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER, day_files, import_path
+from optionwriter.adapters.tapes.left_out import LeftOut
 from optionwriter.adapters.tapes.recordings import SIX_HOURLY, days_of, harvested, imported, six_hourly
 from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
 from optionwriter.adapters.tapes.snapshots import (
@@ -28,6 +30,7 @@ from optionwriter.adapters.tapes.snapshots import (
     in_bursts,
 )
 from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.quality_gate import quality_gate
 from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
 from optionwriter.core.market.chain import I64
 from optionwriter.core.market.history import Candles, VolatilityIndex
@@ -49,6 +52,7 @@ class _Folder:
     path: Path
     open: Callable[[str, int, int], RecordedChains]
     files: Callable[[str, date], Sequence[Path]]
+    recording: Callable[[str], Recording]  # as the catalogue knows one asset of it
 
 
 def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
@@ -68,16 +72,22 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
     price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
     begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - _WARM_UP_MS
     inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
-    missing = _missing(spec, inverse)
     linear = {
         code: folder.open(code, spec.start_ms, spec.end_ms)
         for name in spec.underlyings
         if any(folder.files(code := f"{name}_USDC", day) for day in days_of(spec.start_ms, spec.end_ms))
     }
     torn = sum(one.torn for one in (*inverse.values(), *linear.values()))
-    shown = in_bursts({
-        code: one if until_ms is None else Until(one, until_ms) for code, one in {**inverse, **linear}.items()
-    })  # fmt: skip
+    read: dict[str, Chains] = {**inverse, **linear}
+    gate = quality_gate(
+        map(folder.recording, read),
+        utc_day(spec.start_ms),
+        utc_day(max(spec.end_ms - 1, spec.start_ms)),
+        config.failed_days,
+    )
+    read |= {code: LeftOut(read[code], days) for code, days in gate.left_out.items()}
+    missing = _missing(spec, [read[name] for name in spec.underlyings])
+    shown = in_bursts({code: one if until_ms is None else Until(one, until_ms) for code, one in read.items()})
     chains = _joined(spec, shown)
     deliveries = _deliveries(folder.path, until_ms)
     feed = CapturedFeed(
@@ -98,7 +108,9 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
     settling = {key: price for key, price in deliveries.items() if spec.start_ms <= key[1] <= spec.end_ms}
     hashed = fingerprint(spec, config, _files(spec, folder, begin), settling)
-    return Source(feed, instants, notes, hashed, repriced, _origins(chains, shown, deliveries))
+    return Source(
+        feed, instants, (*notes, *gate.notes), hashed, repriced, _origins(chains, shown, deliveries)
+    )
 
 
 def _origins(
@@ -151,6 +163,7 @@ def _folder(spec: RunSpec, config: BacktestConfig) -> _Folder:
             given,
             lambda code, _start, _end: six_hourly(given, code),
             lambda code, day: sorted((given / SIX_HOURLY / code).glob(f"{code}_{day:%Y-%m}.parquet")),
+            lambda code: Recording(kind, given / SIX_HOURLY, code, Layout.MONTHS),
         )
     path = next((one for one in (given / kind, given) if one.is_dir()), FOLDER / kind)
     if not path.is_dir():
@@ -165,14 +178,20 @@ def _folder(spec: RunSpec, config: BacktestConfig) -> _Folder:
         one = path / import_path(code, day)
         return (one,) if one.is_file() else ()
 
-    return _Folder(path, lambda code, start, end: opener(path, code, start, end), files)
+    layout = Layout.SNAPSHOTS if kind == HARVEST_FOLDER else Layout.DAYS
+    return _Folder(
+        path,
+        lambda code, start, end: opener(path, code, start, end),
+        files,
+        lambda code: Recording(kind, path, code, layout),
+    )
 
 
-def _missing(spec: RunSpec, inverse: dict[str, RecordedChains]) -> list[date]:
+def _missing(spec: RunSpec, inverse: Sequence[Chains]) -> list[date]:
     """Days of the period on which a coin has no snapshot. Errors: RunError when they are too many, or at its ends."""
     wanted = days_of(spec.start_ms, spec.end_ms)
     missing: set[date] = set()
-    for one in inverse.values():
+    for one in inverse:
         seen = {utc_day(int(at)) for at in np.unique(one.instants // MS_PER_DAY * MS_PER_DAY)}
         missing |= set(wanted) - seen
     if missing and (

@@ -102,6 +102,7 @@ def fingerprint(
         str(config.spread_share.normalize()),
         config.wait_minutes,
         config.combo,
+        config.failed_days,
         {name: str(rate.normalize()) for name, rate in sorted(config.idle_yields.items())},
         str(config.convert_cost.normalize()) if config.wheel_convert else None,
         [[*key, price] for key, price in sorted(deliveries.items())],

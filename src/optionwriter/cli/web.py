@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from optionwriter.bootstrap import Lab, explain_decision, kill_switch, view_source
+from optionwriter.bootstrap.catalogue import Catalogue
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
@@ -44,6 +45,7 @@ def web(
             token=token,
             loopback_only=loopback,
             lab=lab,
+            data=Catalogue,
             explain=lambda decision, option: explain_decision(settings, decision, instrument=option),
         )
 

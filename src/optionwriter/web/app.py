@@ -15,6 +15,7 @@ from optionwriter.web.api import api
 from optionwriter.web.auth import Auth
 from optionwriter.web.backtests import backtests
 from optionwriter.web.commands import Commands, commands
+from optionwriter.web.data.routes import Opens, data_api, data_pages
 from optionwriter.web.events import Versions, events
 from optionwriter.web.explained import Explain, explained
 from optionwriter.web.guard import Guard
@@ -41,11 +42,13 @@ def create_app(
     now_ms: Callable[[], int] | None = None,
     explain: Explain | None = None,
     lab: Lab | None = None,
+    data: Opens | None = None,
 ) -> FastAPI:
     """Pages and API over `source`; with `loopback_only` under this machine's names alone.
 
     `kill` is the switch that works without an agent; `now_ms` the machine's clock;
-    `explain` answers for a decision of the log; `lab` holds the backtests.
+    `explain` answers for a decision of the log; `lab` holds the backtests;
+    `data` opens the folder of recorded chains.
     """
     clock = now_ms or SystemClock().now_ms
     app = FastAPI(
@@ -63,6 +66,8 @@ def create_app(
     app.include_router(live(source, kill, pages))
     app.include_router(backtests(lab, clock))
     app.include_router(lab_pages(lab, clock, pages))
+    app.include_router(data_api(data))
+    app.include_router(data_pages(data, pages))
     app.include_router(explained(explain, pages))
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))
