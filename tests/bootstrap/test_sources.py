@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from optionwriter.adapters.tapes.captured_files import DELIVERY
@@ -218,3 +219,21 @@ def test_quotes_that_were_not_recorded_are_known_by_their_instant() -> None:
     assert all(
         origins.converted("BTC_USDC", at) for at in source.instants
     )  # only inverse books were recorded
+
+
+def test_the_fingerprint_is_of_what_the_files_hold(tmp_path: Path) -> None:
+    data = {"data": without_days(tmp_path, [])}
+
+    def found() -> str:
+        return opened("live_deribit", "2026-02-03", "2026-02-05", config=data).fingerprint
+
+    def change(day: str) -> None:
+        path = tmp_path / "live_deribit" / day_path("BTC", utc_day(day_ms(day)))
+        frame = pl.read_parquet(path)
+        frame.with_columns(pl.col("open_interest") + 1.0).write_parquet(path)
+
+    before = found()
+    change("2026-02-09")  # outside the period
+    assert found() == before
+    change("2026-02-04")
+    assert found() != before

@@ -50,6 +50,8 @@ def test_a_run_is_stored_shown_compared_exported_repeated_and_deleted(tmp_path: 
     invoke("runs", "export", "1", str(tmp_path / "one.csv"))
     lines = list(csv.DictReader((tmp_path / "one.csv").read_text().splitlines()))
     assert [line["pnl"] for line in lines] == [one["pnl"] for one in whole["positions"]]
+    for name in ("repriced", "converted"):
+        assert [int(line[name]) for line in lines] == [one["detail"][name] for one in whole["positions"]]
     assert "repeats to the last digit" in invoke("runs", "repeat", "2")
     invoke("runs", "delete", "1")
     assert "there is no run 1" in invoke("runs", "show", "1", code=2)

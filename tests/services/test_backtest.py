@@ -104,6 +104,7 @@ def test_next_to_nothing_is_left_unexplained(own: Outcome) -> None:
         assert sum(parts) > 0.0 and parts[-1] < 0.02 * sum(parts)
 
 
+@pytest.mark.slow
 def test_a_multiplied_volatility_is_run_again_at_one(tmp_path: Path) -> None:
     config = {"step_minutes": 240, "model": "realised", "iv_multiplier": 1.4}
     spec = replace(SPEC, config=config, end_ms=START + 6 * MS_PER_DAY)

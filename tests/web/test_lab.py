@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.cli.main import app as cli
 from optionwriter.core.report.run import ChainRow, RunState
 from optionwriter.web.format import percent, places
+from optionwriter.web.lab.figures import name_of, text_of
 from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
 from optionwriter.web.lab.price_chart import price_charts
 from optionwriter.web.lab.report import picture
-from optionwriter.web.lab.view import left
+from optionwriter.web.lab.view import left, position
+from optionwriter.web.pages import Pages
+from optionwriter.web.words import label
 from tests.web.browsing import BEARER, NOW_MS, Page, ask
 from tests.web.laboratory import House
 
@@ -177,3 +181,24 @@ def test_positions_stand_on_the_price_at_their_strikes_while_they_were_held() ->
     assert first["x2"] == second["x1"] and second["x2"] == points[2][0]
     assert float(first["x1"]) == LEFT + (WIDE - LEFT - RIGHT) / 4 and first["sign"] == "loss"
     assert price_charts({"at_ms": [0, 1]}, [chain]) == []
+
+
+def test_a_position_says_how_many_of_its_fills_had_no_recorded_price() -> None:
+    detail = {"legs": [{"instrument": "BTC-30JAN26-95000-C"}], "repriced": 2, "converted": 0}
+    row = ChainRow("own", "c", "s", "covered_call", "BTC", "call", "BTC", 0, 1, "0.1", "9", detail)
+    assert position(row)["priced"] == "2 repriced"
+    assert position(replace(row, detail={**detail, "converted": 1}))["priced"] == "2 repriced, 1 converted"
+    assert (
+        position(replace(row, detail={"legs": detail["legs"]}))["priced"] == ""
+    )  # a run of an older program
+    shown = Pages().text("lab/report.html", styles=[{"style": "own", "positions": [position(row)]}])
+    assert '<span class="sub">2 repriced</span>' in shown
+
+
+def test_the_new_figures_have_names_of_their_own() -> None:
+    for name in ("fees_saved", "idle_yield", "conversions", "fills_repriced", "fills_converted",
+                 "settlements_official", "at_multiplier_1_net_profit", "at_multiplier_1_trades"):  # fmt: skip
+        assert name_of(name) != label(name)
+    assert text_of("settlements_price_0800", 7.0, "USD") == "7"
+    assert text_of("fees_saved", 318.58, "USD").endswith("318.58 USD")
+    assert text_of("at_multiplier_1_max_drawdown", 0.125, "USD") == "12.50%"

@@ -37,6 +37,19 @@ SHOWN = (
     "time_exposed",
 )  # fmt: skip
 
+UNLESS_NONE = frozenset(
+    (
+        "fees_saved",
+        "idle_yield",
+        "conversions",
+        "fills_repriced",
+        "fills_converted",
+        "settlements_official",
+        "settlements_path_average",
+        "settlements_price_0800",
+    )
+)  # fmt: skip - not shown where they are 0
+
 
 def _with_store(data_dir: Path | None, act: Callable[[SqlRunStore], None]) -> None:
     with told(SettingsError, RunStoreError, RunError):
@@ -263,7 +276,10 @@ def summary_tables(metrics: Sequence[MetricRow]) -> Iterator[Table]:
         for currency in currencies:
             table.add_column(currency, justify="right")
         for name in SHOWN:
-            cells = [number(found.get((style, currency, name))) for currency in currencies]
+            rows = [found.get((style, currency, name)) for currency in currencies]
+            cells = [number(one) for one in rows]
+            if name in UNLESS_NONE and not any(one is not None and one.value for one in rows):
+                continue
             if any(cells):
                 table.add_row(name.replace("_", " "), *cells)
         yield table

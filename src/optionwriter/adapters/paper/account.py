@@ -44,6 +44,23 @@ class PaperOrder:
     state: str = "open"
     fills: list[Fill] = field(default_factory=list)
 
+    @classmethod
+    def known(cls, number: int, order: VenueOrder) -> PaperOrder:
+        """An order that rested before this broker lived."""
+        return cls(
+            number=number,
+            order_id=order.order_id,
+            label=order.label,
+            option=parse_instrument(order.instrument),
+            side=order.side,
+            amount=order.amount,
+            price=order.price,
+            reduce_only=order.reduce_only,
+            created_ms=order.created_ms,
+            filled=order.filled_amount,
+            state=order.state,
+        )
+
     @property
     def open_amount(self) -> Decimal:
         """What may still fill."""

@@ -320,19 +320,7 @@ class PaperBroker:
         return f"paper-{label}" if not count else f"paper-{label}.{count + 1}"
 
     def _restore(self, order: VenueOrder) -> None:
-        known = PaperOrder(
-            number=len(self._orders),
-            order_id=order.order_id,
-            label=order.label,
-            option=parse_instrument(order.instrument),
-            side=order.side,
-            amount=order.amount,
-            price=order.price,
-            reduce_only=order.reduce_only,
-            created_ms=order.created_ms,
-            filled=order.filled_amount,
-            state=order.state,
-        )
+        known = PaperOrder.known(len(self._orders), order)
         self._orders[known.order_id] = known
 
     def _resting(self) -> list[PaperOrder]:
