@@ -212,6 +212,7 @@ def test_a_line_cut_short_by_a_crash_costs_no_other_gap(tmp_path: Path) -> None:
     later = Gap("ETH", START + STEP, START + 2 * STEP, 2, GapReason.MISSED, "asleep")
     store.add_gaps([later])
     store.add_gaps([Gap("BTC", START, START + STEP, 2, GapReason.NOT_RUNNING)])  # told again, longer
+    store.add_gaps([Gap("BTC", START + STEP, START + STEP, 1, GapReason.TORN)])  # and within that one
     gaps = harvester_state(tmp_path).gaps
     assert [(one.asset, one.slots) for one in gaps] == [("BTC", 2), ("ETH", 2)]
 
