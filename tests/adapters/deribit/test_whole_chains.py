@@ -20,7 +20,7 @@ from optionwriter.adapters.deribit.whole_chains import COMPUTED, WholeChains
 from optionwriter.adapters.tapes.harvest_files import HarvestFolder, harvester_state
 from optionwriter.adapters.tapes.recordings import harvested
 from optionwriter.core.market.instruments import MS_PER_DAY, RECORDED_PRODUCTS, parse_recorded
-from optionwriter.ports import MarketBrokenError
+from optionwriter.ports import MarketBrokenError, TransportError
 from optionwriter.services.harvest import HarvestDesk, run_harvester
 
 SLOT = 1_765_582_200_000  # 2025-12-12 23:30
@@ -125,3 +125,24 @@ def test_numbers_that_no_market_has_are_refused(change: dict[str, Any], says: st
     chains = WholeChains(DeribitClient(Exchange({"BTC": rows}), "mainnet"), SimulatedClock(SLOT))
     with pytest.raises(MarketBrokenError, match=says):
         chains.read("BTC")
+
+
+def test_an_option_that_has_expired_is_no_part_of_the_chain() -> None:
+    row = {"creation_timestamp": SLOT, "mark_price": 0.01, "mark_iv": 50.0, "underlying_price": 90_000.0}
+    rows = [{"instrument_name": name, **row} for name in ("BTC-12DEC25-90000-C", "BTC-13DEC25-90000-C")]
+    chains = WholeChains(DeribitClient(Exchange({"BTC": rows}), "mainnet"), SimulatedClock(SLOT))
+    record = chains.read("BTC")
+    assert record.columns["instrument_name"] == ["BTC-13DEC25-90000-C"] and record.listed == 1
+
+
+def test_without_the_volatility_index_the_chain_is_whole_and_says_so() -> None:
+    class Without(Exchange):
+        def call(self, method: str, params: Mapping[str, object]) -> bytes:
+            if method == "public/get_volatility_index_data":
+                raise TransportError("cut")
+            return super().call(method, params)
+
+    row = {"creation_timestamp": SLOT, "mark_price": 0.01, "mark_iv": 50.0, "underlying_price": 90_000.0}
+    exchange = Without({"BTC": [{"instrument_name": "BTC-13DEC25-90000-C", **row}]})
+    record = WholeChains(DeribitClient(exchange, "mainnet"), SimulatedClock(SLOT)).read("BTC")
+    assert record.columns["volatility_index"] == [None] and "cut" in record.note
