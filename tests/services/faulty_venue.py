@@ -70,7 +70,7 @@ class FaultyVenue:
         elif fault == "type":
             whole["result"][5]["mark_price"] = "0.01"
         elif fault == "twice":
-            whole["result"] += whole["result"][:40]
+            whole["result"] *= 2
         elif fault == "zero":
             whole["result"] = {"index_price": 0.0}
         elif fault == "production":

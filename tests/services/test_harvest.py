@@ -182,6 +182,27 @@ def test_asked_to_stop_it_stops_after_the_asset_and_the_rest_is_a_gap_of_the_nex
     assert (tmp_path / GAPS_FILE).read_bytes().count(b"\n") == 2
 
 
+def test_what_was_written_just_before_a_kill_is_no_gap(tmp_path: Path) -> None:
+    class Killed(BaseException):
+        """The process is gone."""
+
+    class Dying(HarvestFolder):
+        def put_state(self, state: HarvesterState) -> None:
+            if state.last_slot_ms == START + STEP:
+                raise Killed
+            super().put_state(state)
+
+    desk, chains, clock = desk_at(START, tmp_path)
+    with pytest.raises(Killed):
+        run_harvester(HarvestDesk(clock, chains, Dying(tmp_path), "local", desk.assets, STEP))
+    clock.sleep_until(START + 3 * STEP)
+    run_harvester(desk, slots=1)
+    gaps = harvester_state(tmp_path).gaps
+    assert [(one.asset, one.first_ms, one.slots) for one in gaps] == [
+        ("BTC", START + 2 * STEP, 1), ("ETH", START + 2 * STEP, 1),
+    ]  # fmt: skip
+
+
 def test_a_line_cut_short_by_a_crash_costs_no_other_gap(tmp_path: Path) -> None:
     store = HarvestFolder(tmp_path)
     gap = Gap("BTC", START, START, 1, GapReason.LATE)
@@ -191,6 +212,7 @@ def test_a_line_cut_short_by_a_crash_costs_no_other_gap(tmp_path: Path) -> None:
     later = Gap("ETH", START + STEP, START + 2 * STEP, 2, GapReason.MISSED, "asleep")
     store.add_gaps([later])
     store.add_gaps([Gap("BTC", START, START + STEP, 2, GapReason.NOT_RUNNING)])  # told again, longer
+    store.add_gaps([Gap("BTC", START + STEP, START + STEP, 1, GapReason.TORN)])  # and within that one
     gaps = harvester_state(tmp_path).gaps
     assert [(one.asset, one.slots) for one in gaps] == [("BTC", 2), ("ETH", 2)]
 

@@ -21,7 +21,7 @@ from optionwriter.adapters.tapes.catalogue import Layout, Recording
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER, day_files, import_path
 from optionwriter.adapters.tapes.left_out import LeftOut
 from optionwriter.adapters.tapes.recordings import SIX_HOURLY, days_of, harvested, imported, six_hourly
-from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
+from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData
 from optionwriter.adapters.tapes.snapshots import (
     CaptureError,
     Chains,
@@ -31,7 +31,14 @@ from optionwriter.adapters.tapes.snapshots import (
 )
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.quality_gate import quality_gate
-from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
+from optionwriter.bootstrap.source import (
+    Source,
+    fingerprint,
+    history_note,
+    market_data,
+    recorded_steps,
+    steps,
+)
 from optionwriter.core.market.chain import I64
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, Family, product, utc_day
@@ -65,7 +72,7 @@ def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None)
 
 
 def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: int | None) -> Source:
-    sample = load_sample()
+    sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
             raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
@@ -106,8 +113,9 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
             f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
         )
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
+    notes += history_note(past_files)
     settling = {key: price for key, price in deliveries.items() if spec.start_ms <= key[1] <= spec.end_ms}
-    hashed = fingerprint(spec, config, _files(spec, folder, begin), settling)
+    hashed = fingerprint(spec, config, [*_files(spec, folder, begin), *past_files], settling)
     return Source(
         feed, instants, (*notes, *gate.notes), hashed, repriced, _origins(chains, shown, deliveries)
     )

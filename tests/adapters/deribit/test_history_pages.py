@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -108,3 +109,22 @@ def test_older_rows_come_downwards_so_that_breaking_off_leaves_no_hole(
         assert (np.diff(opened) == MS_PER_HOUR).all()
     fetched(tmp_path, older=True)
     holds_the_feed(tmp_path, NOW)
+
+
+def test_a_candle_that_is_still_open_is_not_known_yet() -> None:
+    class Real:
+        """As the real exchange does, its last candle is the one under way."""
+
+        def call(self, method: str, params: Mapping[str, object]) -> bytes:
+            opened = [START, START + MS_PER_HOUR, START + 2 * MS_PER_HOUR]
+            result: dict[str, object] = {"data": [[at, 1.0, 1.0, 1.0, 1.0] for at in opened]}
+            if method == "public/get_tradingview_chart_data":
+                result = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 3)
+                result |= {"status": "ok", "ticks": opened}
+            return json.dumps({"testnet": True, "result": result}).encode()
+
+    source = HistoryPages(DeribitClient(Real(), "local"))
+    for kind in ("prices", "volatility_index"):
+        columns = source.read(kind, "BTC", START, START + 2 * MS_PER_HOUR + 60_000)
+        assert columns["close_time"] == [START + MS_PER_HOUR, START + 2 * MS_PER_HOUR]
+        assert len(columns["close"]) == 2

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from shared_data import shared
 
-from optionwriter.core.market.black76 import price_delta
+from optionwriter.core.market.black76 import implied_volatility, price_delta
 from optionwriter.core.market.instruments import MS_PER_YEAR, product, recorded_product
 from optionwriter.core.market.own_greeks import own_greeks
 
@@ -43,10 +43,12 @@ def test_they_are_the_recorded_tickers() -> None:
 
 
 def test_a_quote_whose_tick_is_all_it_tells_has_no_volatility() -> None:
-    forward, strike, years = np.full(3, 90_000.0), np.array([90_000.0, 90_000.0, 30_000.0]), np.full(3, 0.1)
+    forward, strike, years = np.full(3, 90_000.0), np.array([90_000.0, 90_000.0, 60_000.0]), np.full(3, 0.1)
     sigma, calls = np.full(3, 0.5), np.array([True, True, True])
     usd, _ = price_delta(forward, strike, years, sigma, calls)
     fair = usd / forward
+    deep = implied_volatility(usd, forward, strike, years, calls)
+    assert deep[2] == pytest.approx(0.5)  # it could be told, were prices not on a grid of 45 USD
     found = own_greeks(
         product("BTC"), forward, strike, years, calls, sigma, np.array([fair[0], np.nan, fair[2]]), fair
     )
