@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
 from optionwriter.core.decide.state import AgentState, build_state
-from optionwriter.core.decide.strategies.base import Waiting
+from optionwriter.core.decide.strategies.base import Wait, Waiting
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
@@ -39,10 +39,10 @@ class FastForward:
         self._desk, self._parts, self._benchmarks = desk, parts, benchmarks
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
-        self._waiting = tuple(
+        self._strategies = tuple(
             (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
         )
-        self._able = not desk.sink.keeps and len(self._waiting) == len(desk.seats)
+        self._able = not desk.sink.keeps and len(self._strategies) == len(desk.seats)
 
     def after(self, report: CycleReport, begun: Book) -> None:
         """Takes note of a full cycle that began with the books `begun`."""
@@ -58,7 +58,7 @@ class FastForward:
             and not (unresolved(book) or working(book))
             and _worth_something(account)
         )
-        if still and self._all_wait(report.state):
+        if still and self._wait(report.state, frozenset(products_read(self._desk))).waits:
             events = len(self._desk.broker.events_since(book.last_event_ms))
             self._beside = (None, {})
             self._quiet = _Quiet(book, account, events)
@@ -75,15 +75,40 @@ class FastForward:
         try:
             if len(desk.broker.events_since(quiet.book.last_event_ms)) != quiet.events:
                 return None
-            state = self._read(quiet)
+            return self._waiting_state(quiet)
         except (MarketUnavailableError, BrokerUnavailableError):
             return None  # the full cycle tells of it
-        return state if state is not None and self._all_wait(state) else None
 
-    def _all_wait(self, state: AgentState) -> bool:
-        return all(strategy.waits(state, config) for strategy, config in self._waiting)
+    def _waiting_state(self, quiet: _Quiet) -> AgentState | None:
+        """The state where all wait, with as much of the chains as it takes to tell."""
+        rows, whole = self._wanted(quiet, self._desk.clock.now_ms())
+        while True:
+            state = self._read(quiet, rows, whole)
+            if state is None:
+                return None
+            found = self._wait(state, whole)
+            if found.waits:
+                return state
+            if found.needs <= whole:
+                return None
+            whole |= found.needs
 
-    def _read(self, quiet: _Quiet) -> AgentState | None:
+    def _wait(self, state: AgentState, whole: frozenset[str]) -> Wait:
+        """What all strategies say together."""
+        needs: frozenset[str] = frozenset()
+        for strategy, config in self._strategies:
+            try:
+                found = strategy.waits(state, config, whole)
+            except Exception:  # a full cycle tells of it
+                return Wait(False)
+            if not (found.waits or found.needs):
+                return found
+            needs |= found.needs
+        return Wait(not needs, needs)
+
+    def _read(
+        self, quiet: _Quiet, rows: Mapping[str, tuple[str, ...]], whole: frozenset[str]
+    ) -> AgentState | None:
         """As cycle.observe, of the rows that are looked at; None where something held has no mark.
 
         The account is that of the last full cycle: what could have changed in it is an event. Its positions' marks are
@@ -91,7 +116,6 @@ class FastForward:
         """
         desk = self._desk
         now = desk.clock.now_ms()
-        rows, whole = self._wanted(quiet, now)
         chains: dict[str, OptionChain] = {}
         for code in products_read(desk):
             chains[code] = (
