@@ -80,17 +80,28 @@ class FastForward:
             return None  # the full cycle tells of it
 
     def _waiting_state(self, quiet: _Quiet) -> AgentState | None:
-        """The state where all wait, with as much of the chains as it takes to tell."""
-        rows, whole = self._wanted(quiet, self._desk.clock.now_ms())
+        """The state where all wait, with as much of the chains as it takes to tell. Errors: MarketUnavailableError."""
+        desk = self._desk
+        now = desk.clock.now_ms()
+        rows, whole = self._wanted(quiet, now)
+        chains = {
+            code: desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
+            for code in products_read(desk)
+        }
+        if not all(_marked(chains, one.instrument) for one in quiet.account.positions):
+            return None  # no account can be told of without its marks
+        underlyings = sorted({chain.product.underlying for chain in chains.values()})
+        contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
+        # What could have changed in the account is an event. Its positions' marks are not: a state's are the chain's.
+        account = replace(quiet.account, at_ms=now)
         while True:
-            state = self._read(quiet, rows, whole)
-            if state is None:
-                return None
+            state = build_state(now, account, quiet.book, chains, contexts)
             found = self._wait(state, whole)
             if found.waits:
                 return state
             if found.needs <= whole:
                 return None
+            chains |= {code: desk.market.chain(code) for code in found.needs - whole}
             whole |= found.needs
 
     def _wait(self, state: AgentState, whole: frozenset[str]) -> Wait:
@@ -105,27 +116,6 @@ class FastForward:
                 return found
             needs |= found.needs
         return Wait(not needs, needs)
-
-    def _read(
-        self, quiet: _Quiet, rows: Mapping[str, tuple[str, ...]], whole: frozenset[str]
-    ) -> AgentState | None:
-        """As cycle.observe, of the rows that are looked at; None where something held has no mark.
-
-        The account is that of the last full cycle: what could have changed in it is an event. Its positions' marks are
-        not, and are never looked at: a state's are the chain's. Errors: MarketUnavailableError.
-        """
-        desk = self._desk
-        now = desk.clock.now_ms()
-        chains: dict[str, OptionChain] = {}
-        for code in products_read(desk):
-            chains[code] = (
-                desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
-            )
-        if not all(_marked(chains, one.instrument) for one in quiet.account.positions):
-            return None
-        underlyings = sorted({chain.product.underlying for chain in chains.values()})
-        contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
-        return build_state(now, replace(quiet.account, at_ms=now), quiet.book, chains, contexts)
 
     def _wanted(self, quiet: _Quiet, at_ms: int) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
         """(names by product, products of which everything is read)."""
