@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
+.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench bench-peers lock sample clean
 
 install: $(STAMP)
 
@@ -84,6 +84,18 @@ memory: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench
+
+PEERS := bench/peers/.venv
+PEERS_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) python3.12)
+
+$(PEERS)/.installed: bench/peers/requirements.txt
+	@echo "Installing vectorbt, optopsy and nautilus_trader in $(PEERS), for the comparison alone (about 1.5 GB)"
+	@$(PEERS_PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
+	@touch $(PEERS)/.installed
+
+bench-peers: $(STAMP) $(PEERS)/.installed
+	@$(BIN)/python -m bench.peers
 
 sample: $(STAMP)
 	@echo "Making src/optionwriter/sample anew from the recordings in ../shared/data (under a minute)"

@@ -184,14 +184,18 @@ class Witness(Income):
     """Income, whose every answer from the held rows alone is held against its whole menus."""
 
     def __init__(self) -> None:
-        self.waited = self.offered = 0
+        self.waited = self.needed = self.offered = 0
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         menus = super().propose(state, config, capacity)
         items = sum(len(menu.items) for menu in menus)
-        if self.waits(held_alone(state), config):
-            self.waited += 1
+        alone = self.waits(held_alone(state), config, frozenset())
+        whole = self.waits(state, config, frozenset(("BTC", "BTC_USDC")))
+        assert not whole.needs and not (alone.waits and not whole.waits)
+        if alone.waits or whole.waits:
             assert not items
+        self.waited += alone.waits
+        self.needed += whole.waits and not alone.waits
         self.offered += items > 0
         return menus
 

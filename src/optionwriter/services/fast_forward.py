@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
 from optionwriter.core.decide.state import AgentState, build_state
-from optionwriter.core.decide.strategies.base import Waiting
+from optionwriter.core.decide.strategies.base import Wait, Waiting
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
@@ -39,10 +39,10 @@ class FastForward:
         self._desk, self._parts, self._benchmarks = desk, parts, benchmarks
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
-        self._waiting = tuple(
+        self._strategies = tuple(
             (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
         )
-        self._able = not desk.sink.keeps and len(self._waiting) == len(desk.seats)
+        self._able = not desk.sink.keeps and len(self._strategies) == len(desk.seats)
 
     def after(self, report: CycleReport, begun: Book) -> None:
         """Takes note of a full cycle that began with the books `begun`."""
@@ -58,7 +58,7 @@ class FastForward:
             and not (unresolved(book) or working(book))
             and _worth_something(account)
         )
-        if still and self._all_wait(report.state):
+        if still and self._wait(report.state, frozenset(products_read(self._desk))).waits:
             events = len(self._desk.broker.events_since(book.last_event_ms))
             self._beside = (None, {})
             self._quiet = _Quiet(book, account, events)
@@ -75,33 +75,47 @@ class FastForward:
         try:
             if len(desk.broker.events_since(quiet.book.last_event_ms)) != quiet.events:
                 return None
-            state = self._read(quiet)
+            return self._waiting_state(quiet)
         except (MarketUnavailableError, BrokerUnavailableError):
             return None  # the full cycle tells of it
-        return state if state is not None and self._all_wait(state) else None
 
-    def _all_wait(self, state: AgentState) -> bool:
-        return all(strategy.waits(state, config) for strategy, config in self._waiting)
-
-    def _read(self, quiet: _Quiet) -> AgentState | None:
-        """As cycle.observe, of the rows that are looked at; None where something held has no mark.
-
-        The account is that of the last full cycle: what could have changed in it is an event. Its positions' marks are
-        not, and are never looked at: a state's are the chain's. Errors: MarketUnavailableError.
-        """
+    def _waiting_state(self, quiet: _Quiet) -> AgentState | None:
+        """The state where all wait, with as much of the chains as it takes to tell. Errors: MarketUnavailableError."""
         desk = self._desk
         now = desk.clock.now_ms()
         rows, whole = self._wanted(quiet, now)
-        chains: dict[str, OptionChain] = {}
-        for code in products_read(desk):
-            chains[code] = (
-                desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
-            )
+        chains = {
+            code: desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
+            for code in products_read(desk)
+        }
         if not all(_marked(chains, one.instrument) for one in quiet.account.positions):
-            return None
+            return None  # no account can be told of without its marks
         underlyings = sorted({chain.product.underlying for chain in chains.values()})
         contexts = {name: realised_alone(desk.market.history(name), now) for name in underlyings}
-        return build_state(now, replace(quiet.account, at_ms=now), quiet.book, chains, contexts)
+        # What could have changed in the account is an event. Its positions' marks are not: a state's are the chain's.
+        account = replace(quiet.account, at_ms=now)
+        while True:
+            state = build_state(now, account, quiet.book, chains, contexts)
+            found = self._wait(state, whole)
+            if found.waits:
+                return state
+            if found.needs <= whole:
+                return None
+            chains |= {code: desk.market.chain(code) for code in found.needs - whole}
+            whole |= found.needs
+
+    def _wait(self, state: AgentState, whole: frozenset[str]) -> Wait:
+        """What all strategies say together."""
+        needs: frozenset[str] = frozenset()
+        for strategy, config in self._strategies:
+            try:
+                found = strategy.waits(state, config, whole)
+            except Exception:  # a full cycle tells of it
+                return Wait(False)
+            if not (found.waits or found.needs):
+                return found
+            needs |= found.needs
+        return Wait(not needs, needs)
 
     def _wanted(self, quiet: _Quiet, at_ms: int) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
         """(names by product, products of which everything is read)."""

@@ -13,6 +13,7 @@ from optionwriter.core.market.synthetic import (
     Shape,
     SyntheticError,
     anchored,
+    anchors,
     flat_shape,
     typical_shape,
 )
@@ -81,3 +82,15 @@ def test_what_makes_no_surface_is_refused() -> None:
         anchored(flat_shape(), AT, 80_000.0, 0.45)
     with pytest.raises(SyntheticError, match="ratios are above 0"):
         Shape(np.zeros(len(TENORS_DAYS)), np.zeros((len(TENORS_DAYS), NODE_COUNT)))
+
+
+def test_a_level_is_the_same_to_the_last_digit_whatever_is_asked_beside_it() -> None:
+    rng = np.random.default_rng(5)
+    shape = Shape(
+        rng.uniform(0.8, 1.2, len(TENORS_DAYS)), rng.normal(0.0, 0.05, (len(TENORS_DAYS), NODE_COUNT))
+    )
+    levels = rng.uniform(15.0, 180.0, 9).tolist()
+    together = anchors(shape, levels)
+    assert together == [anchors(shape, [one])[0] for one in levels]
+    for level, atm in zip(levels, together, strict=True):
+        assert volatility_index(shape.at_level(0, 1.0, atm)) == pytest.approx(level, rel=1e-9)

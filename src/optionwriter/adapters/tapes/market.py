@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, OptionChain
 from optionwriter.core.market.history import PriceHistory, history_start
 from optionwriter.ports import Clock, Feed, MarketUnavailableError
 
@@ -55,6 +55,10 @@ def _as_summarised(chain: OptionChain) -> OptionChain:
         chain,
         bid_size=unknown,
         ask_size=unknown,
-        open_interest=np.nan_to_num(chain.open_interest, nan=0.0),
-        volume=np.nan_to_num(chain.volume, nan=0.0),
+        open_interest=_or_nothing(chain.open_interest),
+        volume=_or_nothing(chain.volume),
     )
+
+
+def _or_nothing(column: F64) -> F64:
+    return np.where(np.isnan(column), 0.0, column)

@@ -258,13 +258,22 @@ class Strategy(Protocol):
         ...
 
 
+class Wait(NamedTuple):
+    """Whether nothing is to be proposed. `needs`: codes of products whose whole chains would tell; without any, and
+    not waiting, the strategy must be asked."""
+
+    waits: bool
+    needs: frozenset[str] = frozenset()
+
+
 @runtime_checkable
 class Waiting(Protocol):
     """A strategy that can tell from the options that are held alone that it has nothing to propose."""
 
-    def waits(self, state: AgentState, config: StrategyConfig) -> bool:
-        """True only where `propose` would put no item on any menu, whatever the options that are not held are quoted.
+    def waits(self, state: AgentState, config: StrategyConfig, whole: frozenset[str]) -> Wait:
+        """`waits` only where `propose` would put no item on any menu, whatever what isn't shown is quoted.
 
-        `state` may show the held options' rows alone, and of the context only the realised volatilities. Pure.
+        `state` may show the held options' rows alone, but for the products in `whole`, and of the context only the
+        realised volatilities. Pure.
         """
         ...

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optionwriter.core.decide.menu import Menu
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.decide.strategies.base import StrategyConfig
+from optionwriter.core.decide.strategies.base import StrategyConfig, Wait
 from optionwriter.core.decide.strategies.waiting import writer_waits
 from optionwriter.core.decide.strategies.writing import write_menus
 
@@ -21,6 +21,6 @@ class CashSecuredPut:
         """One menu for each underlying. Errors: ConfigError when the configuration asks it to write anything else."""
         return write_menus(self.writes, state, config, capacity)
 
-    def waits(self, state: AgentState, config: StrategyConfig) -> bool:
-        """Whether every slot is taken and nothing held is due (base.Waiting)."""
-        return writer_waits(self.writes, state, config)
+    def waits(self, state: AgentState, config: StrategyConfig, whole: frozenset[str]) -> Wait:
+        """Whether every slot is taken and nothing can be done about what is held (base.Waiting)."""
+        return writer_waits(self.writes, state, config, whole)

@@ -1,51 +1,110 @@
 """Waiting: when a writer has nothing to propose, told from its books and the quotes of what it holds.
 
-Its menus are empty of items where every slot is taken and the rules let every sold leg be. Whether a leg is due is
-asked of the same rule that manages it (managing.py); what is due may yet find no roll: that is for the menu to tell.
+Its menus are empty of items where every slot is taken and nothing can be done about any sold leg: the rules let it be,
+or ask for a roll that no option of its chain gives. Both are asked of the functions that the menus are made with
+(managing.py, holding.py). A roll needs the whole chain: where only rows are shown, its product is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from optionwriter.core.books.chains import Chain
-from optionwriter.core.decide.managing import EXPIRE, HOLD, manage
-from optionwriter.core.decide.state import AgentState, UnderlyingState
-from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, Writes, product_of
-from optionwriter.core.decide.strategies.judging import holding_at
-from optionwriter.core.decide.strategies.view import forecast_volatility
+import numpy as np
+
+from optionwriter.core.books.chains import Chain, Leg
+from optionwriter.core.books.facts import TradingState
+from optionwriter.core.decide.managing import EXPIRE, HOLD, NEAR_EXPIRY, ROLL, Order, manage
+from optionwriter.core.decide.risk import Capacity
+from optionwriter.core.decide.rules import PASSED
+from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, Wait, Writes, product_of
+from optionwriter.core.decide.strategies.holding import (
+    bounds_of,
+    close_leg,
+    gives_up,
+    holding_of,
+    restrict,
+    roll_credit,
+    roll_gates,
+)
+from optionwriter.core.decide.strategies.view import View, forecast_volatility
 from optionwriter.core.decide.strategies.writing import own_chains
+from optionwriter.core.market.instruments import parse_instrument
+
+_ASK, _WAIT = Wait(False), Wait(True)
+_NONE = frozenset[str]()
+_UNASKED = Capacity(  # whether there is anything to roll into is no question of capacity
+    TradingState.ACTIVE, {}, {}, {}, Decimal(0), {}, {}, {}, _NONE, _NONE, _NONE
+)
 
 
-def writer_waits(kinds: Sequence[str], state: AgentState, config: StrategyConfig) -> bool:
+def writer_waits(
+    kinds: Sequence[str], state: AgentState, config: StrategyConfig, whole: frozenset[str]
+) -> Wait:
     """Whether a strategy that writes `kinds` and nothing else has nothing to propose (base.Waiting)."""
-    return sorted(config.writes) == sorted(kinds) and all(
-        _kind_waits(state, config, underlying, WRITES[name])
-        for underlying in config.underlyings
-        for name in config.writes
-    )
+    if sorted(config.writes) != sorted(kinds):
+        return _ASK
+    needs: set[str] = set()
+    for underlying in config.underlyings:
+        for name in config.writes:
+            found = _kind_waits(state, config, underlying, WRITES[name], whole)
+            if not found.waits and not found.needs:
+                return _ASK
+            needs |= found.needs
+    return Wait(not needs, frozenset(needs))
 
 
-def _kind_waits(state: AgentState, config: StrategyConfig, underlying: str, writes: Writes) -> bool:
-    code = product_of(writes, underlying).code
+def _kind_waits(
+    state: AgentState, config: StrategyConfig, underlying: str, writes: Writes, whole: frozenset[str]
+) -> Wait:
+    product = product_of(writes, underlying)
     found = state.underlyings.get(underlying)
-    if found is None or code not in found.chains:
-        return False
-    chains = own_chains(state, config, code, writes)
-    return len(chains) >= config.max_chains and all(
-        _chain_waits(state, config, found, code, one) for one in chains
-    )
+    quotes = found.chains.get(product.code) if found is not None else None
+    if found is None or quotes is None:
+        return _ASK
+    chains = own_chains(state, config, product.code, writes)
+    if len(chains) < config.max_chains:
+        return _ASK
+    realised, unknown = forecast_volatility(found.context), np.full(len(quotes), np.nan)
+    view = View(state, config, _UNASKED, writes, product, found, quotes, realised, unknown)
+    shown = product.code in whole
+    answers = [
+        _leg_waits(view, one, leg, shown) for one in chains for leg in one.open_legs if leg.position < 0
+    ]
+    if any(not one.waits and not one.needs for one in answers):
+        return _ASK
+    return next((one for one in answers if one.needs), _WAIT)
 
 
-def _chain_waits(
-    state: AgentState, config: StrategyConfig, underlying: UnderlyingState, product_code: str, chain: Chain
-) -> bool:
-    """Whether the rules let every sold leg of the chain be."""
-    realised = forecast_volatility(underlying.context)
-    quotes = underlying.chains[product_code]
-    return all(
-        manage(holding_at(state.at_ms, underlying, quotes, realised, leg), config.manage).verdict
-        in (HOLD, EXPIRE)
-        for leg in chain.open_legs
-        if leg.position < 0
-    )
+def _leg_waits(view: View, chain: Chain, leg: Leg, shown: bool) -> Wait:
+    """Of one sold leg; `shown`: its chain is there as a whole."""
+    holding = holding_of(view, leg)
+    order = manage(holding, view.config.manage)
+    found = _order_waits(view, chain, leg, order, shown)
+    if found.waits and order.reason == NEAR_EXPIRY:  # no roll worth making: as if none were asked for
+        order = manage(holding, view.config.manage._replace(roll_days=0.0))
+        found = _order_waits(view, chain, leg, order, shown)
+    return found
+
+
+def _order_waits(view: View, chain: Chain, leg: Leg, order: Order, shown: bool) -> Wait:
+    if order.verdict in (HOLD, EXPIRE):
+        return _WAIT
+    row = view.chain.table.row_of.get(leg.instrument)
+    if row is None or not view.chain.ask[row] > 0:
+        return _WAIT  # it can't be bought back
+    option = parse_instrument(leg.instrument)
+    if order.verdict != ROLL or gives_up(view, chain, option, order):
+        return _ASK
+    if view.config.roll.close_only:
+        return _WAIT
+    if not shown:
+        return Wait(False, frozenset((view.product.code,)))
+    screened = view.screened(roll_gates(view.config))
+    if not (screened.gate == PASSED).any():
+        return _WAIT
+    back = close_leg(view, row, -leg.position)
+    credit = roll_credit(view, screened, float(back.limit_price))
+    restrict(view, option, screened, credit, bounds_of(view, chain, option, order.reason))
+    return _ASK if (screened.gate == PASSED).any() else _WAIT
