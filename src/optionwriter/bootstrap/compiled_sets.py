@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
-from optionwriter.bootstrap.backtests import code_version
-from optionwriter.bootstrap.sources import open_source
+from optionwriter.bootstrap.backtests import code_version, runner
+from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.report.ranking import ranked, trials_of
@@ -63,6 +64,15 @@ class Figures(Protocol):
     def final_equity_usd(self) -> float: ...
 
 
+class CompiledMarket(Protocol):
+    """A market as the compiled driver holds it."""
+
+    @property
+    def source(self) -> Source:
+        """What it was made of."""
+        ...
+
+
 class CompiledEngine(Protocol):
     """The compiled driver, as bootstrap/compiled.py has it; a market is its own, and only handed back to it."""
 
@@ -73,8 +83,8 @@ class CompiledEngine(Protocol):
         ...
 
     def open_compiled(
-        self, settings: Any, spec: RunSpec, config: BacktestConfig, progress: Progress | None = None
-    ) -> Any:
+        self, settings: Settings, spec: RunSpec, config: BacktestConfig, progress: Progress | None = None
+    ) -> CompiledMarket:
         """The market, precomputed."""
         ...
 
@@ -118,18 +128,26 @@ class CompiledSets:
         self._settings, self._engine = settings, engine
         self._version = code_version()
         self._lock = threading.Lock()
-        self._market: tuple[str, Any, str, tuple[str, ...]] | None = None
+        self._market: tuple[str, CompiledMarket] | None = None
 
     def run(self, spec: RunSpec, progress: Progress) -> RunResult:
-        """The figures of a set, in every exit style. Errors: RunError."""
+        """The figures of a set, in every exit style; by the event driver, and saying so, where the compiled one finds
+        only now that it can't. Errors: RunError."""
+        try:
+            return self._figures(spec, progress)
+        except RunError as error:
+            found = runner(self._settings)(spec, progress)
+            return replace(found, notes=(*found.notes, f"Run by the event driver: {error}"))
+
+    def _figures(self, spec: RunSpec, progress: Progress) -> RunResult:
         config, instance = self._read(spec)
-        market, fingerprint, notes = self._opened(spec, config, progress)
+        market = self._opened(spec, config, progress)
         rows: list[MetricRow] = []
         for place, style in enumerate(config.exit_styles):
             progress(place / len(config.exit_styles), str(style))
             figures = self._engine.figures_compiled(market, config, instance, style)
             rows += figure_rows(str(style), spec.underlyings[0], figures)
-        return RunResult(Provenance(fingerprint, self._version), tuple(rows), (), notes=notes)
+        return RunResult(self._provenance(market), tuple(rows), (), notes=market.source.notes)
 
     def deepen_best(self, store: RunStore, group: str, by: str) -> None:
         """Stores the best finished sets whole: with standard errors, positions and curves."""
@@ -147,7 +165,7 @@ class CompiledSets:
     def whole(self, spec: RunSpec) -> RunResult:
         """The whole result of a set. Errors: RunError."""
         config, instance = self._read(spec)
-        market, fingerprint, notes = self._opened(spec, config, _untold)
+        market = self._opened(spec, config, _untold)
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
@@ -157,22 +175,22 @@ class CompiledSets:
             metrics += metric_rows(outcome, rng)
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
-        return RunResult(Provenance(fingerprint, self._version), tuple(metrics), tuple(chains), curves, notes)
+        notes = market.source.notes
+        return RunResult(self._provenance(market), tuple(metrics), tuple(chains), curves, notes)
+
+    def _provenance(self, market: CompiledMarket) -> Provenance:
+        return Provenance(market.source.fingerprint, self._version)
 
     def _read(self, spec: RunSpec) -> tuple[BacktestConfig, StrategyConfig]:
         config = read_config(spec.config)
         return config, instance_of(self._settings, spec.strategy, spec.underlyings, config)
 
-    def _opened(
-        self, spec: RunSpec, config: BacktestConfig, progress: Progress
-    ) -> tuple[Any, str, tuple[str, ...]]:
+    def _opened(self, spec: RunSpec, config: BacktestConfig, progress: Progress) -> CompiledMarket:
         key = market_key(spec, config)
         with self._lock:
             if self._market is None or self._market[0] != key:
-                source = open_source(self._settings, spec, config)
-                market = self._engine.open_compiled(self._settings, spec, config, progress)
-                self._market = (key, market, source.fingerprint, source.notes)
-            return self._market[1:]
+                self._market = (key, self._engine.open_compiled(self._settings, spec, config, progress))
+            return self._market[1]
 
 
 def market_key(spec: RunSpec, config: BacktestConfig) -> str:

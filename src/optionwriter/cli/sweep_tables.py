@@ -124,7 +124,7 @@ def _number(one: Trial, name: str) -> str:
     if value is None:
         return "—"
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{text} ± {error:.1f}" if name == SHARPE and error is not None else text
+    return f"{text}±{error:.1f}" if name == SHARPE and error is not None else text
 
 
 def _grid(order: Sequence[Trial], keys: Sequence[str], by: str) -> Table | None:
@@ -190,7 +190,13 @@ def _styles(order: Sequence[Trial]) -> int:
 def _said(value: Plain) -> str:
     if value is None:
         return "—"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _exact(value: Plain) -> str:
+    return repr(value) if isinstance(value, float) else _said(value)
 
 
 def _plain(
@@ -228,7 +234,7 @@ def _write(path: Path, order: Sequence[Trial], keys: Sequence[str]) -> None:
             writer.writerow(["run", "exit_style", "driver", *keys, *heads])
             for one in order:
                 cells = [value for name in names for value in (one.value(name), one.error(name))]
-                told = [_said(one.varied.get(key)) for key in keys]
+                told = [_exact(one.varied.get(key)) for key in keys]
                 writer.writerow([one.run_id, one.exit_style, one.driver, *told, *cells])
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from None
