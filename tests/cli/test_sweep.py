@@ -132,6 +132,8 @@ def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(
         (["--vary", "gates.delta_max=0.1..0.3"], "needs --random"),
         (["--vary", "seed=1:2000:1"], "2,000 sets are more than the 1,000 allowed"),
         (["--vary", "btc=1,2", "--driver", "quick"], "choose from auto, event, compiled"),
+        (["--vary", "btc=1,2", "--driver", "compiled"], "can't run btc=1"),
+        (["--vary", "btc=1,2", "--driver", "compiled", "--queue"], "workers, which have the event driver"),
         (["--vary", "btc=1,2", "--export", "a.txt"], ".csv"),
         (["--vary", "btc=1,2", "--resume", "x"], "leave --vary and --name out"),
         (["--resume", "x"], "there is no sweep 'x'"),

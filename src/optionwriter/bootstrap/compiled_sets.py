@@ -17,7 +17,7 @@ from optionwriter.bootstrap.backtests import code_version, runner
 from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
-from optionwriter.core.report.ranking import ranked, trials_of
+from optionwriter.core.report.ranking import SHARPE, ranked, trials_of
 from optionwriter.core.report.results import USD, Outcome, chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec, RunStatus
 from optionwriter.ports import RunStore
@@ -119,7 +119,8 @@ def figure_rows(style: str, coin: str, figures: Figures) -> tuple[MetricRow, ...
 class CompiledSets:
     """Runs sets, from several threads at once; holds the market that the last set saw."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, by: str, currency: str = USD) -> None:
+        """`by` and `currency` rank the sets: where figures don't have it, every set is run whole."""
         engine = compiled_engine()
         if engine is None:
             raise RunError(
@@ -127,6 +128,8 @@ class CompiledSets:
             )
         self._settings, self._engine = settings, engine
         self._version = code_version()
+        known = {one[1] for one in _FIGURES.values()} if currency == USD else {"net_profit"}
+        self._by, self._figures_suffice = by, by in known
         self._lock = threading.Lock()
         self._market: tuple[str, CompiledMarket] | None = None
 
@@ -134,7 +137,7 @@ class CompiledSets:
         """The figures of a set, in every exit style; by the event driver, and saying so, where the compiled one finds
         only now that it can't. Errors: RunError."""
         try:
-            return self._figures(spec, progress)
+            return self._figures(spec, progress) if self._figures_suffice else self.whole(spec, progress)
         except RunError as error:
             found = runner(self._settings)(spec, progress)
             return replace(found, notes=(*found.notes, f"Run by the event driver: {error}"))
@@ -149,7 +152,7 @@ class CompiledSets:
             rows += figure_rows(str(style), spec.underlyings[0], figures)
         return RunResult(self._provenance(market), tuple(rows), (), notes=market.source.notes)
 
-    def deepen_best(self, store: RunStore, group: str, by: str) -> None:
+    def deepen_best(self, store: RunStore, group: str) -> None:
         """Stores the best finished sets whole: with standard errors, positions and curves."""
         compiled = {
             one.id: one
@@ -157,15 +160,17 @@ class CompiledSets:
             if one.spec.driver == "compiled" and one.status is RunStatus.FINISHED
         }
         trials = [trial for one in compiled for trial in trials_of(one, "compiled", {}, store.metrics(one))]
-        best = dict.fromkeys(one.run_id for name in (by, "sharpe") for one in ranked(trials, name)[:WHOLE])
+        best = dict.fromkeys(
+            one.run_id for name in (self._by, SHARPE) for one in ranked(trials, name)[:WHOLE]
+        )
         for run_id in best:
             if not store.curves(run_id):
                 store.deepen(run_id, self.whole(compiled[run_id].spec))
 
-    def whole(self, spec: RunSpec) -> RunResult:
+    def whole(self, spec: RunSpec, progress: Progress = lambda _share, _text: None) -> RunResult:
         """The whole result of a set. Errors: RunError."""
         config, instance = self._read(spec)
-        market = self._opened(spec, config, _untold)
+        market = self._opened(spec, config, progress)
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
@@ -198,7 +203,3 @@ def market_key(spec: RunSpec, config: BacktestConfig) -> str:
     options = config.model_dump(mode="json", exclude={"preset", "changes", "exit_styles", "mode"})
     period = (spec.source, spec.underlyings, spec.start_ms, spec.end_ms, spec.seed)
     return json.dumps([*period, options], sort_keys=True)
-
-
-def _untold(_share: float, _text: str) -> None:
-    return None

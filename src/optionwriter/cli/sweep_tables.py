@@ -169,6 +169,11 @@ def _doubts(found: Verdict, order: Sequence[Trial], shown: Shown) -> Iterator[st
     yield f"{found.trials} sets were tried{' (a set in one exit style is one)' if _styles(order) > 1 else ''}."
     if (different := len({one.value(shown.by) for one in order})) < len(order):
         yield f"They gave {different} different results: some of what was varied did not matter here."
+    if bare := sum(shown.by not in one.metrics for one in order):
+        yield (
+            f"{bare} of them keep only the compiled driver's figures and have no {shown.by.replace('_', ' ')}: they "
+            "stand last whatever it is. A new sweep by it has it of all."
+        )
     if found.sharpe is None or found.by_chance is None:
         yield "No Sharpe ratio is known of enough sets to say what the best is worth: take a longer period."
         return
