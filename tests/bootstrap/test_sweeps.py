@@ -175,3 +175,34 @@ def test_every_key_that_can_be_varied_is_one_that_backtest_and_strategies_know(s
 def test_equal_combinations_are_one_set(settings: Settings) -> None:
     found = planned(settings, sets(Axis("btc", (1, 1.0, 2))), "event")
     assert [one.config["btc"] for one in found.specs] == [1, 2]
+
+
+def test_every_set_is_whole_where_figures_do_not_have_what_ranks_them(
+    settings: Settings, engine: Engine
+) -> None:
+    plan = planned(settings, sets(Axis("gates.delta_max", (0.12, 0.3))), "compiled")
+    with closing(run_store(settings)) as store:
+        states = [store.get(one) for one in enter(store, "g", plan.specs, 0).waiting]
+        done = list(run_sets(settings, "g", states, crew_for(states, 1), by="option_pnl", currency="BTC"))
+        values = [
+            row.value
+            for one in done
+            for row in store.metrics(one.id)
+            if (row.currency, row.name) == ("BTC", "option_pnl")
+        ]
+        assert len(values) == 2 and None not in values and engine.threads == set()
+
+
+def test_a_set_that_the_compiled_driver_refuses_late_is_run_by_the_event_driver(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_words: object) -> None:
+        raise RunError("the collar is off; take the event driver")
+
+    monkeypatch.setattr(engine, "figures_compiled", refuse)
+    plan = planned(settings, sets(Axis("gates.delta_max", (0.3,))), "compiled")
+    with closing(run_store(settings)) as store:
+        states = [store.get(one) for one in enter(store, "g", plan.specs, 0).waiting]
+        (done,) = run_sets(settings, "g", states, crew_for(states, 1))
+        assert done.status is RunStatus.FINISHED and len(store.metrics(done.id)) > 50
+        assert "Run by the event driver: the collar is off" in store.notes(done.id)

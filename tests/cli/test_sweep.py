@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -11,8 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
+from optionwriter.bootstrap import sweeps
 from optionwriter.bootstrap.backtests import RUNS_FILE
 from optionwriter.cli.main import app
+from optionwriter.core.report.run import RunResult, RunSpec
+from optionwriter.services.jobs import Progress, Runner
+from optionwriter.settings import Settings
 
 SHORT = ["sweep", "--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-08", "--underlyings", "BTC",
          "-o", "step_minutes=480", "--threads", "1"]  # fmt: skip
@@ -81,6 +87,37 @@ def test_queued_sets_are_run_by_a_worker_and_a_stopped_sweep_goes_on(tmp_path: P
     assert states == [("finished", 2)]
 
 
+def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sweeps.runner
+    begun: list[str] = []
+
+    def interrupted(settings: Settings) -> Runner:
+        def run(spec: RunSpec, progress: Progress) -> RunResult:
+            begun.append(spec.name)
+
+            def tell(share: float, text: str) -> None:
+                if len(begun) == 2 and share > 0.3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                progress(share, text)
+
+            return real(settings)(spec, tell)
+
+        return run
+
+    monkeypatch.setattr(sweeps, "runner", interrupted)
+    said = invoke(*SHORT, "--vary", "gates.delta_max=0.12,0.3,0.2", "--name", "mine", code=1)
+    assert "Stopped; the rest: optionwriter sweep --resume mine" in said and len(begun) == 2
+    with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
+        query = "SELECT status, worker = '', lease_until_ms FROM backtest_runs ORDER BY id"
+        states = database.execute(query).fetchall()
+        assert [one[0] for one in states] == ["finished", "cancelled", "cancelled"]
+        assert all(one[2] is None for one in states)
+        assert database.execute("SELECT count(DISTINCT run_id) FROM backtest_metrics").fetchone() == (1,)
+    assert told("sweep", "--resume", "mine", "--threads", "1")["sets"]["finished"] == 3 and len(begun) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -95,6 +132,8 @@ def test_queued_sets_are_run_by_a_worker_and_a_stopped_sweep_goes_on(tmp_path: P
         (["--vary", "gates.delta_max=0.1..0.3"], "needs --random"),
         (["--vary", "seed=1:2000:1"], "2,000 sets are more than the 1,000 allowed"),
         (["--vary", "btc=1,2", "--driver", "quick"], "choose from auto, event, compiled"),
+        (["--vary", "btc=1,2", "--driver", "compiled"], "can't run btc=1"),
+        (["--vary", "btc=1,2", "--driver", "compiled", "--queue"], "workers, which have the event driver"),
         (["--vary", "btc=1,2", "--export", "a.txt"], ".csv"),
         (["--vary", "btc=1,2", "--resume", "x"], "leave --vary and --name out"),
         (["--resume", "x"], "there is no sweep 'x'"),

@@ -121,6 +121,13 @@ def test_a_sweep_goes_on_where_it_was_stopped_and_does_nothing_twice(store: SqlR
     assert enter(store, "g", (), 10) == again  # by its name alone
 
 
+def test_what_two_processes_queued_at_once_is_run_once(store: SqlRunStore) -> None:
+    enter(store, "g", sets(2), 0)
+    store.queue_all(sets(2), 0)
+    store.claim("w", 0, 60_000, "g")
+    assert (enter(store, "g", sets(2), 0).waiting, len(sets_of(store, "g"))) == ((2,), 2)
+
+
 def test_a_set_whose_process_died_waits_again(store: SqlRunStore) -> None:
     enter(store, "g", sets(2), 0)
     store.claim("dead", 0, 1_000, "g")

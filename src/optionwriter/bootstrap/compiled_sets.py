@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
-from optionwriter.bootstrap.backtests import code_version
-from optionwriter.bootstrap.sources import open_source
+from optionwriter.bootstrap.backtests import code_version, runner
+from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
-from optionwriter.core.report.ranking import ranked, trials_of
+from optionwriter.core.report.ranking import SHARPE, ranked, trials_of
 from optionwriter.core.report.results import Outcome, chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import (
     USD,
@@ -72,6 +73,15 @@ class Figures(Protocol):
     def final_equity_usd(self) -> float: ...
 
 
+class CompiledMarket(Protocol):
+    """A market as the compiled driver holds it."""
+
+    @property
+    def source(self) -> Source:
+        """What it was made of."""
+        ...
+
+
 class CompiledEngine(Protocol):
     """The compiled driver, as bootstrap/compiled.py has it; a market is its own, and only handed back to it."""
 
@@ -82,8 +92,8 @@ class CompiledEngine(Protocol):
         ...
 
     def open_compiled(
-        self, settings: Any, spec: RunSpec, config: BacktestConfig, progress: Progress | None = None
-    ) -> Any:
+        self, settings: Settings, spec: RunSpec, config: BacktestConfig, progress: Progress | None = None
+    ) -> CompiledMarket:
         """The market, precomputed."""
         ...
 
@@ -118,7 +128,8 @@ def figure_rows(style: str, coin: str, figures: Figures) -> tuple[MetricRow, ...
 class CompiledSets:
     """Runs sets, from several threads at once; holds the market that the last set saw."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, by: str, currency: str = USD) -> None:
+        """`by` and `currency` rank the sets: where figures don't have it, every set is run whole."""
         engine = compiled_engine()
         if engine is None:
             raise RunError(
@@ -126,21 +137,31 @@ class CompiledSets:
             )
         self._settings, self._engine = settings, engine
         self._version = code_version()
+        known = {one[1] for one in _FIGURES.values()} if currency == USD else {"net_profit"}
+        self._by, self._figures_suffice = by, by in known
         self._lock = threading.Lock()
-        self._market: tuple[str, Any, str, tuple[str, ...]] | None = None
+        self._market: tuple[str, CompiledMarket] | None = None
 
     def run(self, spec: RunSpec, progress: Progress) -> RunResult:
-        """The figures of a set, in every exit style. Errors: RunError."""
+        """The figures of a set, in every exit style; by the event driver, and saying so, where the compiled one finds
+        only now that it can't. Errors: RunError."""
+        try:
+            return self._figures(spec, progress) if self._figures_suffice else self.whole(spec, progress)
+        except RunError as error:
+            found = runner(self._settings)(spec, progress)
+            return replace(found, notes=(*found.notes, f"Run by the event driver: {error}"))
+
+    def _figures(self, spec: RunSpec, progress: Progress) -> RunResult:
         config, instance = self._read(spec)
-        market, fingerprint, notes = self._opened(spec, config, progress)
+        market = self._opened(spec, config, progress)
         rows: list[MetricRow] = []
         for place, style in enumerate(config.exit_styles):
             progress(place / len(config.exit_styles), str(style))
             figures = self._engine.figures_compiled(market, config, instance, style)
             rows += figure_rows(str(style), spec.underlyings[0], figures)
-        return RunResult(Provenance(fingerprint, self._version), tuple(rows), (), notes=notes)
+        return RunResult(self._provenance(market), tuple(rows), (), notes=market.source.notes)
 
-    def deepen_best(self, store: RunStore, group: str, by: str) -> None:
+    def deepen_best(self, store: RunStore, group: str) -> None:
         """Stores the best finished sets whole: with standard errors, positions and curves."""
         compiled = {
             one.id: one
@@ -148,15 +169,17 @@ class CompiledSets:
             if one.spec.driver == "compiled" and one.status is RunStatus.FINISHED
         }
         trials = [trial for one in compiled for trial in trials_of(one, "compiled", {}, store.metrics(one))]
-        best = dict.fromkeys(one.run_id for name in (by, "sharpe") for one in ranked(trials, name)[:WHOLE])
+        best = dict.fromkeys(
+            one.run_id for name in (self._by, SHARPE) for one in ranked(trials, name)[:WHOLE]
+        )
         for run_id in best:
             if not store.curves(run_id):
                 store.deepen(run_id, self.whole(compiled[run_id].spec))
 
-    def whole(self, spec: RunSpec) -> RunResult:
+    def whole(self, spec: RunSpec, progress: Progress = lambda _share, _text: None) -> RunResult:
         """The whole result of a set. Errors: RunError."""
         config, instance = self._read(spec)
-        market, fingerprint, notes = self._opened(spec, config, _untold)
+        market = self._opened(spec, config, progress)
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
@@ -166,22 +189,22 @@ class CompiledSets:
             metrics += metric_rows(outcome, rng)
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
-        return RunResult(Provenance(fingerprint, self._version), tuple(metrics), tuple(chains), curves, notes)
+        notes = market.source.notes
+        return RunResult(self._provenance(market), tuple(metrics), tuple(chains), curves, notes)
+
+    def _provenance(self, market: CompiledMarket) -> Provenance:
+        return Provenance(market.source.fingerprint, self._version)
 
     def _read(self, spec: RunSpec) -> tuple[BacktestConfig, StrategyConfig]:
         config = read_config(spec.config)
         return config, instance_of(self._settings, spec.strategy, spec.underlyings, config)
 
-    def _opened(
-        self, spec: RunSpec, config: BacktestConfig, progress: Progress
-    ) -> tuple[Any, str, tuple[str, ...]]:
+    def _opened(self, spec: RunSpec, config: BacktestConfig, progress: Progress) -> CompiledMarket:
         key = market_key(spec, config)
         with self._lock:
             if self._market is None or self._market[0] != key:
-                source = open_source(self._settings, spec, config)
-                market = self._engine.open_compiled(self._settings, spec, config, progress)
-                self._market = (key, market, source.fingerprint, source.notes)
-            return self._market[1:]
+                self._market = (key, self._engine.open_compiled(self._settings, spec, config, progress))
+            return self._market[1]
 
 
 def market_key(spec: RunSpec, config: BacktestConfig) -> str:
@@ -189,7 +212,3 @@ def market_key(spec: RunSpec, config: BacktestConfig) -> str:
     options = config.model_dump(mode="json", exclude={"preset", "changes", "exit_styles", "mode"})
     period = (spec.source, spec.underlyings, spec.start_ms, spec.end_ms, spec.seed)
     return json.dumps([*period, options], sort_keys=True)
-
-
-def _untold(_share: float, _text: str) -> None:
-    return None

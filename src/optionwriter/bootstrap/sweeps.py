@@ -26,6 +26,8 @@ from optionwriter.bootstrap.compiled_sets import CompiledEngine, CompiledSets, c
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.limits import BOUND_NAMES
 from optionwriter.core.decide.strategies.base import Mode, StrategyConfig, defaults
+from optionwriter.core.report.ranking import SHARPE
+from optionwriter.core.report.results import USD
 from optionwriter.core.report.run import Plain, RunSpec, RunState
 from optionwriter.services.jobs import MachineTime, RunError, Runner, Worker
 from optionwriter.services.sweep import Axis, identity, set_name
@@ -206,7 +208,8 @@ def run_sets(
     states: Sequence[RunState],
     crew: Crew,
     stop: Callable[[], bool] = lambda: False,
-    by: str = "sharpe",
+    by: str = SHARPE,
+    currency: str = USD,
 ) -> Iterator[RunState]:
     """Runs the waiting sets of the sweep and yields each as it ends; the sets that `stop` leaves stay queued.
 
@@ -215,13 +218,13 @@ def run_sets(
     compiled = sum(one.spec.driver == "compiled" for one in states)
     if compiled:
         with closing(run_store(settings)) as store:
-            sets = CompiledSets(settings)
+            sets = CompiledSets(settings, by, currency)
             tasks = (
                 joblib.delayed(_one)(store, sets.run, group, "compiled", stop, "") for _ in range(compiled)
             )
             yield from _ended(_side_by_side(crew.compiled, "threading")(tasks))
             if not stop():
-                sets.deepen_best(store, group, by)
+                sets.deepen_best(store, group)
     event = len(states) - compiled
     if event and crew.event > 1:
         tasks = (joblib.delayed(_one_apart)(settings, group) for _ in range(event))

@@ -107,12 +107,13 @@ def sweep(
         if resume and (axes or name):
             raise UserError("--resume names a sweep whose axes are known: leave --vary and --name out")
         group = resume or name or name_for(base, axes, random, seed)
-        specs = () if resume else _specs(settings, base, axes, random, most, group, driver)
+        specs = () if resume else _specs(settings, base, axes, random, most, group, _driver(driver, queue))
         with closing(run_store(settings)) as store:
             standing = enter(store, group, specs, SystemClock().now_ms())
             _said(standing, group)
-            stopped = not queue and _work(settings, store, group, standing, threads, by, quiet=json)
-            tell(store, group, Shown(by, currency.upper(), top), export, json)
+            shown = Shown(by, currency.upper(), top)
+            stopped = not queue and _work(settings, store, group, standing, threads, shown, quiet=json)
+            tell(store, group, shown, export, json)
         if stopped:
             err.print(f"Stopped; the rest: optionwriter sweep --resume {group}", markup=False, soft_wrap=True)
             raise typer.Exit(1)
@@ -123,6 +124,18 @@ def _axis(text: str) -> Axis:
     return read_axis(text, lambda one: value_of(key, one))
 
 
+def _driver(name: str, queue: bool) -> Driver:
+    """Which driver is asked for; workers have only the event driver."""
+    drivers: dict[str, Driver] = {"auto": "auto", "event": "event", "compiled": "compiled"}
+    if name not in drivers:
+        raise UserError(f"--driver {name!r} is none: choose from {', '.join(drivers)}")
+    if queue and name == "compiled":
+        raise UserError(
+            "--queue leaves the sets to workers, which have the event driver: leave out one of both"
+        )
+    return "event" if queue else drivers[name]
+
+
 def _specs(
     settings: Settings,
     base: RunSpec,
@@ -130,17 +143,14 @@ def _specs(
     random: int | None,
     most: int,
     group: str,
-    driver: str,
+    driver: Driver,
 ) -> tuple[RunSpec, ...]:
     """The sets, checked."""
     if len(group) > 80:
         raise UserError("--name is longer than 80 letters")
-    drivers: dict[str, Driver] = {"auto": "auto", "event": "event", "compiled": "compiled"}
-    if driver not in drivers:
-        raise UserError(f"--driver {driver!r} is none: choose from {', '.join(drivers)}")
     check_keys(axes)
     sets = combinations(axes, random, base.seed, most)
-    plan = planned(settings, [set_of(base, one, group) for one in sets], drivers[driver])
+    plan = planned(settings, [set_of(base, one, group) for one in sets], driver)
     for reason in plan.reasons:
         err.print(f"event driver: {reason}", markup=False, soft_wrap=True)
     return plan.specs
@@ -159,7 +169,7 @@ def _work(
     group: str,
     standing: Standing,
     threads: int | None,
-    by: str,
+    shown: Shown,
     quiet: bool,
 ) -> bool:
     """Runs what waits; whether it was stopped. What a stop leaves is cancelled, and --resume takes it up."""
@@ -171,7 +181,7 @@ def _work(
     with signals(stop), _watched(settings, group, stop), _shown(quiet, len(states)) as (bar, task):
         ended = False
         try:
-            for one in run_sets(settings, group, states, crew, stop, by):
+            for one in run_sets(settings, group, states, crew, stop, shown.by, shown.currency):
                 bar.update(task, advance=1, description=f"run {one.id} {one.status}")
             ended = not stop()
         finally:

@@ -124,7 +124,7 @@ def _number(one: Trial, name: str) -> str:
     if value is None:
         return "—"
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{text} ± {error:.1f}" if name == SHARPE and error is not None else text
+    return f"{text}±{error:.1f}" if name == SHARPE and error is not None else text
 
 
 def _grid(order: Sequence[Trial], keys: Sequence[str], by: str) -> Table | None:
@@ -169,6 +169,11 @@ def _doubts(found: Verdict, order: Sequence[Trial], shown: Shown) -> Iterator[st
     yield f"{found.trials} sets were tried{' (a set in one exit style is one)' if _styles(order) > 1 else ''}."
     if (different := len({one.value(shown.by) for one in order})) < len(order):
         yield f"They gave {different} different results: some of what was varied did not matter here."
+    if bare := sum(shown.by not in one.metrics for one in order):
+        yield (
+            f"{bare} of them keep only the compiled driver's figures and have no {shown.by.replace('_', ' ')}: they "
+            "stand last whatever it is. A new sweep by it has it of all."
+        )
     if found.sharpe is None or found.by_chance is None:
         yield "No Sharpe ratio is known of enough sets to say what the best is worth: take a longer period."
         return
@@ -190,7 +195,13 @@ def _styles(order: Sequence[Trial]) -> int:
 def _said(value: Plain) -> str:
     if value is None:
         return "—"
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _exact(value: Plain) -> str:
+    return repr(value) if isinstance(value, float) else _said(value)
 
 
 def _plain(
@@ -228,7 +239,7 @@ def _write(path: Path, order: Sequence[Trial], keys: Sequence[str]) -> None:
             writer.writerow(["run", "exit_style", "driver", *keys, *heads])
             for one in order:
                 cells = [value for name in names for value in (one.value(name), one.error(name))]
-                told = [_said(one.varied.get(key)) for key in keys]
+                told = [_exact(one.varied.get(key)) for key in keys]
                 writer.writerow([one.run_id, one.exit_style, one.driver, *told, *cells])
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}") from None

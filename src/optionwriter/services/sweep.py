@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import Plain, RunFilter, RunSpec, RunState, RunStatus
-from optionwriter.ports import RunStore
+from optionwriter.ports import RunBusyError, RunMissingError, RunStore
 from optionwriter.services.jobs import RunError
 
 MOST_VALUES = 10_000  # of one axis
@@ -186,7 +187,7 @@ def enter(store: RunStore, group: str, specs: Sequence[RunSpec], now_ms: int) ->
     store.queue_all([replace(one, group=group) for one in missing], now_ms)
     for one in stopped:
         store.delete(one.id)
-    now = sets_of(store, group)
+    now = _each_once(store, group)
 
     def where(*statuses: RunStatus) -> tuple[int, ...]:
         return tuple(one.id for one in now if one.status in statuses)
@@ -201,6 +202,19 @@ def enter(store: RunStore, group: str, specs: Sequence[RunSpec], now_ms: int) ->
 def sets_of(store: RunStore, group: str) -> tuple[RunState, ...]:
     """All runs of the sweep, oldest first."""
     return tuple(reversed(store.list(RunFilter(group=group), limit=MOST_RUNS)))
+
+
+def _each_once(store: RunStore, group: str) -> tuple[RunState, ...]:
+    """The sweep's runs; of equal ones, which two processes queued at once, the later that wait are dropped."""
+    kept: dict[str, RunState] = {}
+    for one in sets_of(store, group):
+        first = kept.setdefault(identity(one.spec), one)
+        if first is not one and one.status is RunStatus.QUEUED:
+            with suppress(
+                RunMissingError, RunBusyError
+            ):  # the other process dropped it, or a worker has it already
+                store.delete(one.id)
+    return sets_of(store, group)
 
 
 def stop_all(store: RunStore, group: str, now_ms: int) -> None:

@@ -21,7 +21,7 @@ LOWER_IS_BETTER = frozenset(
         "rolls", "settlements_in_the_money", "turnover",
     }
 )  # fmt: skip
-BESIDE = ("net_profit", "over_holding", SHARPE, "max_drawdown", "trades", "win_rate", "fees")
+BESIDE = (SHARPE, "net_profit", "over_holding", "max_drawdown", "trades")
 
 
 @dataclass(frozen=True, slots=True)
