@@ -2,8 +2,8 @@
 
     python scripts/import_table.py [SAMPLES]
 
-SAMPLES is the folder format_samples, by default beside the checkout. Files that need an option are imported with the one
-that their refusal asks for, and the table says so.
+SAMPLES is the folder format_samples, by default beside the checkout. Files that need an option are imported with the
+one that their refusal asks for, and the table says so.
 """
 
 from __future__ import annotations
