@@ -100,6 +100,11 @@ def test_volatility_is_computed_where_none_is_given(truth: pl.DataFrame, tmp_pat
     )
     same(rows_of(write(usd, tmp_path / "b.csv")), truth, rel=1e-5)
     assert "contradicts" in refusal(path, ImportOptions(price="usd"))
+    quoted = truth.drop("mark_iv").with_columns(bid_iv=pl.lit(44.0), ask_iv=pl.lit(55.0))
+    path = write(quoted, tmp_path / "c.csv")
+    assert rows_of(path)["bid_iv"].null_count() == truth.height
+    assert any("bid_iv and ask_iv are left out" in one for one in opened(path)[0].facts)
+    assert rows_of(path, ImportOptions(iv="percent"))["ask_iv"].unique().to_list() == [0.55]
 
 
 def test_a_linear_product_with_decimal_strikes(tmp_path: Path) -> None:

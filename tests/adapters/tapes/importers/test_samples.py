@@ -1,4 +1,4 @@
-"""Files that people published: each is imported or refused as the page says; what is imported is what was recorded."""
+"""Files that people published: each is imported or refused as the page says, with the numbers that were recorded."""
 
 from __future__ import annotations
 

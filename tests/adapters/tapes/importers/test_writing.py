@@ -105,7 +105,7 @@ def test_two_rows_for_one_option_and_instant_in_one_import_are_a_contradiction(
 ) -> None:
     twice = pl.concat([rows, rows.head(3), rows.head(1).with_columns(ask_price=0.9)])
     (day, _) = store(tmp_path, twice)
-    assert (day.added, day.conflicts) == (72, 1) and "ask_price" in day.example
+    assert (day.added, day.known, day.conflicts) == (72, 3, 1) and "ask_price" in day.example
 
 
 def test_a_failed_file_takes_its_own_rows_and_no_others(rows: pl.DataFrame, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class HistoryStore:
             (_told(*pair, key, values) for pair in ((other, stored), (within, first)) if pair[0].height), ""
         )
         wrote = merged.added or merged.changed
-        known = first.height - merged.added - other.height
+        known = rows.height - merged.added - other.height - within.height
         return DayReport(
             str(path),
             merged.added,

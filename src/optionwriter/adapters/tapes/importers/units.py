@@ -7,7 +7,7 @@ that they contradict is refused too, whoever said it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -250,8 +250,12 @@ def _without_iv(
             "its times name no zone and it has no volatilities to tell it by: say --timezone UTC or "
             "--timezone America/New_York"
         )
-    scale = 0.01 if (options.iv or columns.iv) == "percent" else 1.0
-    choices = [one for one in _readings(sample, options) if one.scale == scale and one.zone == zones[0]]
+    scale, left_out = _quoted_scale(sample, columns, options)
+    choices = [
+        replace(one, scale=scale)
+        for one in _readings(sample, options)
+        if one.scale == 1.0 and one.zone == zones[0]
+    ]
     if not choices:
         raise ImportRefusedError("it has neither volatilities nor prices to tell its units by")
     agreed = {one: parity_agreement(in_zone(sample, one.zone), one.price, one.by) for one in choices}
@@ -274,9 +278,22 @@ def _without_iv(
         f"prices are in {best.price.replace('usd', 'USD')}: {agreed_on}",
         "no volatility is given: it is computed from the marks by Black-76, of each strike's side out of the money",
     ]
+    facts += left_out
     if best.parity:
         facts.append("no forward is given: forwards are from put-call parity of the marks, expiry by expiry")
     return best, facts
+
+
+def _quoted_scale(
+    sample: pl.DataFrame, columns: ChainColumns, options: ImportOptions
+) -> tuple[float, list[str]]:
+    """The scale of volatilities of bids and asks where marks have none: as promised, else they are left out (0)."""
+    said = options.iv or columns.iv
+    if said:
+        return (0.01 if said == "percent" else 1.0), []
+    if sample.select(pl.col("bid_iv", "ask_iv").count().sum()).row(0) == (0, 0):
+        return 1.0, []
+    return 0.0, ["bid_iv and ask_iv are left out: nothing tells whether they are in percent (say --iv)"]
 
 
 def _same(one: Reading, best: Reading) -> bool:

@@ -124,9 +124,9 @@ class ChainStore:
             size, rows_now = write_whole(merged, path), merged.height
         example = first or (_contradiction(other, stored) if other.height else "")
         told = str(Path(IMPORT_FOLDER) / import_path(code, day))
-        return DayReport(
-            told, added.height, again.height - other.height, other.height + within, example, rows_now, size
-        )
+        twice = rows.height - fresh.height - within  # rows of this import that say the same again
+        known = again.height - other.height + twice
+        return DayReport(told, added.height, known, other.height + within, example, rows_now, size)
 
     def _wanted(self) -> list[tuple[str, date]]:
         found = {
