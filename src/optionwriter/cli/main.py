@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import sleep_s
-from optionwriter.cli import config, ledger, runs
+from optionwriter.cli import calibrate, config, ledger, runs
 from optionwriter.cli.backtest import backtest, worker
 from optionwriter.cli.compare import compare
 from optionwriter.cli.doctor import doctor
@@ -27,6 +27,7 @@ from optionwriter.cli.web import web
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 app.add_typer(config.app, name="config")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(calibrate.app, name="calibrate")
 runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)

@@ -1,0 +1,150 @@
+"""optionwriter calibrate: how far synthetic volatilities are from a market's marks, and the nearest multiplier."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.table import Table
+
+from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
+from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
+from optionwriter.core.report.calibration_models import FITS, TITLES
+from optionwriter.services.calibrate import CalibrationError
+from optionwriter.services.calibrated import report_json
+from optionwriter.settings import SettingsError, load
+
+app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
+
+
+@app.callback()
+def calibrate(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Option(help="live (the public API), live_deribit, real_scraper, sample.")
+    ] = "live_deribit",
+    underlying: Annotated[str, typer.Option(help="BTC or ETH.")] = "BTC",
+    family: Annotated[str, typer.Option(help="inverse or linear.")] = "inverse",
+    at: Annotated[
+        str, typer.Option(help="The last chain at or before it, UTC: 2026-02-10 or 2026-02-10T12:00.")
+    ] = "",
+    start: Annotated[str, typer.Option(help="First day of a period, UTC.")] = "",
+    end: Annotated[str, typer.Option(help="Last day of it, UTC, without it.")] = "",
+    every: Annotated[int, typer.Option(min=0, help="Minutes between chains at least; 0: every one.")] = 0,
+    iv_multiplier: Annotated[float, typer.Option(help="Implied over realised volatility, tried out.")] = 1.0,
+    env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
+    data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
+    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Holds four volatility models against recorded or live marks; tells the iv_multiplier of least error."""
+    if context.invoked_subcommand is not None:
+        return
+    with told(SettingsError, CalibrationError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        first, last = period(at, start, end, source)
+        if family not in ("inverse", "linear"):
+            raise UserError(f"--family {family!r} is neither inverse nor linear")
+        if env not in ("mainnet", "testnet", "local"):
+            raise UserError(f"--env {env!r} is none of mainnet, testnet, local")
+        asked = Asked(
+            underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
+            cast("Any", env),
+        )  # fmt: skip
+        with err.status("") as status:
+            report = calibration(settings, asked, None, lambda done: status.update(f"{done} chains"))
+    if json:
+        print_json(report_json(report.found, report.notes))
+    else:
+        _show(report)
+
+
+def period(at: str, start: str, end: str, source: str) -> tuple[int, int]:
+    """(first, last) instant; equal ones ask for a single chain. Errors: UserError."""
+    if bool(start) != bool(end):
+        raise UserError("a period has both --start and --end, or give --at for one chain")
+    if start and at:
+        raise UserError("--at is one chain, --start and --end are a period: give one of them")
+    if source == "live":
+        if start or at:
+            raise UserError("--source live is now: leave --at, --start and --end out, or choose live_deribit")
+        return 0, 0
+    if start:
+        first, last = instant(start, "--start"), instant(end, "--end")
+        if last <= first:
+            raise UserError("--end is not after --start: swap them")
+        return first, last
+    moment = instant(at or "2026-02-28T23:59", "--at")
+    return moment, moment
+
+
+def instant(text: str, option: str) -> int:
+    """A day or a time as epoch milliseconds, UTC. Errors: UserError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} {text!r} is no time such as 2026-02-10 or 2026-02-10T12:00") from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _show(report: Report) -> None:
+    found = report.found
+    first, last = found.moments[0], found.moments[-1]
+    coin = "USDC" if report.asked.family == "linear" else report.asked.underlying
+    out.print(
+        f"{found.product}, {len(found.moments)} chains from {_time(first.at_ms)} to {_time(last.at_ms)}, "
+        f"{found.marks:,} marks; realised volatility of 7 days {100 * last.realised_7d:.1f} at the last one, "
+        f"volatility index {last.volatility_index:.1f}, 30 days at the money {100 * last.atm_30d:.1f}",
+        markup=False,
+    )
+    table = Table("model", "marks", "points", "bias", "USD", "bias", coin, "bias")
+    for model, sums in found.errors.items():
+        _add(table, model.value + ("*" if model in FITS else ""), sums.overall())
+    out.print(table)
+    for model in found.errors:
+        out.print(f"{model.value}: {TITLES[model]}", markup=False, style="dim")
+    out.print("* fitted to the very marks it is held against; error: mean absolute; bias: model less mark")
+    out.print("Volatility points off, error and bias:")
+    for kind, names in (("days to expiry", TENOR_NAMES), ("delta", DELTA_NAMES)):
+        by = Table(kind, *(model.value for model in found.errors))
+        rows = [
+            sums.by_tenor() if names is TENOR_NAMES else sums.by_delta() for sums in found.errors.values()
+        ]
+        for place, name in enumerate(names):
+            by.add_row(name, *(_points(row[place]) for row in rows))
+        out.print(by)
+    out.print("iv_multiplier of least error, in points and in USD over all marks, and in points by tenor:")
+    best = Table("best", "points", "USD", *TENOR_NAMES)
+    for model, (whole, tenors) in found.best.items():
+        best.add_row(
+            model.value, _number(whole.points), _number(whole.usd), *(_number(one.points) for one in tenors)
+        )
+    out.print(best)
+    for note in report.notes:
+        out.print(note, markup=False, style="dim", soft_wrap=True)
+
+
+def _add(table: Table, name: str, row: ErrorRow) -> None:
+    if row.mae is None or row.bias is None:
+        table.add_row(name, "0", *["-"] * 6)
+        return
+    price, usd, points = zip(row.mae, row.bias, strict=True)
+    table.add_row(
+        name, f"{row.count:,}", f"{points[0]:.2f}", f"{points[1]:+.2f}", f"{usd[0]:,.2f}", f"{usd[1]:+,.2f}",
+        f"{price[0]:.6f}", f"{price[1]:+.6f}",
+    )  # fmt: skip
+
+
+def _points(row: ErrorRow) -> str:
+    return "-" if row.mae is None or row.bias is None else f"{row.mae[2]:.1f} {row.bias[2]:+.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
