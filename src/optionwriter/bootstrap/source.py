@@ -89,5 +89,7 @@ def fingerprint(spec: RunSpec, config: BacktestConfig, files: Iterable[Path] = (
         config.iv_multiplier,
         config.listing,
     ]
+    if config.smile != "own":  # runs from before it was there keep their fingerprint
+        choices += [config.smile, config.skew]
     found.update(json.dumps(choices).encode())
     return found.hexdigest()

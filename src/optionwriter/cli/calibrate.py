@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -10,7 +11,9 @@ import typer
 from rich.table import Table
 
 from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
+from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
 from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.core.market.skew_factors import ANCHORS, TENOR_DAYS
 from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
 from optionwriter.core.report.calibration_models import FITS, TITLES
 from optionwriter.services.calibrate import CalibrationError
@@ -48,11 +51,9 @@ def calibrate(
         first, last = period(at, start, end, source)
         if family not in ("inverse", "linear"):
             raise UserError(f"--family {family!r} is neither inverse nor linear")
-        if env not in ("mainnet", "testnet", "local"):
-            raise UserError(f"--env {env!r} is none of mainnet, testnet, local")
         asked = Asked(
             underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
-            cast("Any", env),
+            _environment(env),
         )  # fmt: skip
         with err.status("") as status:
             report = calibration(settings, asked, None, lambda done: status.update(f"{done} chains"))
@@ -60,6 +61,63 @@ def calibrate(
         print_json(report_json(report.found, report.notes))
     else:
         _show(report)
+
+
+@app.command("skew")
+def skew(
+    underlying: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
+    source: Annotated[
+        str, typer.Option(help="live (the public API), live_deribit, real_scraper, sample.")
+    ] = "live",
+    at: Annotated[str, typer.Option(help="Of recorded chains: the last one at or before it, UTC.")] = "",
+    tenor: Annotated[float, typer.Option(min=1.0, max=365.0, help="Days to expiry.")] = TENOR_DAYS,
+    most_hours: Annotated[float, typer.Option(min=0.0, help="Older factors are too old.")] = MOST_HOURS,
+    if_old: Annotated[
+        str, typer.Option(help="Of missing or old factors: fetch, refuse; keep takes them at any age.")
+    ] = "fetch",
+    env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
+    data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
+    folder: Annotated[Path, typer.Option(help="Where they are kept.")] = SKEW_DIR,
+    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Shows the skew factors kept of each coin, with their age and source; fetches what is missing or too old."""
+    with told(SettingsError, CalibrationError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        if if_old not in ("fetch", "refuse", "keep"):
+            raise UserError(f"--if-old {if_old!r} is none of fetch, refuse, keep")
+        first, last = period(at, "", "", source)
+        found = [
+            skew_for(
+                settings,
+                Asked(coin, "inverse", source, first, last, data=data, environment=_environment(env)),
+                folder,
+                most_hours=most_hours,
+                if_old=cast("Any", if_old),
+                tenor_days=tenor,
+                now_ms=None if source == "live" else last,
+            )
+            for coin in (one.strip().upper() for one in underlying.split(",") if one.strip())
+        ]
+    if json:
+        print_json(
+            [{**asdict(one.skew), "age_hours": one.age_hours, "is_fresh": one.is_fresh} for one in found]
+        )
+        return
+    table = Table("coin", "type", *(f"{delta:.2f}" for delta in ANCHORS), "tenor", "source", "age")
+    for one in found:
+        for kind, factors in (("call", one.skew.factors.call), ("put", one.skew.factors.put)):
+            table.add_row(
+                one.skew.underlying, kind, *(f"{value:.4f}" for value in factors), f"{one.skew.tenor_days:g} d",
+                one.skew.source, f"{one.age_hours:.1f} h" + (", fetched now" if one.is_fresh else ""),
+            )  # fmt: skip
+    out.print(table)
+
+
+def _environment(text: str) -> Any:
+    if text not in ("mainnet", "testnet", "local"):
+        raise UserError(f"--env {text!r} is none of mainnet, testnet, local")
+    return text
 
 
 def period(at: str, start: str, end: str, source: str) -> tuple[int, int]:
