@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,25 @@ import typer
 from rich.table import Table
 
 from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
+from optionwriter.bootstrap.explaining_backtest import explain_backtest
 from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
+from optionwriter.cli.backtest import day_ms, pairs
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.core.market.skew_factors import ANCHORS, TENOR_DAYS
 from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
 from optionwriter.core.report.calibration_models import FITS, TITLES
+from optionwriter.core.report.explained_difference import (
+    FIRST,
+    REST,
+    SOURCES,
+    Explained,
+    StepResult,
+    explained,
+)
+from optionwriter.core.report.run import RunSpec
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.services.calibrated import report_json
+from optionwriter.services.jobs import RunError
 from optionwriter.settings import SettingsError, load
 
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
@@ -112,6 +125,75 @@ def skew(
                 one.skew.source, f"{one.age_hours:.1f} h" + (", fetched now" if one.is_fresh else ""),
             )  # fmt: skip
     out.print(table)
+
+
+@app.command("explain-backtest")
+def explain_difference(
+    source: Annotated[
+        str, typer.Option(help="Recorded chains: live_deribit or real_scraper.")
+    ] = "live_deribit",
+    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
+    start: Annotated[str, typer.Option("--from", help="First day, UTC.")] = "2026-02-02",
+    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it.")] = "2026-02-28",
+    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="As of backtest: data=PATH, step_minutes=30, …")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="Which figures, comma-separated.")
+    ] = "option_pnl,premium_sold,trades",
+    seed: Annotated[int, typer.Option(min=0, help="Of the price path.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Explains what a synthetic backtest says otherwise than a recorded one, by changing one thing at a time."""
+    with told(SettingsError, RunError):
+        settings = load(overrides={"data_dir": data_dir}).settings
+        spec = RunSpec(
+            "explain", source, strategy,
+            tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
+            day_ms(start, "--from"), day_ms(end, "--to"), seed, pairs(option, "--option"),
+        )  # fmt: skip
+        with err.status("") as status:
+            chain = explain_backtest(
+                settings, spec, lambda step, share: status.update(f"{step}: {100 * share:.0f} %")
+            )
+        rows = explained_rows(chain.steps, [one.strip() for one in metric.split(",") if one.strip()])
+    if json:
+        print_json({"rows": [asdict(row) for row in rows], "notes": chain.notes})
+        return
+    for row in rows:
+        table = Table(f"{row.metric}, {row.currency}", "change", "so far")
+        table.add_row(FIRST, "", _figure(row.first))
+        so_far = row.first
+        for name, change in row.changes.items():
+            so_far += change
+            table.add_row(f"{'rest, ' if name in REST else ''}{name}", _figure(change, "+"), _figure(so_far))
+        table.add_row("not explained: the rest", _figure(row.rest, "+"), "")
+        out.print(table)
+    for name, text in {**SOURCES, **REST}.items():
+        out.print(f"{name}: {text}", markup=False, style="dim")
+
+
+def explained_rows(steps: Sequence[StepResult], metrics: Sequence[str]) -> list[Explained]:
+    """Each figure that every run knows, USD first. Errors: RunError when there is none."""
+    currencies = sorted(
+        {currency for one in steps for currency, _ in one.figures}, key=lambda one: (one != "USD", one)
+    )
+    found = [
+        explained(steps, currency, name)
+        for name in metrics
+        for currency in currencies
+        if all((currency, name) in one.figures for one in steps)
+    ]
+    if not found:
+        known = sorted({name for _, name in steps[0].figures})
+        raise RunError(f"no run knows {', '.join(metrics)}: choose from {', '.join(known)}")
+    return found
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return f"{value:{sign},.{0 if abs(value) >= 100 else 4}f}"
 
 
 def _environment(text: str) -> Any:
