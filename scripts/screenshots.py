@@ -73,12 +73,20 @@ def decision(page: Page) -> bytes:
     return opened.screenshot(animations="disabled", caret="hide")
 
 
+def calibration(page: Page) -> bytes:
+    """The models against a chain of the bundled month."""
+    page.goto(page.url.partition("?")[0].rstrip("/") + "/calibration?at=2026-02-10T12:00&iv_multiplier=0.6")
+    expect(page.get_by_test_id("smiles").locator("svg").first).to_be_visible(timeout=TIMEOUT_MS)
+    return whole(page)
+
+
 PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("live.png", WIDE, "light", whole),
     ("live-dark.png", WIDE, "dark", whole),
     ("live-phone.png", PHONE, "light", whole),
     ("position.png", (1440, 900), "light", position),
     ("decision.png", WIDE, "light", decision),
+    ("calibration-page.png", WIDE, "light", calibration),
 )
 
 

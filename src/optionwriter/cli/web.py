@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import Lab, explain_decision, kill_switch, view_source
+from optionwriter.bootstrap import Calibrator, Lab, explain_decision, kill_switch, view_source
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app
@@ -44,6 +44,7 @@ def web(
             token=token,
             loopback_only=loopback,
             lab=lab,
+            calibrator=Calibrator(settings),
             explain=lambda decision, option: explain_decision(settings, decision, instrument=option),
         )
 

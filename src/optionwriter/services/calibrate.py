@@ -18,7 +18,6 @@ from optionwriter.core.market.fitted import surface_of
 from optionwriter.core.market.history import Candles, PriceHistory
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.core.market.skew_factors import SkewFactors, factors_at
-from optionwriter.core.market.surface import Surface
 from optionwriter.core.market.synthetic import Shape
 from optionwriter.core.report.calibration import (
     TENOR_NAMES,
@@ -32,6 +31,7 @@ from optionwriter.core.report.calibration import (
 )
 from optionwriter.core.report.calibration_models import (
     MULTIPLIED,
+    Fit,
     Known,
     Model,
     at_multiplier_one,
@@ -105,23 +105,23 @@ def calibrate(
     told: Callable[[int], None] = lambda _done: None,
 ) -> Calibrated:
     """Holds the models against every scored look; `factors` are those before the first. Errors: CalibrationError."""
-    before: Surface | None = None
+    before: Fit | None = None
     moments: list[Moment] = []
     errors = {model: ErrorSums() for model in Model}
     multiplied: dict[Model, list[Multiplied]] = {model: [] for model in MULTIPLIED}
-    last: tuple[Look, Known, Surface | None] | None = None
+    last: tuple[Look, Known, Fit | None] | None = None
     code = ""
     for done, look in enumerate(looks):
         code = look.chain.product.code
         known = known_before(look, shape, factors, before)
-        own = surface_of(look.chain)
+        own = fit_of(look.chain)
         if look.is_scored:
             marks = marks_of(look.chain)
             if len(marks):
                 moments.append(_moment(marks, known, own, multiplier, errors, multiplied))
                 last = (look, known, own)
         if own is not None:
-            before, factors = own, factors_at(own)
+            before, factors = own, own.factors
         told(done + 1)
     if last is None:
         raise CalibrationError(
@@ -138,7 +138,18 @@ def calibrate(
     return Calibrated(code, multiplier, tuple(moments), count, errors, best, _smiles(*last, multiplier))
 
 
-def known_before(look: Look, shape: Shape, factors: SkewFactors | None, before: Surface | None) -> Known:
+def fit_of(chain: OptionChain) -> Fit | None:
+    """What the chain's marks give; None where they are too few, or their skew makes no sense."""
+    surface = surface_of(chain)
+    if surface is None:
+        return None
+    try:
+        return Fit(surface, factors_at(surface))
+    except ValueError:
+        return None
+
+
+def known_before(look: Look, shape: Shape, factors: SkewFactors | None, before: Fit | None) -> Known:
     """What the models may know of a look: nothing that its own chain says, nothing told at its instant or later."""
     at_ms, past = look.chain.at_ms, look.history
     opens = past.candles.open_ms
@@ -160,7 +171,7 @@ def known_before(look: Look, shape: Shape, factors: SkewFactors | None, before: 
 
 
 def _moment(
-    marks: Marks, known: Known, own: Surface | None, multiplier: float,
+    marks: Marks, known: Known, own: Fit | None, multiplier: float,
     errors: Mapping[Model, ErrorSums], multiplied: Mapping[Model, list[Multiplied]],
 ) -> Moment:  # fmt: skip
     points: dict[Model, float] = {}
@@ -174,14 +185,14 @@ def _moment(
     atm = math.nan
     if own is not None:
         wanted = np.array([marks.at_ms + 30 * MS_PER_DAY], dtype=np.int64)
-        atm = float(own.at_expiries(wanted).atm_iv[0])
+        atm = float(own.surface.at_expiries(wanted).atm_iv[0])
     return Moment(
         marks.at_ms, known.realised_7d, known.volatility_index, atm, len(marks), points,
         None if flat is None else weighted_median(flat.marks.iv / flat.base, flat.base),
     )  # fmt: skip
 
 
-def _smiles(look: Look, known: Known, own: Surface | None, multiplier: float) -> tuple[Smile, ...]:
+def _smiles(look: Look, known: Known, own: Fit | None, multiplier: float) -> tuple[Smile, ...]:
     """The last chain by expiry."""
     marks = marks_of(look.chain)
     found = []

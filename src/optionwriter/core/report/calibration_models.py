@@ -19,7 +19,7 @@ import numpy as np
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.fitted import at_a_later_time, iv_on_forward
-from optionwriter.core.market.skew_factors import SkewFactors, factors_at, with_skew
+from optionwriter.core.market.skew_factors import SkewFactors, with_skew
 from optionwriter.core.market.surface import Surface
 from optionwriter.core.market.synthetic import Shape, SyntheticError, anchored
 from optionwriter.core.report.calibration import Marks
@@ -51,28 +51,36 @@ TITLES: Mapping[Model, str] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A surface fitted to a chain, and the skew factors that it shows."""
+
+    surface: Surface
+    factors: SkewFactors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Known:
     """What was known before an instant: realised volatility (a fraction, NaN unknown), the volatility index (percent
-    points, NaN unknown), the typical shape, skew factors and the surface of the snapshot before."""
+    points, NaN unknown), the typical shape, skew factors, and what was fitted to the snapshot before."""
 
     realised_7d: float
     volatility_index: float
     shape: Shape
     factors: SkewFactors | None
-    before: Surface | None
+    before: Fit | None
 
 
-def volatilities(marks: Marks, known: Known, own: Surface | None, multiplier: float) -> dict[Model, F64]:
+def volatilities(marks: Marks, known: Known, own: Fit | None, multiplier: float) -> dict[Model, F64]:
     """Each model's volatility (n,) of the marks' options; those that can't say anything are left out.
 
-    `own` is the surface fitted to the same chain."""
+    `own` is what was fitted to the same chain."""
     return smile_of(
         marks.at_ms, marks.strike, marks.forward, marks.years, marks.expiry_ms, known, own, multiplier
     )
 
 
 def smile_of(
-    at_ms: int, strike: F64, forward: F64, years: F64, expiry_ms: I64, known: Known, own: Surface | None,
+    at_ms: int, strike: F64, forward: F64, years: F64, expiry_ms: I64, known: Known, own: Fit | None,
     multiplier: float,
 ) -> dict[Model, F64]:  # fmt: skip
     """The same at any strikes (n,), for lines of a chart."""
@@ -89,12 +97,12 @@ def smile_of(
         (known.before, Model.SURFACE_BEFORE, Model.ANCHORS_BEFORE),
         (own, Model.SURFACE, Model.ANCHORS),
     ):
-        moved = None if one is None else at_a_later_time(one, at_ms)
+        moved = None if one is None else at_a_later_time(one.surface, at_ms)
         if one is None or moved is None:
             continue
         found[whole] = iv_on_forward(moved, strike, forward, expiry_ms)
         found[anchors] = with_skew(
-            iv_on_forward(moved, forward, forward, expiry_ms), forward, strike, years, factors_at(one)
+            iv_on_forward(moved, forward, forward, expiry_ms), forward, strike, years, one.factors
         )
     return {model: found[model] for model in Model if model in found}
 
