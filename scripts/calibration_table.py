@@ -1,10 +1,13 @@
 """Writes docs/calibration.md's tables and pictures: the models against recorded marks of January to May 2026.
 
-    python scripts/calibration_table.py [--data ../shared/data] [--only month|linear|bundled]
+    python scripts/calibration_table.py [--data ../shared/data] [--only inverse|linear|bundled|none]
+    optionwriter calibrate explain-backtest --from 2026-01-02 --to 2026-05-31 -o data=../shared/data \\
+        -o step_minutes=240 --metric option_pnl,premium_sold,fees,trades --json > docs/img/calibration-backtests.json
 
 Inverse options from the six-hourly recordings, linear ones from the five-minute captures of December 2025 (a chain an
-hour). The figures are kept in docs/img/calibration.json, from which tables and pictures are made: a test repeats the
-bundled month's part of it. Only measured figures are written.
+hour). The figures are kept in docs/img/calibration.json, from which tables and pictures are made: a test repeats a
+week of the bundled month. The chain of backtests is run by the command above; `--only none` writes the page from what
+is kept. Only measured figures are written.
 """
 
 from __future__ import annotations
@@ -27,16 +30,19 @@ from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, day_path
 from optionwriter.bootstrap.calibrating import Asked, calibration
 from optionwriter.core.market.instruments import MS_PER_HOUR
 from optionwriter.core.report.calibration_models import FITS, TITLES, Model
+from optionwriter.core.report.explained_difference import REST, SOURCES
 from optionwriter.services.calibrated import report_json
 from optionwriter.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DOC = ROOT / "docs" / "calibration.md"
 FIGURES = ROOT / "docs" / "img" / "calibration.json"
+BACKTESTS = FIGURES.with_name("calibration-backtests.json")
 COINS = ("BTC", "ETH")
 CAPTURES = "chains_deribit_5min_multiasset"
 BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 MOST_POINTS = 200  # of a curve
+SHOWN = {"option_pnl": "options", "premium_sold": "premium sold", "fees": "fees", "trades": "positions"}
 BUNDLED = ("2026-02-02", "2026-02-09")  # the part that a test repeats
 
 
@@ -156,6 +162,34 @@ def buckets(figures: dict[str, Any]) -> list[str]:
     return rows
 
 
+def backtests(told: dict[str, Any]) -> list[str]:
+    """The chain of backtests, a figure a column: what each change is worth, and both ends."""
+    rows = [one for one in told["rows"] if one["metric"] in SHOWN]
+    names = [f"{SHOWN[one['metric']]}, {one['currency']}" for one in rows]
+    table = [f"| step | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
+
+    def line(title: str, values: list[str]) -> str:
+        return f"| {title} | {' | '.join(values)} |"
+
+    table.append(line("**synthetic**", [figure(one["first"]) for one in rows]))
+    for name, text in {**SOURCES, **REST}.items():
+        table.append(line(text, [figure(one["changes"][name], "+") for one in rows]))
+    table.append(line("**recorded**", [figure(one["last"]) for one in rows]))
+    table.append(line("explained by the four sources", [figure(explained(one), "+") for one in rows]))
+    return ["", *table, line("not explained: the rest", [figure(one["rest"], "+") for one in rows])]
+
+
+def explained(row: dict[str, Any]) -> float:
+    """What the named sources are worth together."""
+    return float(sum(row["changes"][name] for name in SOURCES))
+
+
+def figure(value: float, sign: str = "") -> str:
+    """A number as the page shows it."""
+    value = round(value, 4) + 0.0
+    return f"{value:{sign},.{0 if abs(value) >= 100 or value == round(value) else 4}f}"
+
+
 def pictures(figures: dict[str, Any]) -> dict[str, str]:
     """Points off and the best multiplier over time, for the coins' inverse options."""
     found = {}
@@ -199,7 +233,10 @@ def write(figures: dict[str, Any]) -> None:
     """The page's tables and the pictures."""
     shown = {name: one for name, one in figures.items() if not name.endswith("bundled")}
     text = filled(DOC.read_text(), "table", table(shown))
-    DOC.write_text(filled(text, "buckets", buckets(shown)))
+    text = filled(text, "buckets", buckets(shown))
+    if BACKTESTS.exists():
+        text = filled(text, "backtests", backtests(json.loads(BACKTESTS.read_text())))
+    DOC.write_text(text)
     for name, picture in pictures(shown).items():
         (FIGURES.parent / name).write_text(picture)
 
