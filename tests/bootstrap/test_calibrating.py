@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from optionwriter.adapters.tapes.layouts import day_path
 from optionwriter.adapters.tapes.sample_files import FOLDER, load_sample
+from optionwriter.bootstrap import open_local_exchange
 from optionwriter.bootstrap.calibrating import Asked, calibration
+from optionwriter.bootstrap.skews import skew_for
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, MS_PER_YEAR, utc_day
 from optionwriter.core.report.calibration_models import Model
 from optionwriter.services.calibrate import CalibrationError
@@ -94,3 +97,34 @@ def test_plain_errors(tmp_path: Path) -> None:
     ):
         with pytest.raises(CalibrationError, match=text):
             calibration(SETTINGS, asked)
+
+
+@pytest.mark.slow
+def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
+    """The local exchange with a flat smile: so are the surface through its marks, and the factors kept of it."""
+    settings = Settings(
+        data_dir=tmp_path, local_port=0, local_smile="flat", local_start="2026-02-10T12:00:00Z"
+    )
+    with open_local_exchange(settings, frozen=True, fresh=True) as opened:
+        served = threading.Thread(target=opened.server.run)
+        served.start()
+        try:
+            asked = Asked("BTC", source="live", environment="local")
+            seen = settings.model_copy(update={"local_port": int(opened.url.rpartition(":")[2])})
+            found = calibration(seen, asked).found
+            kept = skew_for(seen, asked, tmp_path / "skew", now_ms=opened.now_ms)
+        finally:
+            opened.server.stop()
+            served.join(20)
+    (moment,) = found.moments
+    assert abs(moment.at_ms - AT_MS) < MS_PER_HOUR and moment.count > 150
+    assert moment.realised_7d == pytest.approx(0.91, abs=0.03)  # as the recorded chain of that morning says
+    surface = found.errors[Model.SURFACE].overall()
+    assert surface.mae is not None and surface.mae[2] < 0.05
+    assert found.errors[Model.SURFACE_BEFORE].overall().count == 0  # nothing was seen before
+    assert kept.is_fresh and kept.skew.source == "live local"
+    assert (*kept.skew.factors.call, *kept.skew.factors.put) == pytest.approx([1.0] * 8, abs=0.01)
+    with pytest.raises(
+        CalibrationError, match=r"local exchange gives no chain of BTC .*choose a recorded --source"
+    ):
+        calibration(seen, asked)
