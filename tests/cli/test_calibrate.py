@@ -30,6 +30,14 @@ def test_one_chain_as_tables_and_as_json(tmp_path: Path) -> None:
     assert f"{flat['overall']['mae']['points']:.2f}" in shown
 
 
+def test_a_period_is_told_over_time(tmp_path: Path) -> None:
+    line = ("--start", "2026-02-03", "--end", "2026-02-05", "--every", "720", "--underlying", "ETH")
+    shown = run(tmp_path, *line)
+    told: Any = json.loads(run(tmp_path, *line, "--json"))
+    assert told["chains"] == len(told["over_time"]["at_ms"]) >= 3
+    assert "ETH, " in shown and all(f"{one:.3f}" in shown for one in told["over_time"]["best_multiplier"])
+
+
 def test_plain_errors(tmp_path: Path) -> None:
     for arguments, text in (
         (("--start", "2026-02-03"), "both --start and --end"),

@@ -18,7 +18,7 @@ from optionwriter.cli.backtest import day_ms, pairs
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.core.market.skew_factors import ANCHORS, TENOR_DAYS
 from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
-from optionwriter.core.report.calibration_models import FITS, TITLES
+from optionwriter.core.report.calibration_models import FITS, TITLES, Model
 from optionwriter.core.report.explained_difference import (
     FIRST,
     REST,
@@ -28,11 +28,12 @@ from optionwriter.core.report.explained_difference import (
     explained,
 )
 from optionwriter.core.report.run import RunSpec
-from optionwriter.services.calibrate import CalibrationError
+from optionwriter.services.calibrate import CalibrationError, Moment
 from optionwriter.services.calibrated import report_json
 from optionwriter.services.jobs import RunError
 from optionwriter.settings import SettingsError, load
 
+MOST_ROWS = 24  # over time
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
 
@@ -263,8 +264,25 @@ def _show(report: Report) -> None:
             model.value, _number(whole.points), _number(whole.usd), *(_number(one.points) for one in tenors)
         )
     out.print(best)
+    if len(found.moments) > 1:
+        _over_time(found.moments)
     for note in report.notes:
         out.print(note, markup=False, style="dim", soft_wrap=True)
+
+
+def _over_time(moments: Sequence[Moment]) -> None:
+    """At most MOST_ROWS of the chains, evenly: the level, the best multiplier, points off."""
+    out.print("Over time (all of it with --json): volatility, the best multiplier of flat, points off")
+    models = (Model.FLAT, Model.SKEW, Model.ANCHORED, Model.SURFACE_BEFORE)
+    table = Table("at", "7 d", "index", "30 d", "best", *(str(one) for one in models))
+    for one in moments[:: -(-len(moments) // MOST_ROWS)]:
+        off = (one.points.get(model) for model in models)
+        table.add_row(
+            _time(one.at_ms), f"{100 * one.realised_7d:.1f}", f"{one.volatility_index:.1f}",
+            f"{100 * one.atm_30d:.1f}", _number(one.multiplier),
+            *("-" if points is None else f"{points:.1f}" for points in off),
+        )  # fmt: skip
+    out.print(table)
 
 
 def _add(table: Table, name: str, row: ErrorRow) -> None:
