@@ -81,6 +81,13 @@ def data(page: Page) -> bytes:
     return whole(page)
 
 
+def calibration(page: Page) -> bytes:
+    """The models against a chain of the bundled month."""
+    page.goto(page.url.partition("?")[0].rstrip("/") + "/calibration?at=2026-02-10T12:00&iv_multiplier=0.6")
+    expect(page.get_by_test_id("smiles").locator("svg").first).to_be_visible(timeout=TIMEOUT_MS)
+    return whole(page)
+
+
 PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("live.png", WIDE, "light", whole),
     ("live-dark.png", WIDE, "dark", whole),
@@ -88,6 +95,7 @@ PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("position.png", (1440, 900), "light", position),
     ("decision.png", WIDE, "light", decision),
     ("data.png", (1440, 1000), "light", data),
+    ("calibration-page.png", WIDE, "light", calibration),
 )
 
 

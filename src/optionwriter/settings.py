@@ -206,6 +206,9 @@ class Settings(BaseModel):
         "local exchange", "First instant of the replayed sample, UTC.", "2026-01-01T00:00:00Z"
     )
     local_seed: int = _in("local exchange", "Seed of the price path between recorded prices.", 1, ge=0)
+    local_smile: Literal["surface", "skew_anchors", "flat"] = _in(
+        "local exchange", "What its volatilities by strike are: surface, skew_anchors, flat.", "surface"
+    )
     local_btc: NotNegative = _in("local exchange", "Opening BTC of the demo account.", Decimal(2))
     local_eth: NotNegative = _in("local exchange", "Opening ETH of the demo account.", Decimal(20))
     local_usdc: NotNegative = _in("local exchange", "Opening USDC of the demo account.", Decimal(200_000))

@@ -2,6 +2,7 @@
 
 from optionwriter.bootstrap.backtests import check as check_run
 from optionwriter.bootstrap.backtests import run_store, runner
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.bootstrap.captured import CapturedDesk, seat_captured
 from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
@@ -38,6 +39,7 @@ __all__ = [
     "TOKEN_FILE",
     "VIEWS_FILE",
     "BootError",
+    "Calibrator",
     "CapturedDesk",
     "Choices",
     "Desktop",

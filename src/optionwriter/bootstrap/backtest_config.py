@@ -86,6 +86,16 @@ class BacktestConfig(BaseModel):
     iv_multiplier: float = Field(
         1.2, ge=0.1, le=10.0, description="Implied over realised volatility (realised)."
     )
+    smile: Literal["own", "surface", "skew_anchors", "flat"] = Field(
+        "own",
+        description="What bends synthetic volatility by strike: the model's own (anchored: surface, realised: "
+        "skew_anchors), the fitted surfaces' typical shape, skew factors by delta, or nothing. Of sample too.",
+    )
+    skew: str = Field(
+        "",
+        description="Folder of captured skew factors, as calibrate skew keeps them (data/skew); empty: the typical "
+        "ones.",
+    )
     listing: Literal["exchange", "plain"] = Field(
         "exchange",
         description="Synthetic listings: as the exchange's, or an expiry every day on an even grid.",

@@ -103,7 +103,7 @@ def seat_sample(settings: Settings, *, fresh: bool, interval_ms: int) -> Iterato
         raise BootError(f"DERIBIT_ENV={settings.deribit_env} has no --market sample: set DERIBIT_ENV=local")
     folder = settings.data_dir
     prepare_folder(folder, fresh)
-    feed = sample_feed(settings)
+    feed = sample_feed(settings, begins=True)
     with ExitStack() as stack:
         mode = mode_of(settings)
         store = open_ledger(settings, folder, LOCAL_ACCOUNT, stack)

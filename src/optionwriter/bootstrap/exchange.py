@@ -37,7 +37,7 @@ def open_local_exchange(settings: Settings, *, frozen: bool, fresh: bool) -> Ite
     It goes on where it stopped or was killed; `frozen` lets its time stand still while a request is in flight.
     """
     prepare_folder(settings.data_dir, fresh)
-    feed = sample_feed(settings)
+    feed = sample_feed(settings, begins=True)
     folder = settings.data_dir / EXCHANGE_FOLDER
     machine = SystemClock()
     accounts = {LOCAL_ACCOUNT: opening_cash(settings)}

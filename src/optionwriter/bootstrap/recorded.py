@@ -8,6 +8,7 @@ from decimal import Decimal
 from optionwriter.adapters.tapes.sample import SampleFeed
 from optionwriter.adapters.tapes.sample_files import FOLDER as SAMPLE_FOLDER
 from optionwriter.adapters.tapes.sample_files import SampleError
+from optionwriter.bootstrap.exchange_smile import exchange_bends
 from optionwriter.bootstrap.parts import (
     BootError,
 )
@@ -18,10 +19,12 @@ from optionwriter.venue.opening import DEMO_KEY
 LOCAL_ACCOUNT = "local"
 
 
-def sample_feed(settings: Settings) -> SampleFeed:
-    """The recorded market. Errors: BootError when the sample is torn."""
+def sample_feed(settings: Settings, begins: bool = False) -> SampleFeed:
+    """The recorded market with the smile of LOCAL_SMILE, which is kept where an exchange `begins`.
+
+    Errors: BootError when the sample is torn, or the exchange began with another smile."""
     try:
-        return SampleFeed(settings.local_seed, SAMPLE_FOLDER)
+        return SampleFeed(settings.local_seed, SAMPLE_FOLDER, bends=exchange_bends(settings, begins))
     except SampleError as error:
         raise BootError(str(error)) from error
 

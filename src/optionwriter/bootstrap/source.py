@@ -131,5 +131,7 @@ def fingerprint(
         str(config.convert_cost.normalize()) if config.wheel_convert else None,
         [[*key, price] for key, price in sorted(deliveries.items())],
     ]
+    if config.smile != "own":  # runs from before it was there keep their fingerprint
+        choices += [config.smile, config.skew]
     found.update(json.dumps(choices).encode())
     return found.hexdigest()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from optionwriter.adapters.files.skew_file import SkewFileError, read_skew, skew_path
 from optionwriter.adapters.tapes.sample import SampleFeed
-from optionwriter.adapters.tapes.sample_files import Recorded, SampleError, known_by, load_sample
+from optionwriter.adapters.tapes.sample_files import Recorded, SampleData, SampleError, known_by, load_sample
 from optionwriter.adapters.tapes.synthetic import SyntheticFeed
 from optionwriter.adapters.tapes.synthetic_models import Anchored, Model, Past, Realised
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.recorded_sources import recorded_source
-from optionwriter.bootstrap.source import Source, fingerprint, history_note, market_data, steps, within
+from optionwriter.bootstrap.source import Source, day, fingerprint, history_note, market_data, steps, within
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_HOUR
 from optionwriter.core.market.listing import EXCHANGE
 from optionwriter.core.market.listing_plain import plain_policy
-from optionwriter.core.market.skew_factors import SkewFactors, factors_of
+from optionwriter.core.market.skew_factors import FLAT, SkewFactors, factors_of
 from optionwriter.core.market.surface import Surface
 from optionwriter.core.market.synthetic import TENORS_DAYS, Shape, typical_shape
 from optionwriter.core.report.run import RunSpec
@@ -48,8 +50,11 @@ def open_source(
 def _sample(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
     """The bundled market of the local exchange, January to May 2026."""
     data = load_sample()
-    feed = SampleFeed(spec.seed, data=data if until_ms is None else known_by(data, until_ms))
+    bends, told = bends_of(data, config) if config.smile not in ("own", "surface") else (None, ())
+    known = data if until_ms is None else known_by(data, until_ms)
+    feed = SampleFeed(spec.seed, data=known, bends=bends)
     notes = (
+        *told,
         "Quotes are those of smiles fitted to recorded chains, spreads the median of recorded ones.",
         (
             "Between two recordings, some six hours apart, volatility runs from one to the other, so it knows the "
@@ -58,7 +63,7 @@ def _sample(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Sour
     )
     if until_ms is None:
         within(spec, feed.start_ms, feed.end_ms)
-    return Source(feed, steps(spec, config), notes, fingerprint(spec, config))
+    return Source(feed, steps(spec, config), notes, fingerprint(spec, config, _skew_files(config)))
 
 
 def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
@@ -82,10 +87,11 @@ def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> S
     if until_ms is not None:
         own = {name: known_by(data, until_ms).recorded[name] for name in own}
         last = min(int(one.candle_ms[-1]) + MS_PER_HOUR for one in own.values())
+    model, told = _model(config, shapes)
     feed = SyntheticFeed(
         {name: past_of(one) for name, one in own.items()},
         data.books,
-        _model(config, shapes),
+        model,
         start_ms=spec.start_ms,
         end_ms=min(spec.end_ms, last),
         seed=spec.seed,
@@ -93,10 +99,11 @@ def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> S
     )
     notes = (
         *feed.notes,
+        *told,
         "The smile's shape is the median of January to May 2026, whatever the period.",
         *history_note(files),
     )
-    return Source(feed, steps(spec, config), notes, fingerprint(spec, config, files))
+    return Source(feed, steps(spec, config), notes, fingerprint(spec, config, [*files, *_skew_files(config)]))
 
 
 SOURCES: Mapping[str, Callable[[RunSpec, BacktestConfig, int | None], Source]] = {
@@ -133,10 +140,51 @@ def past_of(own: Recorded) -> Past:
     )
 
 
-def _model(config: BacktestConfig, shapes: Mapping[str, Shape]) -> Model:
+def _model(config: BacktestConfig, shapes: Mapping[str, Shape]) -> tuple[Model, tuple[str, ...]]:
+    """The volatility model with the smile that was chosen, and what a reader must know of it."""
+    own = "surface" if config.model == "anchored" else "skew_anchors"
+    smile = own if config.smile == "own" else config.smile
+    bends, told = (None, ()) if smile == "surface" else bends_over(shapes, config)
     if config.model == "anchored":
-        return Anchored(shapes)
-    return Realised({name: typical_factors(one) for name, one in shapes.items()}, config.iv_multiplier)
+        return Anchored(shapes, bends), told
+    typical = {name: typical_factors(one) for name, one in shapes.items()}
+    return Realised(bends or typical, config.iv_multiplier, shapes if smile == "surface" else None), told
+
+
+def bends_of(data: SampleData, config: BacktestConfig) -> tuple[dict[str, SkewFactors], tuple[str, ...]]:
+    """The same of the whole sample."""
+    shapes = {name: typical_shape(surfaces_of(one)) for name, one in data.recorded.items()}
+    return bends_over(shapes, config)
+
+
+def bends_over(
+    shapes: Mapping[str, Shape], config: BacktestConfig
+) -> tuple[dict[str, SkewFactors], tuple[str, ...]]:
+    """Skew factors by underlying: of 1 for flat, those of the folder, else the typical ones. Errors: RunError."""
+    if config.smile == "flat":
+        return dict.fromkeys(shapes, FLAT), ("Volatility is flat over strikes.",)
+    if not config.skew:
+        return {name: typical_factors(one) for name, one in shapes.items()}, ()
+    found, told = {}, []
+    for name in shapes:
+        try:
+            one = read_skew(skew_path(Path(config.skew), name))
+        except SkewFileError as error:
+            raise RunError(str(error)) from None
+        if one is None:
+            raise RunError(
+                f"{config.skew} holds no skew factors of {name}: fetch them with optionwriter calibrate skew"
+            )
+        found[name] = one.factors
+        told.append(
+            f"Skew factors of {name} are those of {one.source} at {day(one.at_ms)}, at every instant."
+        )
+    return found, tuple(told)
+
+
+def _skew_files(config: BacktestConfig) -> list[Path]:
+    """The files of captured factors that the source shows."""
+    return sorted(Path(config.skew).glob("*.json")) if config.skew else []
 
 
 def typical_factors(shape: Shape) -> SkewFactors:

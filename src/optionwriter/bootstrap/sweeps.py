@@ -27,8 +27,7 @@ from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.limits import BOUND_NAMES
 from optionwriter.core.decide.strategies.base import Mode, StrategyConfig, defaults
 from optionwriter.core.report.ranking import SHARPE
-from optionwriter.core.report.results import USD
-from optionwriter.core.report.run import Plain, RunSpec, RunState
+from optionwriter.core.report.run import USD, Plain, RunSpec, RunState
 from optionwriter.services.jobs import MachineTime, RunError, Runner, Worker
 from optionwriter.services.sweep import Axis, identity, set_name
 from optionwriter.settings import Settings

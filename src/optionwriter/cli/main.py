@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import sleep_s
-from optionwriter.cli import config, data, ledger, runs
+from optionwriter.cli import calibrate, config, data, ledger, runs
 from optionwriter.cli.backtest import backtest, worker
 from optionwriter.cli.compare import compare
 from optionwriter.cli.doctor import doctor
@@ -32,6 +32,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(calibrate.app, name="calibrate")
 runs.app.command()(compare)
 app.add_typer(runs.app, name="runs")
 app.command()(backtest)

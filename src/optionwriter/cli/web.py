@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import Lab, explain_decision, kill_switch, view_source
+from optionwriter.bootstrap import Calibrator, Lab, explain_decision, kill_switch, view_source
 from optionwriter.bootstrap.catalogue import Catalogue
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
@@ -46,6 +46,7 @@ def web(
             loopback_only=loopback,
             lab=lab,
             data=Catalogue,
+            calibrator=Calibrator(settings),
             explain=lambda decision, option: explain_decision(settings, decision, instrument=option),
         )
 

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap import Calibrator, Lab
 from optionwriter.ports import KillSwitch, ViewSource
 from optionwriter.web.api import api
 from optionwriter.web.auth import Auth
 from optionwriter.web.backtests import backtests
+from optionwriter.web.calibration.api import calibration_api
+from optionwriter.web.calibration.routes import calibration_pages
 from optionwriter.web.commands import Commands, commands
 from optionwriter.web.data.routes import Opens, data_api, data_pages
 from optionwriter.web.events import Versions, events
@@ -43,12 +45,13 @@ def create_app(
     explain: Explain | None = None,
     lab: Lab | None = None,
     data: Opens | None = None,
+    calibrator: Calibrator | None = None,
 ) -> FastAPI:
     """Pages and API over `source`; with `loopback_only` under this machine's names alone.
 
     `kill` is the switch that works without an agent; `now_ms` the machine's clock;
-    `explain` answers for a decision of the log; `lab` holds the backtests;
-    `data` opens the folder of recorded chains.
+    `explain` answers for a decision of the log; `lab` holds the backtests, `calibrator` the recorded chains;
+    `data` opens the folder of them.
     """
     clock = now_ms or SystemClock().now_ms
     app = FastAPI(
@@ -68,6 +71,8 @@ def create_app(
     app.include_router(lab_pages(lab, clock, pages))
     app.include_router(data_api(data))
     app.include_router(data_pages(data, pages))
+    app.include_router(calibration_api(calibrator))
+    app.include_router(calibration_pages(calibrator, pages))
     app.include_router(explained(explain, pages))
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))

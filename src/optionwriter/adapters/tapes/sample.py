@@ -2,9 +2,10 @@
 
 Index: the seeded path through Binance's hourly opens (on the exchange's index) and the recorded snapshots. Options:
 those that were listed, quoted from the fitted smiles of the two snapshots around the instant (core/market/surface),
-with recorded spreads (core/market/quotes). Linear options carry the inverse ones' volatility and forward (DESIGN §8)
-and their strikes (measured: all 500 recorded linear options have their inverse twin), each expiry from when the policy
-lists it (core/market/listing). Forwards and indices have two decimals, as futures on the wire.
+with recorded spreads (core/market/quotes); or, with `bends`, from their at-the-money volatilities and skew factors.
+Linear options carry the inverse ones' volatility and forward (DESIGN §8) and their strikes (measured: all 500 recorded
+linear options have their inverse twin), each expiry from when the policy lists it (core/market/listing). Forwards and
+indices have two decimals, as futures on the wire.
 
 A pure function of (seed, arguments): the order of questions changes nothing, chain() and quotes() agree bit for bit.
 After `end_ms` the market stands still: prices and volatilities are those of `end_ms`, and expired options drop out.
@@ -38,6 +39,7 @@ from optionwriter.core.market.instruments import (
 from optionwriter.core.market.listing import creation_ms
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS
 from optionwriter.core.market.quotes import QuoteTable, quote_columns
+from optionwriter.core.market.skew_factors import SkewFactors, with_skew
 from optionwriter.core.market.smile import iv_at
 
 DEFAULT_SEED = 20_260_101
@@ -66,13 +68,22 @@ class SampleFeed:
     """
 
     def __init__(
-        self, seed: int = DEFAULT_SEED, folder: Path = FOLDER, data: SampleData | None = None
+        self,
+        seed: int = DEFAULT_SEED,
+        folder: Path = FOLDER,
+        data: SampleData | None = None,
+        bends: Mapping[str, SkewFactors] | None = None,
     ) -> None:
-        """`data`: the sample where it is read already."""
+        """`data`: the sample where it is read already; `bends`: skew factors by underlying instead of the surfaces."""
         data = data if data is not None else load_sample(folder)
         self._tapes = {name: Tape(name, recorded, seed) for name, recorded in data.recorded.items()}
         self._books = {
-            code: _Book(self._tapes[product(code).underlying], books) for code, books in data.books.items()
+            code: _Book(
+                self._tapes[product(code).underlying],
+                books,
+                None if bends is None else bends[product(code).underlying],
+            )
+            for code, books in data.books.items()
         }
         self._of_index = {one.product.index_name: one.tape for one in self._books.values()}
 
@@ -156,7 +167,8 @@ def _unknown(what: str, name: str, known: Mapping[str, object]) -> NoReturn:
 class _Book:
     """One product: what is listed when, and its quotes."""
 
-    def __init__(self, tape: Tape, books: QuoteTable) -> None:
+    def __init__(self, tape: Tape, books: QuoteTable, bend: SkewFactors | None) -> None:
+        self._bend = bend
         self.product: Product = books.product
         self.tape = tape
         self._books = books
@@ -199,9 +211,12 @@ class _Book:
         where = np.searchsorted(surface.expiry_ms, listed.expiries)
         rows = where[listed.rows]
         forward, years = state.forward[rows], state.years[rows]
-        scale = surface.atm_iv * np.sqrt(state.years)
-        z = (listed.log_strike - np.log(state.forward)[rows]) / scale[rows]
-        iv = iv_at(z, rows, surface.nodes, surface.atm_iv)
+        if self._bend is None:
+            scale = surface.atm_iv * np.sqrt(state.years)
+            z = (listed.log_strike - np.log(state.forward)[rows]) / scale[rows]
+            iv = iv_at(z, rows, surface.nodes, surface.atm_iv)
+        else:
+            iv = with_skew(surface.atm_iv[rows], forward, listed.table.strike, years, self._bend)
         columns = quote_columns(listed.table, self._books, forward, years, iv)
         return OptionChain(listed.table, at_ms, surface.index_price, forward, *columns)
 

@@ -55,8 +55,9 @@ class Anchored:
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self._shapes = shapes
+    def __init__(self, shapes: Mapping[str, Shape], bends: Mapping[str, SkewFactors] | None = None) -> None:
+        """`bends`: skew factors that make the smile instead of the shape's own; its at-the-money volatility stays."""
+        self._shapes, self._bends = shapes, bends
         self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
 
     def iv(
@@ -72,6 +73,10 @@ class Anchored:
         unit = self._level(underlying, known.value[row : row + _AHEAD])
         # Tenors are the same at every instant: only the instant and the price of the kept surface are put right.
         moved = Surface(at_ms, index, unit.expiry_ms + at_ms, unit.carry, unit.atm_iv, unit.nodes)
+        if self._bends is not None:
+            at_the_money = moved.iv(np.full(len(table), index), table.expiry_ms)
+            years = years_to(table.expiry_ms, at_ms)
+            return with_skew(at_the_money, forward, table.strike, years, self._bends[underlying])
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
 
@@ -100,15 +105,23 @@ class Anchored:
 
 
 class Realised:
-    """Realised volatility of the last 7 days x a multiplier x the factor of the option's delta; flat over tenors."""
+    """Realised volatility of the last 7 days x a multiplier x the factor of the option's delta; flat over tenors.
 
-    def __init__(self, factors: Mapping[str, SkewFactors], multiplier: float = 1.0) -> None:
+    With `shapes` it is the typical shape's 30-day at-the-money volatility instead, and the shape bends it.
+    """
+
+    def __init__(
+        self,
+        factors: Mapping[str, SkewFactors],
+        multiplier: float = 1.0,
+        shapes: Mapping[str, Shape] | None = None,
+    ) -> None:
         """Errors: ValueError for a multiplier that is no believable ratio (0.1 to 10)."""
         if not 0.1 <= multiplier <= 10.0:
             raise ValueError(
                 f"iv_multiplier {multiplier}: implied over realised volatility lies within 0.1 and 10"
             )
-        self._factors, self.multiplier = factors, multiplier
+        self._factors, self.multiplier, self._shapes = factors, multiplier, shapes
         self._kept: OrderedDict[tuple[str, int], float] = OrderedDict()
 
     @property
@@ -128,6 +141,9 @@ class Realised:
         if factors is None:
             unknown("skew factors for", underlying, self._factors)
         flat = self._realised(past, underlying, at_ms) * self.multiplier
+        if self._shapes is not None:
+            surface = self._shapes[underlying].at_level(at_ms, index, flat)
+            return surface.iv(table.strike * (index / forward), table.expiry_ms)
         return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
 
     def _realised(self, past: Past, underlying: str, at_ms: int) -> float:

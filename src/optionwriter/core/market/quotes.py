@@ -75,7 +75,7 @@ def quote_columns(
     inverse = table.product.family is Family.INVERSE
     mark = np.round(price_usd / forward if inverse else price_usd, _MARK_DECIMALS[table.product.family])
     bucket = bucket_of(years * 365.0, np.abs(delta))
-    bid, ask = _sides(table.product, mark, books.below[bucket], books.above[bucket])
+    bid, ask = sides(table.product, mark, books.below[bucket], books.above[bucket])
     return QuoteColumns(
         mark=mark,
         mark_iv=np.round(iv * 100, 2) / 100,  # percent on the wire, so the same float as read back from it
@@ -108,7 +108,8 @@ def tick_grid(product: Product) -> TickGrid:
     return TickGrid(float(scale), fine, float(step.tick * scale), float(step.above * scale))
 
 
-def _sides(product: Product, mark: F64, below: F64, above: F64) -> tuple[F64, F64]:
+def sides(product: Product, mark: F64, below: F64, above: F64) -> tuple[F64, F64]:
+    """(bid, ask) this share of their marks below and above them, on the tick grid; NaN where there is no such side."""
     grid = tick_grid(product)
     units = mark * grid.per_coin
     wanted_bid, wanted_ask = units * (1.0 - below), units * (1.0 + above)

@@ -3,6 +3,7 @@
 Owns the anchors (0.15, 0.25, 0.35, 0.50) and what lies between and beyond them: linear in delta between two, flat
 outside. They are the specification's way of giving a flat volatility a smile; core/market/surface is the fuller one.
 A strike has one volatility, so below the forward the puts' factors hold for both types, above it the calls'.
+Skew is a set of factors with where it comes from: what is kept between two looks at a market.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import numpy as np
 
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64
+from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.core.market.smile import Slice
+from optionwriter.core.market.surface import Surface
 
 ANCHORS = (0.15, 0.25, 0.35, 0.50)  # |delta|
+TENOR_DAYS = 30.0  # at which they are read off a surface
 _ROUNDS = 60
 _SETTLED = 1e-12
 _REACH = 6.0  # deviations within which an anchor's strike is looked for
@@ -41,6 +45,29 @@ class SkewFactors:
 FLAT = SkewFactors((1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0))
 
 
+SMILES = ("surface", "skew_anchors", "flat")  # how a volatility by strike is made, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """Factors of one underlying as a market showed them: at which instant, from where, at which tenor."""
+
+    underlying: str
+    at_ms: int
+    source: str
+    tenor_days: float
+    factors: SkewFactors
+
+    def age_hours(self, now_ms: int) -> float:
+        """How old it is."""
+        return (now_ms - self.at_ms) / MS_PER_HOUR
+
+
+def skew_of(underlying: str, surface: Surface, source: str, tenor_days: float = TENOR_DAYS) -> Skew:
+    """The factors that a surface shows at a tenor. Errors: ValueError where they make no sense."""
+    return Skew(underlying, surface.at_ms, source, tenor_days, factors_at(surface, tenor_days))
+
+
 def with_skew(atm_iv: F64 | float, forward: F64, strike: F64, years: F64, factors: SkewFactors) -> F64:
     """Volatility (n,) at the strikes: the one at the money times the factor of the delta that it itself gives."""
     is_call = strike >= forward
@@ -61,6 +88,12 @@ def with_skew(atm_iv: F64 | float, forward: F64, strike: F64, years: F64, factor
 def factors_of(smile: Slice) -> SkewFactors:
     """The factors that a fitted smile shows. At 0.50 it is the strike whose own delta is that, not the forward's."""
     return SkewFactors(_side(smile, True), _side(smile, False))
+
+
+def factors_at(surface: Surface, tenor_days: float = TENOR_DAYS) -> SkewFactors:
+    """The factors that a surface shows at a tenor. Errors: ValueError where they make no sense."""
+    wanted = np.array([surface.at_ms + round(tenor_days * MS_PER_DAY)], dtype=np.int64)
+    return factors_of(surface.at_expiries(wanted).smile(0))
 
 
 def _side(smile: Slice, is_call: bool) -> tuple[float, float, float, float]:
