@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from optionwriter.adapters.clocks import SimulatedClock
+from optionwriter.adapters.paper.tape import Tape
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.parts import limits_of
@@ -18,6 +20,7 @@ from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.making import GridError, GridMaker, Sizes
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
+from optionwriter.core.decide.grid.resting import Ask, MinuteQuote, Minutes
 from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
 from optionwriter.core.decide.grid.terms import Terms, terms_of
 from optionwriter.core.decide.limits import Limits
@@ -40,6 +43,7 @@ class CompiledMarket:
     settings: Settings
     source: Source
     grid: QuoteGrid
+    minutes: Minutes
 
 
 def refusal(config: BacktestConfig, instance: StrategyConfig, underlyings: tuple[str, ...]) -> str | None:
@@ -56,14 +60,16 @@ def open_compiled(
     if len(spec.underlyings) != 1:
         raise RunError("the compiled driver takes one underlying: name one, or take the event driver")
     source = open_source(settings, spec, config)
-    return CompiledMarket(settings, source, _grid(settings, source, spec.underlyings[0], progress))
+    grid = _grid(settings, source, spec.underlyings[0], progress)
+    return CompiledMarket(settings, source, grid, Minutes(_asker(source.feed, grid)))
 
 
 def trace_of(
     market: CompiledMarket, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle
 ) -> Trace:
     """One run of the loop. Errors: LoopStoppedError."""
-    return run_grid(market.grid, _terms(market, config, instance, exit_style), config.opening)
+    terms = _terms(market, config, instance, exit_style)
+    return run_grid(market.grid, terms, config.opening, market.minutes)
 
 
 def _terms(
@@ -119,4 +125,23 @@ def _sizes(feed: Feed, code: str, at_ms: int) -> Sizes:
     return chain.bid_size, chain.ask_size
 
 
-__all__ = ["LoopStoppedError"]
+def _asker(feed: Feed, grid: QuoteGrid) -> Ask:
+    """Single options in single minutes, as paper sees them."""
+    tape = Tape(feed)
+
+    def ask(side: int, option: int, at_ms: int) -> MinuteQuote | None:
+        quote = tape.quote(grid.names(side)[option], at_ms)
+        if quote is None:
+            return None
+        product = quote.option.product
+        per_coin = Decimal(int(grid.quotes(side).per_coin))
+        return MinuteQuote(
+            int((quote.bid or 0) * per_coin),
+            int((quote.ask or 0) * per_coin),
+            int(quote.bid_size / product.amount_step),
+            int(quote.ask_size / product.amount_step),
+            float(quote.index),
+            float(quote.mark),
+        )
+
+    return ask

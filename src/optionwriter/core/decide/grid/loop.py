@@ -2,7 +2,7 @@
 
 Owns the order of events within a step, which is the cycle's: settlements, a look, what is held, what could be sold, the
 choice, the review, the orders. Keeps: the first seconds after 08:00 UTC take no orders; a step that can't be valued is
-passed over and counted; where an order would rest the loop stops.
+passed over.
 """
 
 from __future__ import annotations
@@ -38,7 +38,27 @@ from optionwriter.core.decide.grid.standing import (
 )
 from optionwriter.core.decide.grid.tending import tend
 from optionwriter.core.decide.grid.terms import Terms
-from optionwriter.core.decide.grid.trading import EVENTS, FILLED, FULL_LOG, RESTS, carry_out, settle
+from optionwriter.core.decide.grid.trading import (
+    EVENTS,
+    FILLED,
+    FULL_LOG,
+    REST_KIND,
+    REST_LIMIT,
+    REST_LOTS,
+    REST_OPTION,
+    REST_REASON,
+    REST_WHAT,
+    RESTS,
+    TAKEN_LOTS,
+    TAKEN_OPTION,
+    TAKEN_WHAT,
+    Log,
+    Order,
+    Print,
+    carry_out,
+    settle,
+    trade,
+)
 from optionwriter.core.market.chain import F64, I64, Bools
 from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC, MS_PER_DAY, MS_PER_HOUR
 
@@ -56,42 +76,58 @@ class Looks(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How the loop ended: FILLED when it went through, else why it stopped at `step`, on which side."""
+    """How the loop ended: FILLED when it went through, else why it stopped at `step`."""
 
     code: int
     step: int
-    side: int
 
 
 @compiled
 def run_loop(
-    steps: Steps,
-    calls: Quotes,
-    puts: Quotes,
-    terms: Terms,
-    books: Books,
-    log: I64,
-    looks: Looks,
-    found: Scratch,
-) -> Ended:
-    """Every step in turn; `log` has a row an event (trading.py), `looks` are filled. The last step is looked at
-    again after its orders, as the event driver does."""
+    first: int, rested: F64, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log,
+    looks: Looks, found: Scratch,
+) -> Ended:  # fmt: skip
+    """Every step from `first` on; what happens is logged, `looks` are filled. The last step is looked at again after its
+    orders, as the event driver does. Where an order rests the loop stops after its step, to be gone on with: `rested`
+    (resting.py) is then what filled of it meanwhile."""
     last = len(steps.at_ms) - 1
-    for step in range(last + 1):
-        if books.counted[EVENTS] + _MOST_EVENTS > len(log):
-            return Ended(FULL_LOG, step, CALL)
+    if books.counted[EVENTS] + len(rested) + _MOST_EVENTS > len(log.whole):
+        return Ended(FULL_LOG, first)
+    fill_rested(first - 1, rested, calls, puts, books, log)
+    for step in range(first, last + 1):
+        if books.counted[EVENTS] + _MOST_EVENTS > len(log.whole):
+            return Ended(FULL_LOG, step)
         code = settle_due(steps.at_ms[step], step, calls, puts, books, log)
         if code != FILLED:
-            return Ended(code, step, CALL)
+            return Ended(code, step)
         if not steps.seen[step]:
             continue
         if not look(step, steps, calls, puts, books, looks) or is_settling(steps.at_ms[step]):
             continue
-        stopped = decide(step, steps, calls, puts, terms, books, log, found)
-        if stopped >= 0:
-            return Ended(RESTS, step, stopped)
+        decide(step, steps, calls, puts, terms, books, log, found)
+        books.taken[:, TAKEN_OPTION] = NOTHING
+        if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
+            return Ended(RESTS, step)
     look(last, steps, calls, puts, books, looks)
-    return Ended(FILLED, last, CALL)
+    return Ended(FILLED, last)
+
+
+@compiled_part
+def fill_rested(step: int, rested: F64, calls: Quotes, puts: Quotes, books: Books, log: Log) -> None:
+    """The fills of what rested since `step`, and its end; what was taken in the next step's minute is kept in mind."""
+    for row in rested:
+        side, at_ms, lots = int(row[0]), int(row[1]), int(row[2])
+        rest = books.rest[side]
+        order = Order(
+            side, rest[REST_WHAT], rest[REST_OPTION], rest[REST_LOTS], rest[REST_LIMIT], rest[REST_REASON],
+            rest[REST_KIND],
+        )  # fmt: skip
+        one = Print(step, at_ms, lots, order.limit, row[3], row[4])
+        trade(calls if side == CALL else puts, order, one, books, log)
+        if row[5] > 0.0:
+            books.taken[side, TAKEN_OPTION], books.taken[side, TAKEN_WHAT] = order.option, order.what
+            books.taken[side, TAKEN_LOTS] = lots
+    books.rest[:, REST_LOTS] = 0
 
 
 @compiled_part
@@ -101,7 +137,7 @@ def is_settling(at_ms: int) -> bool:
 
 
 @compiled_part
-def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books, log: I64) -> int:
+def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books, log: Log) -> int:
     """Ends what has expired, the earlier first, a call before a put."""
     call = books.option[CALL] >= 0 and calls.expiry_ms[books.option[CALL]] <= at_ms
     put = books.option[PUT] >= 0 and puts.expiry_ms[books.option[PUT]] <= at_ms
@@ -153,14 +189,14 @@ class Due(NamedTuple):
 
 @compiled_part
 def decide(
-    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: I64, found: Scratch
-) -> int:
-    """Chooses, reviews and carries out; the side whose order would rest, or NOTHING."""
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log, found: Scratch
+) -> None:
+    """Chooses, reviews and carries out."""
     call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
     account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
     due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
     if due.first < 0:
-        return NOTHING
+        return
     sums = sums_at(calls, puts, books, call_at, put_at, step, steps, terms)
     passed = (False, False)
     for place in range(2):
@@ -176,12 +212,8 @@ def decide(
     for place in range(2):
         side = due.first if place == 0 else due.second
         q, item = (calls, due.call) if side == CALL else (puts, due.put)
-        if (
-            passed[place]
-            and carry_out(side, q, item, step, steps.at_ms[step], terms.fill_share, books, log) == RESTS
-        ):
-            return side
-    return NOTHING
+        if passed[place]:
+            carry_out(side, q, item, step, steps.at_ms[step], terms.fill_share, books, log)
 
 
 @compiled_part

@@ -27,18 +27,21 @@ NOTHING = -1
 
 
 class Books(NamedTuple):
-    """What changes: by side the option held (NOTHING), lots, price it was sold at (units), the chain's bound strike,
-    rolls, when its last leg was opened, the chain's number; by currency cash in booked units."""
+    """What changes: by side the option held (NOTHING), lots, price it was sold at, the chain's bound strike, rolls, when
+    its last leg was opened, the chain's number; by currency cash in booked units; by side the order that rests and what
+    was taken of a quote in the step's own minute (trading.py has their columns)."""
 
     option: I64
     lots: I64
-    entry: I64
+    entry: F64
     bound: F64
     rolls: I64
     opened_ms: I64
     chain: I64
     cash: I64
     counted: I64  # chains so far, events so far
+    rest: I64
+    taken: I64
 
 
 class Place(NamedTuple):

@@ -90,7 +90,7 @@ def holding_of(side: int, q: Quotes, place: Place, step: int, steps: Steps, book
         q.iv[place.row],
         steps.realised[step],
         abs(delta_at(q, place, steps.at_ms[step])),
-        books.entry[side] / q.per_coin,
+        books.entry[side],
         q.ask[place.row] / q.per_coin if q.ask[place.row] > 0 else math.nan,
     )
 
