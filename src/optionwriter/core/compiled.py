@@ -26,6 +26,7 @@ _SCALAR: dict[str, Any] = {"nogil": True}
 # No "reassoc", "nnan", "ninf", "afn": they break Black-76 (DESIGN §3) and the meaning of NaN as "missing".
 _ARRAY: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
 _INLINE: dict[str, Any] = {**_ARRAY, "forceinline": True}
+_PART: dict[str, Any] = {**_SCALAR, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _FOLDERS_KEPT = 8
 _FOLDER_AGE_KEPT_SECONDS = 86_400.0  # a younger one may belong to a program that still runs
 
@@ -70,6 +71,14 @@ def compiled_array(py_func: F) -> F:
 def compiled_inline(py_func: F) -> F:
     """As `compiled_array`, for a scalar part of such a loop: always inlined, so that the loop can be vectorised."""
     return cast(F, Compiled(py_func, "inline", _INLINE))
+
+
+def compiled_part(py_func: F) -> F:
+    """As `compiled`, for a part of a larger loop: only compiled code may call it (its `py_func`, anybody).
+
+    It has no door from Python, which for tuples of many arrays would take longer to compile than the function.
+    """
+    return cast(F, Compiled(py_func, "part", _PART))
 
 
 def plain(function: F) -> F:

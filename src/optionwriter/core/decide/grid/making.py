@@ -1,0 +1,235 @@
+"""Making: the grid from chains, one step after the other, whatever market they come from.
+
+Owns the reading of a chain into columns. Keeps: what is forecast is what a strategy's view forecasts, by the same
+functions; a price that is no whole unit of the product's grid is refused, because orders could not be in ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from optionwriter.core.books.fees import DAILY_DELIVERY_RATE, DELIVERY_RATE
+from optionwriter.core.decide.grid.columns import QuoteGrid, Quotes, Steps
+from optionwriter.core.decide.strategies.view import forecast_volatility
+from optionwriter.core.market.chain import F64, I64, OptionChain
+from optionwriter.core.market.context import MarketContext
+from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is_daily, parse_instrument
+from optionwriter.core.market.money import quantum
+from optionwriter.core.market.quotes import tick_grid
+
+Sizes = tuple[F64, F64]  # (n,) each: what may be sold at the bid and bought at the ask, coins
+Delivery = Callable[[str, int], float]
+
+
+class GridError(ValueError):
+    """A market that no grid can be made of; the message says why."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """One side while it is made."""
+
+    product: Product
+    is_call: bool
+    most_age_ms: int
+    most_ahead_ms: int
+    names: list[str] = field(default_factory=list)
+    number: dict[str, int] = field(default_factory=dict)
+    index: list[float] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
+    slices: list[int] = field(default_factory=lambda: [0])  # how many there are after each step
+    slice_expiry: list[I64] = field(default_factory=list)
+    forward: list[F64] = field(default_factory=list)
+    risk: list[F64] = field(default_factory=list)
+    sizes: list[I64] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def blank(self) -> None:
+        """A step that could not be read."""
+        self.index.append(np.nan)
+        self.fresh.append(False)
+        self.slices.append(self.slices[-1])
+
+    def add(self, at_ms: int, chain: OptionChain, sizes: Sizes, risk: Callable[[float], float]) -> None:
+        """One step's chain."""
+        self.index.append(chain.index_price)
+        age = at_ms - chain.at_ms
+        self.fresh.append(-self.most_ahead_ms <= age <= self.most_age_ms)
+        table = chain.table
+        rows = np.flatnonzero(table.is_call == self.is_call)
+        rows = rows[np.lexsort((table.strike[rows], chain.forward[rows], table.expiry_ms[rows]))]
+        expiry, forward = table.expiry_ms[rows], chain.forward[rows]
+        begins = np.flatnonzero(_changes(expiry) | _changes(forward))
+        self.slices.append(self.slices[-1] + len(begins))
+        self.slice_expiry.append(expiry[begins])
+        self.forward.append(forward[begins])
+        self.risk.append(np.array([risk((one - at_ms) / MS_PER_DAY) for one in expiry[begins].tolist()]))
+        self.sizes.append(np.diff(np.append(begins, len(rows))))
+        lot = float(self.product.amount_step)
+        self.rows.append((
+            self._numbers([table.names[row] for row in rows.tolist()]),
+            chain.mark[rows],
+            chain.mark_iv[rows],
+            self._units(chain.bid[rows], at_ms),
+            self._units(chain.ask[rows], at_ms),
+            _lots(sizes[0][rows], lot),
+            _lots(sizes[1][rows], lot),
+            chain.open_interest[rows],
+        ))  # fmt: skip
+
+    def _numbers(self, names: list[str]) -> Any:
+        for name in names:
+            if name not in self.number:
+                self.number[name] = len(self.names)
+                self.names.append(name)
+        return np.array([self.number[name] for name in names], dtype=np.int32)
+
+    def _units(self, price: F64, at_ms: int) -> Any:
+        grid = tick_grid(self.product)
+        known = price > 0.0
+        units = np.where(known, np.rint(np.where(known, price, 0.0) * grid.per_coin), 0.0)
+        if np.any(units[known] / grid.per_coin != price[known]) or np.any(units[known] < 1.0):
+            raise GridError(f"{self.product.code} has prices off its grid at {at_ms}")
+        return units.astype(np.int32)
+
+    def quotes(self, delivery: Delivery, last_ms: int) -> Quotes:
+        """The columns."""
+        options = [parse_instrument(name) for name in self.names]
+        ended = {one.expiry_ms for one in options if one.expiry_ms <= last_ms}
+        paid = {one: delivery(self.product.index_name, one) for one in sorted(ended)}
+        grid = tick_grid(self.product)
+        columns: list[Any] = [np.concatenate(one) for one in zip(*(self.rows or [_NO_ROWS]), strict=True)]
+        return Quotes(
+            is_call=self.is_call,
+            is_inverse=self.product.family is Family.INVERSE,
+            per_coin=grid.per_coin,
+            fine=grid.fine,
+            coarse=grid.coarse,
+            turn=grid.turn,
+            lot=float(self.product.amount_step),
+            grain=float(1 / quantum(self.product.settlement_currency)),
+            strike=np.array([float(one.strike) for one in options]),
+            expiry_ms=np.array([one.expiry_ms for one in options], dtype=np.int64),
+            delivery=np.array([paid.get(one.expiry_ms, np.nan) for one in options]),
+            delivery_rate=np.array([
+                float(DAILY_DELIVERY_RATE if is_daily(one.expiry_ms) else DELIVERY_RATE) for one in options
+            ]),
+            index_usd=np.array(self.index),
+            fresh=np.array(self.fresh, dtype=np.bool_),
+            first_slice=np.array(self.slices, dtype=np.int64),
+            slice_expiry=_joined(self.slice_expiry, np.int64),
+            forward=_joined(self.forward, np.float64),
+            risk=_joined(self.risk, np.float64),
+            first_row=np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64),
+            option=columns[0],
+            mark=columns[1],
+            iv=columns[2],
+            bid=columns[3],
+            ask=columns[4],
+            bid_lots=columns[5],
+            ask_lots=columns[6],
+            open_interest=columns[7],
+        )  # fmt: skip
+
+
+_NO_ROWS = tuple(
+    np.zeros(0, dtype=kind)
+    for kind in (np.int32, np.float64, np.float64, np.int32, np.int32, np.int32, np.int32, np.float64)
+)
+
+
+class GridMaker:
+    """Takes one step after the other; `grid` gives what they make."""
+
+    def __init__(
+        self,
+        underlying: str,
+        call_product: Product,
+        put_product: Product,
+        most_age_ms: int,
+        most_ahead_ms: int,
+    ) -> None:
+        """Chains older than `most_age_ms`, or `most_ahead_ms` from the future, are not traded on."""
+        self._underlying = underlying
+        self._calls = _Part(call_product, True, most_age_ms, most_ahead_ms)
+        self._puts = _Part(put_product, False, most_age_ms, most_ahead_ms)
+        self._at_ms: list[int] = []
+        self._seen: list[bool] = []
+        self._index: list[float] = []
+        self._realised: list[float] = []
+        self._failures: dict[int, str] = {}
+
+    def fail(self, at_ms: int, why: str) -> None:
+        """A step whose market could not be read."""
+        self._failures[len(self._at_ms)] = why
+        self._step(at_ms, False, np.nan, np.nan)
+        self._calls.blank()
+        self._puts.blank()
+
+    def add(
+        self,
+        at_ms: int,
+        chains: Mapping[str, tuple[OptionChain, Sizes]],
+        context: MarketContext,
+    ) -> None:
+        """A step: chains by product code, each with its sizes. Errors: GridError."""
+        ranked = [
+            chains[one.product.code][0] for one in (self._calls, self._puts) if one.product.code in chains
+        ]
+        usable = [one.index_price for one in ranked if np.isfinite(one.index_price) and one.index_price > 0]
+        if len(usable) < len(ranked):
+            raise GridError(f"an index of {self._underlying} is missing at {at_ms}")
+        self._step(at_ms, True, usable[0], forecast_volatility(context))
+        for part, risk in ((self._calls, context.pump_risk), (self._puts, context.crash_risk)):
+            found = chains.get(part.product.code)
+            if found is None:
+                part.blank()
+            else:
+                part.add(at_ms, *found, risk)
+
+    def grid(self, delivery: Delivery) -> QuoteGrid:
+        """Everything that was taken; `delivery` answers for expiries up to the last step."""
+        last_ms = self._at_ms[-1] if self._at_ms else 0
+        return QuoteGrid(
+            underlying=self._underlying,
+            steps=Steps(
+                np.array(self._at_ms, dtype=np.int64),
+                np.array(self._seen, dtype=np.bool_),
+                np.array(self._index),
+                np.array(self._realised),
+            ),
+            calls=self._calls.quotes(delivery, last_ms),
+            puts=self._puts.quotes(delivery, last_ms),
+            call_product=self._calls.product,
+            put_product=self._puts.product,
+            call_names=tuple(self._calls.names),
+            put_names=tuple(self._puts.names),
+            failures=self._failures,
+        )
+
+    def _step(self, at_ms: int, seen: bool, index: float, realised: float) -> None:
+        self._at_ms.append(at_ms)
+        self._seen.append(seen)
+        self._index.append(index)
+        self._realised.append(realised)
+
+
+def _changes(column: Any) -> Any:
+    """Where a column differs from the row before; the first row does, NaN differs from everything."""
+    if not len(column):
+        return np.zeros(0, dtype=np.bool_)
+    return np.concatenate(([True], column[1:] != column[:-1]))
+
+
+def _lots(size: F64, lot: float) -> Any:
+    """Whole lots; none of what isn't known."""
+    lots = np.floor(np.where(np.isfinite(size), size, 0.0) / lot + 1e-9)
+    return np.minimum(lots, 2**31 - 1).astype(np.int32)
+
+
+def _joined(parts: Sequence[Any], kind: type) -> Any:
+    return np.concatenate(parts).astype(kind) if parts else np.zeros(0, dtype=kind)
