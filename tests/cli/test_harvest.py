@@ -106,7 +106,7 @@ def test_a_signal_stops_it_in_order(port: str, tmp_path: Path) -> None:
         said = []
         for line in process.stdout:
             said.append(line)
-            if sum("BTC 90" in one for one in said) == 3:
+            if sum("BTC 90" in one for one in said) == 2:
                 break
         os.kill(process.pid, signal.SIGTERM)
         rest = process.communicate(timeout=60)[0]
