@@ -192,6 +192,21 @@ def test_rows_read_one_after_the_other_share_the_last_ones_instant(
     assert found.group_by("timestamp").len()["len"].to_list() == [truth.height] * 2
 
 
+@pytest.mark.parametrize("step_s", [10, 300])
+def test_pieces_of_a_table_give_what_the_whole_does_and_hold_one_reading(
+    step_s: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [AT - timedelta(seconds=step_s * step) for step in range(12)][::-1]
+    path = write(pl.concat([chain(at) for at in moments]).sort("timestamp", "strike"), tmp_path / "a.csv")
+    whole = rows_of(path)
+    assert sorted(whole["timestamp"].unique().to_list()) == moments
+    monkeypatch.setattr("optionwriter.adapters.tapes.importers.files.BLOCK_BYTES", 9_000)
+    _, batches = opened(path)
+    assert len(batches) > 6 and max(one.rows.height for one in batches) < 5 * 36
+    key = ["timestamp", "instrument_name"]
+    assert pl.concat([one.rows for one in batches]).sort(key).equals(whole.sort(key))
+
+
 def tardis(truth: pl.DataFrame) -> pl.DataFrame:
     return truth.select(
         exchange=pl.lit("deribit"), symbol="instrument_name", timestamp=pl.col("timestamp").dt.epoch("us"),
