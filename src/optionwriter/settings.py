@@ -42,7 +42,6 @@ NOT_YET = frozenset(
         "LLM_MODEL_NAME",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
-        "HARVESTER_INTERVAL_MINUTES",
     ]
 )
 # Other programs use these, so in the environment they are no sign of our user's intent.
@@ -175,6 +174,14 @@ class Settings(BaseModel):
     )
     candidate_retention_days: int = _in("files", "Days of candidate columns to keep.", 30, ge=1, le=3_650)
 
+    harvester_interval_minutes: int = _in(
+        "files",
+        "Minutes between two harvested snapshots; a day must be a whole number of them.",
+        15,
+        ge=1,
+        le=1_440,
+    )
+
     database_url: str = _in(
         "files", "Backtest runs: sqlite:///file or postgresql://…; default: runs.sqlite in DATA_DIR.", ""
     )
@@ -225,6 +232,15 @@ class Settings(BaseModel):
         text = value.get_secret_value()
         if text and not re.fullmatch(r"[A-Za-z0-9_.~\-]{16,200}", text):
             raise ValueError("give 16 to 200 letters, digits, - _ . or ~, or leave it out: one is then made")
+        return value
+
+    @field_validator("harvester_interval_minutes")
+    @classmethod
+    def _fits_a_day(cls, value: int) -> int:
+        if 1_440 % value:
+            raise ValueError(
+                "a day (1,440 minutes) must be a whole number of intervals: 5, 10, 15, 20, 30, 60"
+            )
         return value
 
     @field_validator("underlyings")

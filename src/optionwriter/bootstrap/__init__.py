@@ -7,6 +7,13 @@ from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
+from optionwriter.bootstrap.harvesting import (
+    assets_of,
+    fetch_past,
+    harvest_folder,
+    harvester_state,
+    seat_harvester,
+)
 from optionwriter.bootstrap.lab import Choices, Lab
 from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.bootstrap.parts import (
@@ -38,12 +45,16 @@ __all__ = [
     "ExplainError",
     "Lab",
     "Level",
+    "assets_of",
     "check_run",
     "config_path",
     "demo_account",
     "examine",
     "explain_decision",
     "explain_dry_spell",
+    "fetch_past",
+    "harvest_folder",
+    "harvester_state",
     "hold_folder",
     "kill_switch",
     "lookahead_check",
@@ -53,6 +64,7 @@ __all__ = [
     "runner",
     "seat_captured",
     "seat_exchange",
+    "seat_harvester",
     "seat_sample",
     "view_sink",
     "view_source",

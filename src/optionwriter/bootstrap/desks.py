@@ -74,7 +74,7 @@ def _check_key(settings: Settings, session: Session) -> None:
         raise BootError(f"no orders can be sent to {settings.deribit_env}: {error}") from None
 
 
-def _exchange_clock(
+def exchange_clock(
     settings: Settings, session: Session, machine: SystemClock, again: Callable[[str], bool]
 ) -> Clock:
     """The exchange's time: the first thing that is asked of it. Errors: BootError when it stays out of reach."""
@@ -152,7 +152,7 @@ def seat_exchange(
         key = key_of(settings) if live else None
         session = Session(env, machine.monotonic, sleep_s, key, url, trading=live)
         stack.callback(session.close)
-        clock = _exchange_clock(settings, session, machine, again)
+        clock = exchange_clock(settings, session, machine, again)
         if live:
             _check_key(settings, session)
         market = DeribitMarket(session.client, clock)

@@ -19,7 +19,7 @@ from optionwriter.adapters.tapes.captured_linear import LinearChains
 from optionwriter.adapters.tapes.captured_past import extended, known_past
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER, day_files, import_path
 from optionwriter.adapters.tapes.recordings import SIX_HOURLY, days_of, harvested, imported, six_hourly
-from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
+from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData
 from optionwriter.adapters.tapes.snapshots import (
     CaptureError,
     Chains,
@@ -28,7 +28,14 @@ from optionwriter.adapters.tapes.snapshots import (
     in_bursts,
 )
 from optionwriter.bootstrap.backtest_config import BacktestConfig
-from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
+from optionwriter.bootstrap.source import (
+    Source,
+    fingerprint,
+    history_note,
+    market_data,
+    recorded_steps,
+    steps,
+)
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, product, utc_day
 from optionwriter.core.report.run import RunSpec
@@ -59,7 +66,7 @@ def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None)
 
 
 def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: int | None) -> Source:
-    sample = load_sample()
+    sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
             raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
@@ -90,7 +97,8 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: in
             f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
         )
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
-    return Source(feed, instants, notes, _fingerprint(spec, config, folder), repriced)
+    notes += history_note(past_files)
+    return Source(feed, instants, notes, _fingerprint(spec, config, folder, past_files), repriced)
 
 
 def _joined(spec: RunSpec, read: dict[str, RecordedChains], until_ms: int | None) -> dict[str, Chains]:
@@ -201,7 +209,7 @@ def _notes(
     return tuple(notes)
 
 
-def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: _Folder) -> str:
+def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: _Folder, past_files: Sequence[Path]) -> str:
     codes = [code for name in sorted(spec.underlyings) for code in (name, f"{name}_USDC")]
     files = [
         path
@@ -209,4 +217,4 @@ def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: _Folder) -> str:
         for day in days_of(spec.start_ms, spec.end_ms)
         for path in folder.files(code, day)
     ]
-    return fingerprint(spec, config, dict.fromkeys(files))
+    return fingerprint(spec, config, dict.fromkeys([*files, *past_files]))

@@ -17,6 +17,7 @@ from optionwriter.cli.compare import compare
 from optionwriter.cli.doctor import doctor
 from optionwriter.cli.exchange import exchange
 from optionwriter.cli.explain import explain
+from optionwriter.cli.harvest import harvest
 from optionwriter.cli.import_ import import_files
 from optionwriter.cli.kill import kill, resume, status
 from optionwriter.cli.lookahead import lookahead
@@ -37,6 +38,7 @@ app.command()(run)
 app.command("import")(import_files)
 app.command()(exchange)
 app.command()(explain)
+app.command()(harvest)
 app.command()(up)
 app.command()(web)
 app.command()(kill)

@@ -178,15 +178,19 @@ def read_gaps(folder: Path) -> tuple[Gap, ...]:
 
 
 def _gaps(lines: Iterable[bytes]) -> Iterable[Gap]:
-    seen: set[tuple[str, int]] = set()
+    """Those of the lines that are whole. A crash before the state is kept tells a gap again, maybe within a longer one:
+    what an earlier or longer one holds is left out."""
+    found = []
     for line in lines:
         try:
             body: dict[str, Any] = json.loads(line)
-            gap = Gap(**{**body, "reason": GapReason(body["reason"])})
+            found.append(Gap(**{**body, "reason": GapReason(body["reason"])}))
         except (ValueError, TypeError, KeyError):
             continue
-        if (gap.asset, gap.first_ms) not in seen:
-            seen.add((gap.asset, gap.first_ms))
+    told: dict[str, int] = {}
+    for gap in sorted(found, key=lambda one: (one.first_ms, -one.last_ms)):
+        if gap.last_ms > told.get(gap.asset, -1):
+            told[gap.asset] = gap.last_ms
             yield gap
 
 
