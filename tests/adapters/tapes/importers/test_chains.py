@@ -49,6 +49,18 @@ def test_percent_and_fraction_are_told_apart(truth: pl.DataFrame, tmp_path: Path
     assert "contradicts its rows, which are in percent" in refusal(path, ImportOptions(iv="decimal"))
 
 
+def test_a_file_that_mixes_units_is_refused(truth: pl.DataFrame, tmp_path: Path) -> None:
+    fifth = pl.int_range(pl.len()) % 5
+    mixed = truth.with_columns(mark_iv=pl.when(fifth < 1).then(pl.col("mark_iv") * 100).otherwise("mark_iv"))
+    assert "don't tell whether mark_iv is in percent or a fraction" in refusal(
+        write(mixed, tmp_path / "a.csv")
+    )
+    prices = truth.with_columns(
+        mark_price=pl.when(fifth < 1).then(pl.col("mark_price") * INDEX).otherwise("mark_price")
+    )
+    assert "don't tell whether prices are in coin or USD" in refusal(write(prices, tmp_path / "b.csv"))
+
+
 def test_usd_prices_are_brought_to_coin_by_the_index(truth: pl.DataFrame, tmp_path: Path) -> None:
     usd = truth.with_columns(pl.col("mark_price", "bid_price", "ask_price") * INDEX)
     path = write(usd, tmp_path / "a.csv")
@@ -111,6 +123,7 @@ def test_a_linear_product_with_decimal_strikes(tmp_path: Path) -> None:
     truth = chain(code="XRP_USDC", scale=2e-5)
     assert any("1d36" in name for name in truth["instrument_name"])
     same(rows_of(write(truth.drop("strike", "option_type", "expiry"), tmp_path / "a.csv")), truth)
+    same(rows_of(write(truth.drop("forward"), tmp_path / "b.csv")), truth)
 
 
 def test_parts_instead_of_names_and_a_file_that_names_the_coin(truth: pl.DataFrame, tmp_path: Path) -> None:
@@ -177,6 +190,21 @@ def test_rows_read_one_after_the_other_share_the_last_ones_instant(
     last = timedelta(seconds=truth.height - 1)
     assert found["timestamp"].unique().sort().to_list() == [AT + last, AT + timedelta(minutes=2) + last]
     assert found.group_by("timestamp").len()["len"].to_list() == [truth.height] * 2
+
+
+@pytest.mark.parametrize("step_s", [10, 300])
+def test_pieces_of_a_table_give_what_the_whole_does_and_hold_one_reading(
+    step_s: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [AT - timedelta(seconds=step_s * step) for step in range(12)][::-1]
+    path = write(pl.concat([chain(at) for at in moments]).sort("timestamp", "strike"), tmp_path / "a.csv")
+    whole = rows_of(path)
+    assert sorted(whole["timestamp"].unique().to_list()) == moments
+    monkeypatch.setattr("optionwriter.adapters.tapes.importers.files.BLOCK_BYTES", 9_000)
+    _, batches = opened(path)
+    assert len(batches) > 6 and max(one.rows.height for one in batches) < 5 * 36
+    key = ["timestamp", "instrument_name"]
+    assert pl.concat([one.rows for one in batches]).sort(key).equals(whole.sort(key))
 
 
 def tardis(truth: pl.DataFrame) -> pl.DataFrame:

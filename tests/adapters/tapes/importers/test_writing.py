@@ -115,7 +115,11 @@ def test_a_failed_file_takes_its_own_rows_and_no_others(rows: pl.DataFrame, tmp_
         into.add(rows.slice(36))
         into.add(rows.slice(36))
         into.undo()
-        assert [one.added for one in into.write()] == [36]
+        into.add(rows.head(10))
+        into.undo()
+        into.add(rows.slice(30, 8))
+        into.done()
+        assert [(one.added, one.known) for one in into.write()] == [(38, 6)]
     assert not (tmp_path / ASIDE_FOLDER).exists()
 
 

@@ -21,7 +21,7 @@ from optionwriter.adapters.tapes.importers.problem import (
     ImportRefusedError,
     TableSource,
 )
-from optionwriter.adapters.tapes.importers.snapshots import GAP_US, gathered, on_grid
+from optionwriter.adapters.tapes.importers.snapshots import gathered, on_grid, with_shown
 from optionwriter.adapters.tapes.importers.times import instant_of
 from optionwriter.adapters.tapes.importers.units import Reading, in_zone, settle
 from optionwriter.adapters.tapes.layouts import IMPORT_COLUMNS
@@ -61,7 +61,7 @@ class ChainFile:
             dropped += self._thinned(whole.height - ready.height - held.height, whole)
             yield self._batch(ready, piece.rows.height, dropped, piece.done)
         if held is not None and held.height:
-            yield self._batch(held, 0, [], 1.0)
+            yield self._batch(held if self.columns.every else gathered(held), 0, [], 1.0)
 
     def _raw(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Dropped]]:
         """Rows of the options that are asked for, with times and names; and those that are none."""
@@ -82,19 +82,18 @@ class ChainFile:
             last = raw["at_us"].max()
             since = -(-last // step) * step - step if isinstance(last, int) else 0
             return raw.filter(pl.col("at_us") <= since), _last_rows(raw.filter(pl.col("at_us") > since))
-        last = raw["at_us"].max()
-        if self.at_us is not None or not isinstance(last, int):
+        if self.at_us is not None:
             return raw, raw.clear()
-        times = raw["at_us"].unique().sort().to_numpy()
-        gaps = np.flatnonzero(np.diff(times) > GAP_US)
-        since = int(times[gaps[-1] + 1]) if len(gaps) else int(times[0])
-        return raw.filter(pl.col("at_us") < since), raw.filter(pl.col("at_us") >= since)
+        shown = with_shown(raw)
+        open_yet = pl.col("shown_us") == pl.col("shown_us").max().over("underlying")
+        over = shown.filter(~open_yet).drop("at_us").rename({"shown_us": "at_us"})
+        return over, shown.filter(open_yet).drop("shown_us")
 
     def _batch(self, raw: pl.DataFrame, read: int, dropped: list[Dropped], done: float) -> Batch:
         if not raw.height:
             return Batch(pl.DataFrame(schema=dict(IMPORT_COLUMNS)), read, tuple(dropped), done)
         count = raw.height
-        shown = on_grid(raw, self.options.every_minutes) if self.columns.every else gathered(raw)
+        shown = on_grid(raw, self.options.every_minutes) if self.columns.every else raw
         dropped = [*dropped, *self._thinned(count - shown.height, raw)]
         rows, out = canonical(shown, self.reading, self.format, self.source.name)
         return Batch(rows, read, (*dropped, *out), done)

@@ -15,13 +15,18 @@ LONGEST_US = 900_000_000
 
 def gathered(raw: pl.DataFrame) -> pl.DataFrame:
     """The table with one `at_us` a reading; rows without a time keep none."""
-    if "snapshot" in raw.columns:
-        return raw.with_columns(at_us=pl.col("at_us").max().over("snapshot", "underlying"))
-    parts = [_gathered(part) for part in raw.partition_by("underlying", maintain_order=True)]
-    return pl.concat(parts) if parts else raw
+    return with_shown(raw).drop("at_us").rename({"shown_us": "at_us"})
 
 
-def _gathered(raw: pl.DataFrame) -> pl.DataFrame:
+def with_shown(raw: pl.DataFrame) -> pl.DataFrame:
+    """The table with `shown_us`, the instant of each row's reading, beside its own."""
+    if "snapshot" in raw.columns or not raw.height:
+        key = ["snapshot", "underlying"] if "snapshot" in raw.columns else ["underlying"]
+        return raw.with_columns(shown_us=pl.col("at_us").max().over(key))
+    return pl.concat([_shown(part) for part in raw.partition_by("underlying", maintain_order=True)])
+
+
+def _shown(raw: pl.DataFrame) -> pl.DataFrame:
     """One product's readings, told apart by walking over the distinct times."""
     seen = (
         raw.select("at_us", "instrument_name")
@@ -32,8 +37,6 @@ def _gathered(raw: pl.DataFrame) -> pl.DataFrame:
     )
     times = seen.group_by("at_us", maintain_order=True).agg(pl.col("before").max())
     at, before = times["at_us"].to_numpy(), times["before"].fill_null(-(2**62)).to_numpy()
-    if not len(at):
-        return raw
     last = np.empty(len(at), dtype=np.int64)
     start = 0
     for row in range(1, len(at) + 1):
@@ -46,8 +49,7 @@ def _gathered(raw: pl.DataFrame) -> pl.DataFrame:
             last[start:row] = at[row - 1]
             start = row
     table = pl.DataFrame({"at_us": at, "shown_us": last})
-    joined = raw.join(table, on="at_us", how="left", maintain_order="left")
-    return joined.with_columns(at_us=pl.col("shown_us")).drop("shown_us")
+    return raw.join(table, on="at_us", how="left", maintain_order="left")
 
 
 def on_grid(raw: pl.DataFrame, every_minutes: int) -> pl.DataFrame:

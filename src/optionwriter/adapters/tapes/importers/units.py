@@ -25,7 +25,8 @@ TOLERANCE = 1e-3  # of the forward
 LEAST_ROWS, LEAST_STRIKES = 20, 10
 SAMPLE_ROWS = 4_000
 _CLEAR = 0.5  # of the informative rows that the right reading must give back, at least
-_RIVAL = 0.5  # of the best's share, at most, that another may reach
+_RIVAL = 0.1  # of the best's share, at most, that another may reach: else the file mixes units
+_RIVAL_STRIKES = 0.5  # likewise of strikes: the one at the money agrees in any unit
 _ZONE_RIVAL = 0.6  # of the next best zone's median error, at most
 EASTERN = "America/New_York"
 
@@ -270,7 +271,7 @@ def _without_iv(
             )
         best = max((one for one in choices if one.price == price), key=lambda one: not one.parity)
         return best, [f"prices are in {price} as was said: too few strikes to check"]
-    _hold(share, other, "whether prices are in coin or USD", "--price coin or --price usd")
+    _hold(share, other, "whether prices are in coin or USD", "--price coin or --price usd", _RIVAL_STRIKES)
     _agree(best.price, options.price, "--price", columns.price)
     against = "" if other == 0.0 and len({one.price for one in choices}) == 1 else f", {other:.0%} otherwise"
     agreed_on = f"{share:.0%} of {pairs} strikes with both sides agree on the forward to 0.2 %{against}"
@@ -305,8 +306,8 @@ def _share(fits: dict[Reading, _Fit], best: Reading, scale: float) -> float:
     return max((found.share for one, found in fits.items() if abs(one.scale - scale) < 1e-9), default=0.0)
 
 
-def _hold(share: float, other: float, what: str, cure: str) -> None:
-    if other > _RIVAL * share:
+def _hold(share: float, other: float, what: str, cure: str, most: float = _RIVAL) -> None:
+    if other > most * share:
         raise ImportRefusedError(
             f"its rows don't tell {what} ({share:.0%} of them come back one way, {other:.0%} the other): say {cure}"
         )
