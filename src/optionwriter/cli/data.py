@@ -118,8 +118,10 @@ def check(
     """Quality by day: findings, a score of 0 to 100, pass, warn or fail; exit 1 when a day fails."""
     with told(CatalogueError):
         catalogue, wanted = _asked(what, source)
+        series = catalogue.check_series() if wanted == Wanted() else []
         with err.status("") as status:
-            found = list(catalogue.check(wanted, status.update))
+            found = list(catalogue.check(wanted, status.update)) if catalogue.recordings or not series else []
+    found += [Checked("series", one, False) for one in series]
     if json:
         print_json(
             {

@@ -149,6 +149,8 @@ def _told(frame: pl.DataFrame, readable: pl.DataFrame, found: ColumnMap, has_zon
         name: count / rows for name, count in zip(own, counts, strict=True) if readable[name].dtype != pl.Null
     }
     null |= {name: 1.0 for name in own if readable[name].dtype == pl.Null and readable.height}
+    sides = [name for name in ("bid_iv", "ask_iv") if name in own and readable[name].dtype.is_numeric()]
+    zero = {name: int((readable[name] == 0).sum()) / rows for name in sides}
     absent = [name for name in _WANTED if name not in found.numbers]
     absent += [name for name in _BESIDE if not any(one.endswith(name) for one in own)]
     there = [name for name in _PARSED if name in own]
@@ -158,6 +160,7 @@ def _told(frame: pl.DataFrame, readable: pl.DataFrame, found: ColumnMap, has_zon
     strange = frame.filter(pl.col("_expiry_ms").is_null() | pl.col("_asset").is_null()) if lost else frame
     return Told(
         null=null,
+        zero={name: share for name, share in zero.items() if share > 0},
         absent=tuple(absent),
         parsed_null=0 if empty is None else empty.height,
         parsed_wrong=wrong.height,
