@@ -68,7 +68,7 @@ def _lookups(folder: Path) -> list[Row]:
             times.append(time.process_time() - began)
     return [
         Row("data: open a year of compacted days (BTC, 365 files)", opened * 1e3, "ms CPU"),
-        Row("data: the chain as of one instant of the year, its day not read yet", statistics.median(cold) * 1e3, "ms CPU"),
+        Row("data: the chain as of one instant of the year, day unread", statistics.median(cold) * 1e3, "ms CPU"),
         Row("data: the same, its day at hand", statistics.median(warm) * 1e3, "ms CPU"),
     ]  # fmt: skip
 
