@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optionwriter.adapters.tapes.catalogue import Layout, Recording, recordings
+from optionwriter.adapters.tapes.catalogue_series import series_in
 from optionwriter.adapters.tapes.catalogue_sql import Answer, CatalogueSql, SqlError
 from optionwriter.adapters.tapes.catalogue_verdicts import KeptVerdicts, told_finding, told_quality
 from optionwriter.adapters.tapes.compaction import Compacted, CompactionError, compact
@@ -16,6 +17,7 @@ from optionwriter.adapters.tapes.harvest_files import harvester_state
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, snapshot_files
 from optionwriter.adapters.tapes.sample_files import FOLDER, SampleError
 from optionwriter.adapters.tapes.snapshots import CaptureError
+from optionwriter.core.market.quality import DayQuality, check_series
 from optionwriter.core.report.harvester import HarvesterState
 from optionwriter.ports import HarvestStoreError
 from optionwriter.services.catalogue import Checked, DayCoverage, Wanted, check, coverage
@@ -77,6 +79,10 @@ class Catalogue:
             yield from check(self.recordings, wanted, self._verdicts, told, most_new)
         except (CaptureError, OSError) as error:
             raise CatalogueError(str(error)) from None
+
+    def check_series(self) -> list[DayQuality]:
+        """How good the files of prices and of the volatility index are, each as a whole."""
+        return [check_series(one) for one in series_in(self.where)]
 
     def harvester(self) -> HarvesterState:
         """How the harvester of this folder is doing; an empty state where none ever ran. Errors: CatalogueError."""

@@ -21,7 +21,7 @@ from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.making import GridError, GridMaker, Sizes
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
 from optionwriter.core.decide.grid.resting import Ask, MinuteQuote, Minutes
-from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
+from optionwriter.core.decide.grid.running import Trace, run_grid
 from optionwriter.core.decide.grid.terms import Terms, terms_of
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, product_of

@@ -46,14 +46,14 @@ from optionwriter.core.report.origins import Origins, SettledBy
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.jobs import RunError
 
-_WARM_UP_MS = 31 * MS_PER_DAY
+WARM_UP_MS = 31 * MS_PER_DAY
 _MOST_MISSING = 0.2  # of a period's days
 _NAMED = 8  # missing days in a message
 _OPENERS = {HARVEST_FOLDER: harvested, IMPORT_FOLDER: imported}
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
+class RecordedFolder:
     """Where recorded chains lie, and how they are read there."""
 
     path: Path
@@ -64,20 +64,20 @@ class _Folder:
 
 def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
     """The source that the spec names, as it is known at `until_ms`. Errors: RunError."""
-    folder = _folder(spec, config)
+    folder = recorded_folder(spec, config)
     try:
         return _opened(spec, config, folder, until_ms)
     except CaptureError as error:
         raise RunError(str(error)) from error
 
 
-def _opened(spec: RunSpec, config: BacktestConfig, folder: _Folder, until_ms: int | None) -> Source:
+def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until_ms: int | None) -> Source:
     sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
             raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
     price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
-    begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - _WARM_UP_MS
+    begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - WARM_UP_MS
     inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
     linear = {
         code: folder.open(code, spec.start_ms, spec.end_ms)
@@ -160,14 +160,14 @@ def _joined(spec: RunSpec, shown: Mapping[str, Chains]) -> dict[str, Chains]:
     return chains
 
 
-def _folder(spec: RunSpec, config: BacktestConfig) -> _Folder:
+def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     """Where the source's files are. Errors: RunError names what was looked for."""
     kind = spec.source
     given = Path(config.data) if config.data else Path("data") / kind
     if config.data and not given.is_dir():
         raise RunError(f"{given} is no folder: name that of the recorded chains with -o data=PATH")
     if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
-        return _Folder(
+        return RecordedFolder(
             given,
             lambda code, _start, _end: six_hourly(given, code),
             lambda code, day: sorted((given / SIX_HOURLY / code).glob(f"{code}_{day:%Y-%m}.parquet")),
@@ -187,7 +187,7 @@ def _folder(spec: RunSpec, config: BacktestConfig) -> _Folder:
         return (one,) if one.is_file() else ()
 
     layout = Layout.SNAPSHOTS if kind == HARVEST_FOLDER else Layout.DAYS
-    return _Folder(
+    return RecordedFolder(
         path,
         lambda code, start, end: opener(path, code, start, end),
         files,
@@ -261,7 +261,7 @@ def _notes(
     return tuple(notes)
 
 
-def _files(spec: RunSpec, folder: _Folder, begin_ms: int) -> Iterable[Path]:
+def _files(spec: RunSpec, folder: RecordedFolder, begin_ms: int) -> Iterable[Path]:
     """Every file of chains that is read, warm-up included."""
     codes = [code for name in sorted(spec.underlyings) for code in (name, f"{name}_USDC")]
     files = [

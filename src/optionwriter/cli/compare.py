@@ -69,11 +69,11 @@ def compare(
             check_run(settings, spec)
         with closing(run_store(settings)) as store:
             ids = store.queue_all(specs, now_ms)
-            _work_on_all(settings, store, ids, quiet=json)
-            _tell(store, ids, first.group, json)
+            work_on_all(settings, store, ids, quiet=json)
+            tell_compared(store, ids, first.group, json)
 
 
-def _work_on_all(settings: Settings, store: SqlRunStore, ids: Sequence[int], quiet: bool) -> None:
+def work_on_all(settings: Settings, store: SqlRunStore, ids: Sequence[int], quiet: bool) -> None:
     """One after the other; when one does not finish the others are cancelled. Errors: RunError says which."""
     for place, run_id in enumerate(ids):
         try:
@@ -84,7 +84,8 @@ def _work_on_all(settings: Settings, store: SqlRunStore, ids: Sequence[int], qui
             raise
 
 
-def _tell(store: SqlRunStore, ids: Sequence[int], group: str, json: bool) -> None:
+def tell_compared(store: SqlRunStore, ids: Sequence[int], group: str, json: bool) -> None:
+    """Prints every metric of two finished runs, and the notes of both."""
     first, second = (store.get(one) for one in ids)
     found = differences(store.metrics(first.id), store.metrics(second.id))
     if json:

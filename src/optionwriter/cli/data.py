@@ -25,11 +25,13 @@ from optionwriter.bootstrap.catalogue import (
     told_coverage,
     told_quality,
 )
+from optionwriter.cli import exam
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.core.market.quality import Severity, Verdict
 from optionwriter.web.format import span
 
 app = typer.Typer(no_args_is_help=True, help="Recorded data: coverage, quality, SQL, exams.")
+app.add_typer(exam.app, name="exam")
 
 _ASSET = re.compile(r"[A-Z]{2,}(_[A-Z]+)?")
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
@@ -116,8 +118,10 @@ def check(
     """Quality by day: findings, a score of 0 to 100, pass, warn or fail; exit 1 when a day fails."""
     with told(CatalogueError):
         catalogue, wanted = _asked(what, source)
+        series = catalogue.check_series() if wanted == Wanted() else []
         with err.status("") as status:
-            found = list(catalogue.check(wanted, status.update))
+            found = list(catalogue.check(wanted, status.update)) if catalogue.recordings or not series else []
+    found += [Checked("series", one, False) for one in series]
     if json:
         print_json(
             {
@@ -260,7 +264,7 @@ def picture(days: list[DayCoverage]) -> str:
     """A bar for every day (or some days) from the first to the last: how much of what was due is there."""
     first, last = days[0].day, days[-1].day
     width = _bar_days(first, last)
-    usual = max(1.0, 86_400_000 / days[0].cadence_ms) if days[0].cadence_ms else 1.0
+    usual = max(1, 86_400_000 // days[0].cadence_ms) if days[0].cadence_ms else 1
     seen: Counter[int] = Counter()
     for one in days:
         seen[(one.day - first).days // width] += one.snapshots

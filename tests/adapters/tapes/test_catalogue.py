@@ -77,7 +77,9 @@ def test_names_of_any_kind_are_read_or_null() -> None:
         "BTC-30FEB26-1000-C",
         "nonsense",
     ]
-    frame = parsed_names(pl.Series(names))
+    frame = pl.DataFrame({"_name": names}).join(
+        parsed_names(pl.Series(names)), on="_name", how="left", maintain_order="left"
+    )
     assert frame["_asset"].to_list()[:3] == ["XRP_USDC", "BTC", None]
     assert frame["_strike"].to_list()[:2] == [1.825, 80_000.0]
     assert frame["_expiry_ms"].to_list()[:2] == [

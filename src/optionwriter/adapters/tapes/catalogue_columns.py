@@ -88,10 +88,13 @@ def chain_day(frame: pl.DataFrame, asset: str, day_ms: int) -> ChainDay:
     if found is None:
         raise CaptureError(f"the columns {', '.join(frame.columns)} are no option chain")
     at, has_zone = instants(frame, found.time)
-    frame = frame.with_columns(at.alias("_at_ms")).drop_nulls("_at_ms").sort("_at_ms", maintain_order=True)
+    frame = frame.with_columns(at.alias("_at_ms")).drop_nulls("_at_ms")
     frame = frame.filter((pl.col("_at_ms") >= day_ms) & (pl.col("_at_ms") < day_ms + MS_PER_DAY))
     parsed = parsed_names(frame[found.name])
-    frame = frame.join(parsed, left_on=found.name, right_on="_name", how="left", maintain_order="left")
+    frame = frame.join(parsed, left_on=found.name, right_on="_name", how="left")
+    frame = frame.sort(
+        "_at_ms", "_option", maintain_order=True
+    )  # as written within neither, so files may be joined
     readable = frame.filter(pl.col("_expiry_ms").is_not_null() & (pl.col("_asset") == asset))
     told = _told(frame, readable, found, has_zone)
     at_ms = readable["_at_ms"].to_numpy()
@@ -114,7 +117,7 @@ def chain_day(frame: pl.DataFrame, asset: str, day_ms: int) -> ChainDay:
 
 def parsed_names(names: pl.Series) -> pl.DataFrame:
     """_name, _option (its row), _asset, _expiry_ms, _strike, _is_call of each name; null where it is no option's."""
-    unique = pl.DataFrame({"_name": names.cast(pl.String).unique(maintain_order=True)})
+    unique = pl.DataFrame({"_name": names.cast(pl.String).unique().sort()})
     parts = pl.col("_name").str.extract_groups(NAME)
     frame = unique.with_columns(parts.alias("p")).unnest("p")
     number = {one: row + 1 for row, one in enumerate(_MONTHS)}
@@ -146,6 +149,8 @@ def _told(frame: pl.DataFrame, readable: pl.DataFrame, found: ColumnMap, has_zon
         name: count / rows for name, count in zip(own, counts, strict=True) if readable[name].dtype != pl.Null
     }
     null |= {name: 1.0 for name in own if readable[name].dtype == pl.Null and readable.height}
+    sides = [name for name in ("bid_iv", "ask_iv") if name in own and readable[name].dtype.is_numeric()]
+    zero = {name: int((readable[name] == 0).sum()) / rows for name in sides}
     absent = [name for name in _WANTED if name not in found.numbers]
     absent += [name for name in _BESIDE if not any(one.endswith(name) for one in own)]
     there = [name for name in _PARSED if name in own]
@@ -155,6 +160,7 @@ def _told(frame: pl.DataFrame, readable: pl.DataFrame, found: ColumnMap, has_zon
     strange = frame.filter(pl.col("_expiry_ms").is_null() | pl.col("_asset").is_null()) if lost else frame
     return Told(
         null=null,
+        zero={name: share for name, share in zero.items() if share > 0},
         absent=tuple(absent),
         parsed_null=0 if empty is None else empty.height,
         parsed_wrong=wrong.height,

@@ -73,7 +73,10 @@ class KeptVerdicts:
             name = f"{recorded.single.name}.{name}"
         own = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         elsewhere = (self._cache or user_cache_path("optionwriter") / "quality") / own / name
-        if folder.is_relative_to(_PACKAGE):
+        writable = (
+            folder.is_dir() and folder.stat().st_mode & 0o222
+        )  # a superuser could write, and should not
+        if folder.is_relative_to(_PACKAGE) or not writable:
             return [elsewhere]
         return [folder / BESIDE / name, elsewhere]
 

@@ -59,7 +59,7 @@ from optionwriter.core.decide.grid.trading import (
     settle,
     trade,
 )
-from optionwriter.core.market.chain import F64, I64, Bools
+from optionwriter.core.market.chain import F64, Bools
 from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC, MS_PER_DAY, MS_PER_HOUR
 
 SETTLING_MS = 5_000  # the paper broker's: orders are refused from 08:00 UTC on

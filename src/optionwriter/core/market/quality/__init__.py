@@ -11,6 +11,7 @@ from optionwriter.core.market.quality.finding import (
     Severity,
     Verdict,
 )
+from optionwriter.core.market.quality.series import Series, check_series
 
 __all__ = [
     "LIMITS",
@@ -20,9 +21,11 @@ __all__ = [
     "DayQuality",
     "Finding",
     "Limit",
+    "Series",
     "Severity",
     "Told",
     "Verdict",
     "check_day",
+    "check_series",
     "snapshots_of",
 ]

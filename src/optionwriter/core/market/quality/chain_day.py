@@ -24,12 +24,14 @@ _MOST_DECIMALS = 10
 class Told:
     """What the files say of their columns, in rows.
 
-    `null`: share of rows without a value, by column of the layout that is there. `absent`: columns of the layout that
-    are not. `parsed_null`, `parsed_wrong`: rows whose fields beside the name are empty or contradict it. `unreadable`:
-    rows whose name is no option of this asset (not among the columns), with the first of them.
+    `null`: share of rows without a value, by column of the layout that is there. `zero`: share of rows with 0, by
+    column of the volatilities of bid and ask. `absent`: columns of the layout that are not there. `parsed_null`,
+    `parsed_wrong`: rows whose fields beside the name are empty or contradict it. `unreadable`: rows whose name is no
+    option of this asset (not among the columns), with the first of them.
     """
 
     null: Mapping[str, float] = field(default_factory=dict)
+    zero: Mapping[str, float] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     parsed_null: int = 0
     parsed_wrong: int = 0

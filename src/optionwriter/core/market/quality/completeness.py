@@ -132,6 +132,7 @@ def _columns(day: ChainDay) -> Found:
     """What the files say of their columns."""
     told, rows = day.told, len(day)
     empty = sorted(name for name, share in told.null.items() if share > _ALL)
+    zero = max(told.zero.values(), default=0.0)
     lacking = ~(np.isfinite(day.forward) & np.isfinite(day.mark) & np.isfinite(day.iv))
     gone = [
         name
@@ -140,6 +141,7 @@ def _columns(day: ChainDay) -> Found:
     ]
     return [
         finding("null columns", len(empty), len(told.null), ", ".join(empty)),
+        finding("zero volatilities", round(zero * rows), rows, ", ".join(told.zero)),
         finding("absent columns", len(told.absent), len(told.absent) + len(told.null), ", ".join(told.absent)),
         finding("null parsed fields", told.parsed_null, rows, "strike, expiry or type is empty beside the name"),
         finding("wrong parsed fields", told.parsed_wrong, rows, told.wrong_example),

@@ -18,7 +18,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-RULES_VERSION = 1  # of checks and limits: results of another version are not used again
+RULES_VERSION = 2  # of checks and limits: results of another version are not used again
 FAIL_BELOW, WARN_BELOW = 50, 80
 NEVER = math.inf
 
@@ -79,6 +79,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "null columns": Limit(NEVER, NEVER, 0, "columns that are empty all day"),
         "absent columns": Limit(NEVER, NEVER, 0, "columns of the layout that the files do not have"),
         "zero for no quote": Limit(NEVER, NEVER, 0, "0 is written where there is no quote"),
+        "zero volatilities": Limit(NEVER, NEVER, 0, "0 is written where bid or ask has no volatility"),
         "no quotes": Limit(0.40, NEVER, 10, "rows with neither bid nor ask"),
         "one-sided quotes": Limit(NEVER, NEVER, 0, "rows with a bid or an ask alone"),
         # of series of prices and of the volatility index
