@@ -185,6 +185,20 @@ def backtests(told: dict[str, Any]) -> list[str]:
     return ["", *table, line("not explained: the rest", lambda one: one["rest"])]
 
 
+def same_trades(told: dict[str, Any]) -> list[str]:
+    """The recorded run's own trades at the other markets' prices, USD."""
+    same = told["same_trades"]
+
+    def whole(name: str) -> float:
+        return float(same["flows_usd"][name] + same["payoffs_usd"][name])
+
+    rows = ["", f"| the recorded run's {same['trades']} trades | USD |", "|---|--:|"]
+    rows.append(f"| **at synthetic prices** | {figure(whole('synthetic'), 'USD')} |")
+    for name, text in {**SOURCES, "rest": "not explained: the rest"}.items():
+        rows.append(f"| {text} | {figure(same['changes'][name], 'USD', '+')} |")
+    return [*rows, f"| **as they were made** | {figure(whole('recorded'), 'USD')} |"]
+
+
 def explained(row: dict[str, Any]) -> float:
     """What the named sources are worth together."""
     return float(sum(row["changes"][name] for name in SOURCES))
@@ -241,7 +255,8 @@ def write(figures: dict[str, Any]) -> None:
     text = filled(DOC.read_text(), "table", table(shown))
     text = filled(text, "buckets", buckets(shown))
     if BACKTESTS.exists():
-        text = filled(text, "backtests", backtests(json.loads(BACKTESTS.read_text())))
+        told = json.loads(BACKTESTS.read_text())
+        text = filled(filled(text, "backtests", backtests(told)), "trades", same_trades(told))
     DOC.write_text(text)
     for name, picture in pictures(shown).items():
         (FIGURES.parent / name).write_text(picture)

@@ -44,6 +44,7 @@ def test_the_tables_are_those_of_the_kept_figures(script: ModuleType) -> None:
     assert between("buckets") == "\n".join(script.buckets(shown))
     chain = json.loads(FIGURES.with_name("calibration-backtests.json").read_text())
     assert between("backtests") == "\n".join(script.backtests(chain))
+    assert between("trades") == "\n".join(script.same_trades(chain))
     for row in chain["rows"]:
         assert row["first"] + script.explained(row) + row["rest"] == pytest.approx(row["last"], abs=1e-6)
     for one in shown.values():
