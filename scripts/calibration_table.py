@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -164,19 +164,39 @@ def buckets(figures: dict[str, Any]) -> list[str]:
 
 def backtests(told: dict[str, Any]) -> list[str]:
     """The chain of backtests, a figure a column: what each change is worth, and both ends."""
-    rows = [one for one in told["rows"] if one["metric"] in SHOWN]
-    names = [f"{SHOWN[one['metric']]}, {one['currency']}" for one in rows]
+    rows = [
+        one for one in told["rows"]
+        if one["metric"] == "option_pnl" or (one["metric"] in SHOWN and one["currency"] == "USD")
+    ]  # fmt: skip
+    names = [
+        f"{SHOWN[one['metric']]}{', ' + one['currency'] if one['metric'] != 'trades' else ''}" for one in rows
+    ]
     table = [f"| step | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
 
-    def line(title: str, values: list[str]) -> str:
-        return f"| {title} | {' | '.join(values)} |"
+    def line(title: str, value: Callable[[dict[str, Any]], float], sign: str = "+") -> str:
+        return f"| {title} | " + " | ".join(figure(value(one), one["currency"], sign) for one in rows) + " |"
 
-    table.append(line("**synthetic**", [figure(one["first"]) for one in rows]))
+    table.append(line("**synthetic**", lambda one: one["first"], ""))
     for name, text in {**SOURCES, **REST}.items():
-        table.append(line(text, [figure(one["changes"][name], "+") for one in rows]))
-    table.append(line("**recorded**", [figure(one["last"]) for one in rows]))
-    table.append(line("explained by the four sources", [figure(explained(one), "+") for one in rows]))
-    return ["", *table, line("not explained: the rest", [figure(one["rest"], "+") for one in rows])]
+        table.append(line(text, lambda one, name=name: one["changes"][name]))
+    table.append(line("**recorded**", lambda one: one["last"], ""))
+    table.append(line("recorded less synthetic", lambda one: one["last"] - one["first"]))
+    table.append(line("explained by the four sources", explained))
+    return ["", *table, line("not explained: the rest", lambda one: one["rest"])]
+
+
+def same_trades(told: dict[str, Any]) -> list[str]:
+    """The recorded run's own trades at the other markets' prices, USD."""
+    same = told["same_trades"]
+
+    def whole(name: str) -> float:
+        return float(same["flows_usd"][name] + same["payoffs_usd"][name])
+
+    rows = ["", f"| the recorded run's {same['trades']} trades | USD |", "|---|--:|"]
+    rows.append(f"| **at synthetic prices** | {figure(whole('synthetic'), 'USD')} |")
+    for name, text in {**SOURCES, "rest": "not explained: the rest"}.items():
+        rows.append(f"| {text} | {figure(same['changes'][name], 'USD', '+')} |")
+    return [*rows, f"| **as they were made** | {figure(whole('recorded'), 'USD')} |"]
 
 
 def explained(row: dict[str, Any]) -> float:
@@ -184,10 +204,10 @@ def explained(row: dict[str, Any]) -> float:
     return float(sum(row["changes"][name] for name in SOURCES))
 
 
-def figure(value: float, sign: str = "") -> str:
-    """A number as the page shows it."""
-    value = round(value, 4) + 0.0
-    return f"{value:{sign},.{0 if abs(value) >= 100 or value == round(value) else 4}f}"
+def figure(value: float, currency: str, sign: str = "") -> str:
+    """A number as the page shows it: dollars whole, coins to four places."""
+    digits = 0 if currency in ("USD", "USDC") else 4
+    return f"{round(value, digits) + 0.0:{sign},.{digits}f}"
 
 
 def pictures(figures: dict[str, Any]) -> dict[str, str]:
@@ -235,7 +255,8 @@ def write(figures: dict[str, Any]) -> None:
     text = filled(DOC.read_text(), "table", table(shown))
     text = filled(text, "buckets", buckets(shown))
     if BACKTESTS.exists():
-        text = filled(text, "backtests", backtests(json.loads(BACKTESTS.read_text())))
+        told = json.loads(BACKTESTS.read_text())
+        text = filled(filled(text, "backtests", backtests(told)), "trades", same_trades(told))
     DOC.write_text(text)
     for name, picture in pictures(shown).items():
         (FIGURES.parent / name).write_text(picture)

@@ -63,6 +63,9 @@ def test_the_chain_adds_up_and_ends_at_both_backtests(tmp_path: Path) -> None:
     for row in rows.values():
         assert row["first"] + sum(row["changes"].values()) == pytest.approx(row["last"], abs=1e-6)
         assert row["rest"] == pytest.approx(row["changes"]["hours"] + row["changes"]["recorded"])
+    same = told["same_trades"]
+    first, last = (same["flows_usd"][one] + same["payoffs_usd"][one] for one in ("synthetic", "recorded"))
+    assert same["trades"] > 0 and first + sum(same["changes"].values()) == pytest.approx(last)
     ends = {}
     for source in ("synthetic", "live_deribit"):
         shown = CliRunner().invoke(

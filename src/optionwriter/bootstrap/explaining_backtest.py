@@ -15,6 +15,7 @@ from optionwriter.adapters.tapes.synthetic import SyntheticFeed
 from optionwriter.adapters.tapes.synthetic_models import Anchored, Model
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import desk_for
+from optionwriter.bootstrap.same_trades import SameTrades, same_trades
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source, past_of, surfaces_of
 from optionwriter.core.decide.strategies.exits import with_exit_style
@@ -31,15 +32,22 @@ Told = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The runs in order, and what a reader must know of the two markets at its ends."""
+    """The runs in order, the last one's trades at the others' prices, and what a reader must know of both ends."""
 
     steps: tuple[StepResult, ...]
+    same: SameTrades
     notes: tuple[str, ...]
 
 
-def explain_backtest(settings: Settings, spec: RunSpec, told: Told = lambda _step, _share: None) -> Chain:
+def explain_backtest(
+    settings: Settings,
+    spec: RunSpec,
+    told: Told = lambda _step, _share: None,
+    only_last: bool = False,
+) -> Chain:
     """Runs the spec (its source is the recorded one) on every market of the chain, in its first exit style.
 
+    `only_last` runs the recorded one alone, for its trades.
     Errors: RunError.
     """
     config = read_config(spec.config)
@@ -53,13 +61,15 @@ def explain_backtest(settings: Settings, spec: RunSpec, told: Told = lambda _ste
     )
     first = open_source(settings, replace(spec, source="synthetic"), config)
     found = []
-    for name, source in _markets(spec, config, first, real):
+    for name, source in [(LAST, real)] if only_last else _markets(spec, config, first, real):
         desk = desk_for(settings, config, source, instance, spec.seed)
         ran = run_backtest(desk, source.instants, str(config.exit_styles[0]), _told(told, name))
         rows = metric_rows(ran.outcome, np.random.default_rng(spec.seed))
         figures = {(row.currency, row.name): row.value for row in rows if row.value is not None}
         found.append(StepResult(name, figures))
-    return Chain(tuple(found), (*first.notes, *real.notes))
+    recorded = sorted(at for at in real.instants if at not in real.repriced)
+    same = same_trades(spec, real.feed, recorded, ran.outcome.facts)
+    return Chain(tuple(found), same, (*first.notes, *real.notes))
 
 
 def _told(told: Told, name: str) -> Progress:

@@ -143,6 +143,10 @@ def explain_difference(
     metric: Annotated[
         str, typer.Option(help="Which figures, comma-separated.")
     ] = "option_pnl,premium_sold,trades",
+    trades_only: Annotated[
+        bool,
+        typer.Option("--trades-only", help="Only the recorded run, and its trades at the others' prices."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the price path.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
@@ -157,11 +161,13 @@ def explain_difference(
         )  # fmt: skip
         with err.status("") as status:
             chain = explain_backtest(
-                settings, spec, lambda step, share: status.update(f"{step}: {100 * share:.0f} %")
+                settings, spec, lambda step, share: status.update(f"{step}: {100 * share:.0f} %"), trades_only
             )
-        rows = explained_rows(chain.steps, [one.strip() for one in metric.split(",") if one.strip()])
+        asked = [one.strip() for one in metric.split(",") if one.strip()]
+        rows = [] if trades_only else explained_rows(chain.steps, asked)
     if json:
-        print_json({"rows": [asdict(row) for row in rows], "notes": chain.notes})
+        same = {**asdict(chain.same), "changes": chain.same.changes}
+        print_json({"rows": [asdict(row) for row in rows], "same_trades": same, "notes": chain.notes})
         return
     for row in rows:
         table = Table(f"{row.metric}, {row.currency}", "change", "so far")
@@ -172,6 +178,12 @@ def explain_difference(
             table.add_row(f"{'rest, ' if name in REST else ''}{name}", _figure(change, "+"), _figure(so_far))
         table.add_row("not explained: the rest", _figure(row.rest, "+"), "")
         out.print(table)
+    trades = Table(f"the recorded run's {chain.same.trades} trades, USD", "")
+    trades.add_row(FIRST, _figure(chain.same.flows_usd[FIRST] + chain.same.payoffs_usd[FIRST]))
+    for name, change in chain.same.changes.items():
+        trades.add_row(name, _figure(change, "+"))
+    trades.add_row("recorded", _figure(chain.same.flows_usd["recorded"] + chain.same.payoffs_usd["recorded"]))
+    out.print(trades)
     for name, text in {**SOURCES, **REST}.items():
         out.print(f"{name}: {text}", markup=False, style="dim")
 

@@ -93,7 +93,7 @@ class RecutFeed:
     def _cut(self, chain: OptionChain) -> OptionChain:
         row = int(np.searchsorted(self._instants, chain.at_ms, side="right")) - 1
         if self._parts.spreads and row >= 0:
-            chain = _with_spreads(chain, self._last(chain.product.code, int(self._instants[row])))
+            chain = with_spreads(chain, self._last(chain.product.code, int(self._instants[row])))
         if self._parts.hours and (row < 0 or int(self._instants[row]) != chain.at_ms):
             nobody: F64 = np.full(len(chain), np.nan)
             chain = replace(chain, bid=nobody, bid_size=nobody)
@@ -108,7 +108,7 @@ class RecutFeed:
         return found
 
 
-def _with_spreads(chain: OptionChain, recorded: OptionChain) -> OptionChain:
+def with_spreads(chain: OptionChain, recorded: OptionChain) -> OptionChain:
     """The recorded shares around the chain's own marks; options that were not recorded, or had no mark, keep theirs."""
     rows = np.array([recorded.table.row_of.get(name, -1) for name in chain.table.names], dtype=np.intp)
     known = (rows >= 0) & (np.where(rows >= 0, recorded.mark[rows], 0.0) > 0)
