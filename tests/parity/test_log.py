@@ -19,7 +19,15 @@ from optionwriter.adapters.paper import broker as paper_broker
 from optionwriter.adapters.store.ledger import SqliteLedger, read_ledger
 from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, LOG_FOLDER, seat_sample
 from optionwriter.cli.main import app
-from optionwriter.core.books.facts import Deposited, Fact, Filled, LedgerOpened, OrderClosed, StateChanged
+from optionwriter.core.books.facts import (
+    Deposited,
+    Fact,
+    Filled,
+    IntentPrepared,
+    LedgerOpened,
+    OrderClosed,
+    StateChanged,
+)
 from optionwriter.core.market.instruments import MS_PER_HOUR
 from optionwriter.services.agent import run_agent
 from optionwriter.services.cycle import CycleReport
@@ -28,7 +36,7 @@ from optionwriter.settings import Settings
 from optionwriter.venue.wire import InProcessVenue
 
 STRATEGIES = Path(__file__).parents[1] / "simulation" / "restless.toml"
-HOURS = 26
+HOURS = 30
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +121,10 @@ def test_the_replay_is_the_run(run: Path) -> None:
     facts = read_ledger(run / LEDGER_FILE)
     kinds = Counter(type(one.body) for one in facts)
     rested = [one for one in facts if isinstance(one.body, OrderClosed) and one.body.state == "cancelled"]
-    assert kinds[Filled] > 20 and len(rested) > 1 and kinds[StateChanged] == 2
+    decided = {one.body.intent.label: one.at_ms for one in facts if isinstance(one.body, IntentPrepared)}
+    late = [one for one in facts if isinstance(one.body, Filled) and one.at_ms > decided[one.body.label]]
+    assert kinds[Filled] > 20 and kinds[StateChanged] == 2
+    assert len(rested) > 1 and late, "no order rested until the next cycle, or filled while it rested"
     assert sum(isinstance(one.body, Deposited) and one.body.reason != "opening" for one in facts) == 2
     found = told(run, 0)
     lines = sum(len(path.read_text().splitlines()) for path in (run / LOG_FOLDER).glob("*.jsonl"))
