@@ -195,6 +195,13 @@ def test_each_thing_that_differs_is_told_and_costs_its_decision(run: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_market_read_an_instant_apart_agrees_and_is_not_equal(run: Path) -> None:
+    change_line(run, lambda one: not one["execution"]["orders"], lambda one: one.update(fingerprint="0" * 16))
+    found = told(run, 0)
+    assert found["agrees"] and not found["equal"] and found["timing_decisions"] == 1
+
+
+@pytest.mark.slow
 def test_a_broker_that_charges_otherwise_is_seen_in_fills_cash_and_results(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,8 @@ def parity(
     every: Annotated[bool, typer.Option("--all", help="Every difference, not only the first ones.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """Takes a run's decisions once more on the recorded market and compares; exit code 1 when anything differs."""
+    """Takes a run's decisions once more on the recorded market and compares; exit code 1 when choices, orders, fills,
+    cash or P&L differ."""
     with told(SettingsError, BootError, LedgerError, ParityError):
         settings = load(overrides={"data_dir": folder_of(log)}).settings
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("left"), TimeRemainingColumn())
@@ -37,7 +38,7 @@ def parity(
     else:
         for line in _lines(found, None if every else SHOWN):
             out.print(line, markup=False, soft_wrap=True)
-    if not found.parity.is_equal:
+    if not found.parity.agrees:
         raise typer.Exit(1)
 
 
@@ -54,11 +55,11 @@ def _lines(found: Found, most: int | None) -> Iterator[str]:
     chains = [pair for pair in one.pairs if pair.name.startswith("P&L")]
     cash = [pair for pair in one.pairs if not pair.name.startswith("P&L")]
     yield f"{one.fills} fills in the run; {_said(cash)} of cash and {_said(chains)} of P&L by chain are equal"
-    if not one.is_equal:
+    if not one.agrees:
         yield from _apart(one, most)
     yield from (f"note: {line}" for line in found.notes)
-    if one.is_equal:
-        yield "The replay is the run."
+    if one.agrees:
+        yield "The replay is the run." if one.is_equal else "The replay does what the run did."
 
 
 def _apart(one: Parity, most: int | None) -> Iterator[str]:
@@ -86,6 +87,7 @@ def _plain(found: Found) -> dict[str, Any]:
     one: Parity = found.parity
     return {
         "equal": one.is_equal,
+        "agrees": one.agrees,
         "score": one.score,
         "decisions": one.decisions,
         "equal_decisions": one.equal,

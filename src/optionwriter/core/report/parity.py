@@ -88,8 +88,14 @@ class Parity:
     @property
     def is_equal(self) -> bool:
         """Whether nothing differs at all."""
+        return self.agrees and not self.timing
+
+    @property
+    def agrees(self) -> bool:
+        """Whether choices, orders, fills, settlements, cash and P&L are the same, and nothing else than a market's
+        instant differs."""
         apart = self.settlements or self.failures or any(not one.is_equal for one in self.pairs)
-        return self.equal == self.decisions and not apart
+        return self.equal + self.timing == self.decisions and not apart
 
     @property
     def first(self) -> str:
