@@ -61,6 +61,7 @@ def _normal(x: float) -> float:
     return 0.5 * erfc(-x / sqrt(2.0))
 
 
+@pytest.mark.slow
 def test_a_period_tells_every_chain_once_and_the_surfaces_are_nearest() -> None:
     asked = Asked("ETH", start_ms=DAY_MS, end_ms=DAY_MS + 3 * MS_PER_DAY, every_ms=12 * MS_PER_HOUR)
     found = calibration(SETTINGS, asked).found

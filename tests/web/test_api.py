@@ -232,7 +232,7 @@ def test_a_view_file_that_cannot_be_read_is_said(tmp_path: Path, path: str) -> N
 def test_the_openapi_document_names_every_endpoint_and_shape(store: ViewStore) -> None:
     document = got(store, "/openapi.json")
     more = {"/api/commands", "/api/data", "/api/equity", "/api/events", "/api/explain/{decision_id}"}
-    more.add("/api/positions/bot/{position_id}")
+    more |= {"/api/positions/bot/{position_id}", "/api/calibration"}
     parts = (
         "",
         "/{run_id}",
