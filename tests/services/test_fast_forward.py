@@ -118,6 +118,15 @@ def test_settlements_wake_it() -> None:
     assert settled and len({fact.chain_id for fact in found.outcome.facts} - {""}) > 1  # sold again after it
 
 
+def test_a_benchmark_that_sells_again_has_the_whole_chain() -> None:
+    """The monthly of 30 January expires, its rule sells the next one on the 31st; the strategy itself only holds."""
+    start = START + 22 * MS_PER_DAY
+    holding = {"gates.dte_min": 10.0, "gates.dte_max": 40.0, "score.days_target": 20.0}
+    spec = spec_of("covered_call_aggressive", preset="CUSTOM", changes=holding, step_minutes=240)
+    found = same(replace(spec, start_ms=start, end_ms=start + 5 * MS_PER_DAY), ExitStyle.HOLD_TO_EXPIRY)
+    assert found.passed_over > found.steps / 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_random_configurations(seed: int) -> None:

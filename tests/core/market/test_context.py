@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optionwriter.core.market.context import MarketContext, Regime, build_context, regime_of
+from optionwriter.core.market.context import MarketContext, Regime, build_context, realised_alone, regime_of
 from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
@@ -151,6 +151,15 @@ def known_by(at_ms: int) -> PriceHistory:
 @given(st.integers(START - MS_PER_DAY, START + LONG * MS_PER_HOUR))
 def test_nothing_is_known_of_the_future(at_ms: int) -> None:
     assert numbers(build_context(known_by(at_ms), at_ms)) == numbers(build_context(FULL, at_ms))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(START - MS_PER_DAY, START + LONG * MS_PER_HOUR))
+def test_the_realised_volatilities_alone_are_those_of_the_whole(at_ms: int) -> None:
+    alone, whole = realised_alone(FULL, at_ms), build_context(FULL, at_ms)
+    for name in ("underlying", "at_ms", "realised_7d", "realised_30d"):
+        assert repr(getattr(alone, name)) == repr(getattr(whole, name))
+    assert math.isnan(alone.spot) and not alone.pump_curve
 
 
 def test_a_candle_counts_when_it_has_closed() -> None:
