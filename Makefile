@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
+.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench lock sample clean
 
 install: $(STAMP)
 
@@ -73,6 +73,10 @@ parity: $(STAMP)
 identity: $(STAMP)
 	@echo "A hundred random backtests whose positions and holding must add up to their equity (about five minutes)"
 	@IDENTITY_RUNS=100 $(PYTEST) -q -s -m slow tests/services/test_backtest_identity.py
+
+harvest-week: $(STAMP)
+	@echo "A week of harvesting the local exchange every 15 minutes, with faults, kills and restarts (about a minute)"
+	@HARVEST_MINUTES=15 $(PYTEST) -q -s -m slow tests/services/test_harvest_week.py
 
 memory: $(STAMP)
 	@echo "Thirty days of five-minute loops over HTTP; the memory of agent and exchange (about half an hour)"

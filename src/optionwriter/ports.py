@@ -405,6 +405,30 @@ class ChainRecorder(Protocol):
         ...
 
 
+class HistorySource(Protocol):
+    """The past as an exchange tells it. Kinds, names and columns are those of data/history (docs/data-layouts.md)."""
+
+    def window_ms(self, kind: str) -> int:
+        """How much of the past one question covers; 0 where it is always all."""
+        ...
+
+    def read(self, kind: str, name: str, start_ms: int, end_ms: int) -> Mapping[str, Sequence[object]]:
+        """What was known after `start_ms` and up to `end_ms`, instants in epoch ms. Raises MarketUnavailableError."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Where the past is kept. Every method raises HarvestStoreError when that fails."""
+
+    def span(self, kind: str, name: str) -> tuple[int, int] | None:
+        """The first and the last instant that is there."""
+        ...
+
+    def merge(self, kind: str, name: str, columns: Mapping[str, Sequence[object]]) -> int:
+        """Adds rows; how many were not there."""
+        ...
+
+
 class HarvestStore(Protocol):
     """Where a harvester keeps what it read. Every method raises HarvestStoreError when that fails."""
 

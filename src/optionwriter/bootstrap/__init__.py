@@ -7,7 +7,13 @@ from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
 from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
-from optionwriter.bootstrap.harvesting import assets_of, harvest_folder, harvester_state, seat_harvester
+from optionwriter.bootstrap.harvesting import (
+    assets_of,
+    fetch_past,
+    harvest_folder,
+    harvester_state,
+    seat_harvester,
+)
 from optionwriter.bootstrap.lab import Choices, Lab
 from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.bootstrap.parts import (
@@ -46,6 +52,7 @@ __all__ = [
     "examine",
     "explain_decision",
     "explain_dry_spell",
+    "fetch_past",
     "harvest_folder",
     "harvester_state",
     "hold_folder",

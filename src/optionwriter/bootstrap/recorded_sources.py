@@ -21,7 +21,7 @@ from optionwriter.adapters.tapes.catalogue import Layout, Recording
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER, day_files, import_path
 from optionwriter.adapters.tapes.left_out import LeftOut
 from optionwriter.adapters.tapes.recordings import SIX_HOURLY, days_of, harvested, imported, six_hourly
-from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData, load_sample
+from optionwriter.adapters.tapes.sample_files import FOLDER, Recorded, SampleData
 from optionwriter.adapters.tapes.snapshots import (
     CaptureError,
     Chains,
@@ -31,7 +31,14 @@ from optionwriter.adapters.tapes.snapshots import (
 )
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.quality_gate import quality_gate
-from optionwriter.bootstrap.source import Source, fingerprint, recorded_steps, steps
+from optionwriter.bootstrap.source import (
+    Source,
+    fingerprint,
+    history_note,
+    market_data,
+    recorded_steps,
+    steps,
+)
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, product, utc_day
 from optionwriter.core.report.run import RunSpec
@@ -63,7 +70,7 @@ def recorded_source(spec: RunSpec, config: BacktestConfig, until_ms: int | None)
 
 
 def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until_ms: int | None) -> Source:
-    sample = load_sample()
+    sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
             raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
@@ -102,7 +109,8 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
             f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
         )
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
-    return Source(feed, instants, (*notes, *gate.notes), _fingerprint(spec, config, folder), repriced)
+    notes += (*history_note(past_files), *gate.notes)
+    return Source(feed, instants, notes, _fingerprint(spec, config, folder, past_files), repriced)
 
 
 def _joined(spec: RunSpec, read: dict[str, Chains], until_ms: int | None) -> dict[str, Chains]:
@@ -220,7 +228,9 @@ def _notes(
     return tuple(notes)
 
 
-def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder) -> str:
+def _fingerprint(
+    spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, past_files: Sequence[Path]
+) -> str:
     codes = [code for name in sorted(spec.underlyings) for code in (name, f"{name}_USDC")]
     files = [
         path
@@ -228,4 +238,4 @@ def _fingerprint(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder) 
         for day in days_of(spec.start_ms, spec.end_ms)
         for path in folder.files(code, day)
     ]
-    return fingerprint(spec, config, dict.fromkeys(files))
+    return fingerprint(spec, config, dict.fromkeys([*files, *past_files]))

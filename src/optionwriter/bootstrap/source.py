@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from optionwriter.adapters.tapes.sample_files import FOLDER
+from optionwriter.adapters.tapes.history_beyond import continued, history_files
+from optionwriter.adapters.tapes.layouts import HISTORY_FOLDER
+from optionwriter.adapters.tapes.sample_files import FOLDER, SampleData, load_sample
 from optionwriter.bootstrap.backtest_config import BacktestConfig
-from optionwriter.core.market.instruments import MS_PER_DAY, utc_day
+from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, utc_day
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import Feed
 from optionwriter.services.jobs import RunError
@@ -31,6 +33,28 @@ class Source:
     notes: tuple[str, ...]
     fingerprint: str
     repriced: frozenset[int] = frozenset()
+
+
+def market_data(spec: RunSpec, config: BacktestConfig) -> tuple[SampleData, tuple[Path, ...]]:
+    """The bundled recordings and, where the period reaches beyond their prices, what data/history adds to them: the
+    folder named by -o data=PATH, else data; (all of it, the files that were used). Errors: SampleError."""
+    data = load_sample()
+    own = [data.recorded[name] for name in spec.underlyings if name in data.recorded]
+    end_ms = min((int(one.candle_ms[-1]) + MS_PER_HOUR for one in own), default=spec.end_ms)
+    if spec.end_ms <= end_ms:
+        return data, ()
+    places = [Path(config.data) / HISTORY_FOLDER] if config.data else []
+    folder = next((one for one in (*places, Path("data") / HISTORY_FOLDER) if one.is_dir()), None)
+    if folder is None:
+        return data, ()
+    return continued(data, folder), history_files(folder, tuple(sorted(spec.underlyings)))
+
+
+def history_note(files: Sequence[Path]) -> tuple[str, ...]:
+    """What a reader must know where data/history was used."""
+    if not files:
+        return ()
+    return (f"Prices and volatility index after the bundled ones are those of {files[0].parents[1]}.",)
 
 
 def steps(spec: RunSpec, config: BacktestConfig) -> tuple[int, ...]:

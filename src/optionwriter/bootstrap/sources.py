@@ -10,7 +10,7 @@ from optionwriter.adapters.tapes.synthetic import SyntheticFeed
 from optionwriter.adapters.tapes.synthetic_models import Anchored, Model, Past, Realised
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.recorded_sources import recorded_source
-from optionwriter.bootstrap.source import Source, fingerprint, steps, within
+from optionwriter.bootstrap.source import Source, fingerprint, history_note, market_data, steps, within
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_HOUR
 from optionwriter.core.market.listing import EXCHANGE
@@ -63,7 +63,7 @@ def _sample(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Sour
 
 def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> Source:
     """Made from hourly prices and the volatility index."""
-    data = load_sample()
+    data, files = market_data(spec, config)
     shapes = {
         name: typical_shape(surfaces_of(one))
         for name, one in data.recorded.items()
@@ -76,6 +76,8 @@ def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> S
     known = max(int(one.index_ms[0]) for one in own.values()) if config.model == "anchored" else 0
     first = max(known, max(int(one.candle_ms[0]) for one in own.values()) + _WARM_UP_MS)
     last = min(int(one.candle_ms[-1]) + MS_PER_HOUR for one in own.values())
+    if files and config.model == "anchored":
+        last = min(last, *(int(one.index_ms[-1]) for one in own.values()))
     within(spec, first, last)
     if until_ms is not None:
         own = {name: known_by(data, until_ms).recorded[name] for name in own}
@@ -89,8 +91,12 @@ def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> S
         seed=spec.seed,
         policy=plain_policy() if config.listing == "plain" else EXCHANGE,
     )
-    notes = (*feed.notes, "The smile's shape is the median of January to May 2026, whatever the period.")
-    return Source(feed, steps(spec, config), notes, fingerprint(spec, config))
+    notes = (
+        *feed.notes,
+        "The smile's shape is the median of January to May 2026, whatever the period.",
+        *history_note(files),
+    )
+    return Source(feed, steps(spec, config), notes, fingerprint(spec, config, files))
 
 
 SOURCES: Mapping[str, Callable[[RunSpec, BacktestConfig, int | None], Source]] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +17,18 @@ from optionwriter.adapters.clocks import SystemClock
 from optionwriter.bootstrap import (
     BootError,
     assets_of,
+    fetch_past,
     harvest_folder,
     harvester_state,
     seat_harvester,
 )
+from optionwriter.cli.backtest import day_ms
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop, Waiting
 from optionwriter.core.report.harvester import HarvesterState
 from optionwriter.ports import HarvestStoreError
 from optionwriter.services.harvest import SlotReport, gaps_told, run_harvester
-from optionwriter.settings import SettingsError, load
+from optionwriter.settings import Settings, SettingsError, load
 
 _SHOWN = 20  # gaps of a status
 
@@ -34,6 +38,12 @@ def harvest(
     status: Annotated[
         bool, typer.Option("--status", help="How the harvester of the folder is doing.")
     ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Prices, volatility index, delivery prices up to now, then end.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option("--from", help="With --history: first day, UTC; default where it ended.")
+    ] = None,
     env: Annotated[
         str, typer.Option("--env", help="mainnet, testnet or local; DERIBIT_ENV does not count here.")
     ] = "mainnet",
@@ -48,14 +58,21 @@ def harvest(
 ) -> None:
     """Records whole option chains from an exchange's public API, at every slot of the clock."""
     with told(SettingsError, BootError, HarvestStoreError):
-        if json and not (once or status):
-            raise UserError("--json is for --once and --status: a harvester that goes on has no result")
+        if sum((once, status, history)) > 1:
+            raise UserError("say one of --once, --status and --history")
+        if json and not (once or status or history):
+            raise UserError("--json is for --once, --status and --history: one that goes on has no result")
+        if start is not None and not history:
+            raise UserError("--from is for --history: chains can't be harvested afterwards")
         settings = load(overrides={"harvester_interval_minutes": every}).settings
         folder = harvest_folder(env, data)
         if status:
             _show(harvester_state(folder), folder, json)
             return
         chosen = assets_of(env, [one.strip().upper() for one in assets.split(",") if one.strip()])
+        if history:
+            _fetch(settings, env, data, chosen, start, json)
+            return
         reports: list[SlotReport] = []
 
         def tell(report: SlotReport) -> None:
@@ -64,36 +81,81 @@ def harvest(
                 for line in _lines(report):
                     out.print(line, markup=False, soft_wrap=True)
 
-        stop = Stop()
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        waiting = Waiting(once)
-        before = {number: signal.signal(number, stop.on_signal) for number in numbers}
-        try:
-            with seat_harvester(
-                settings, env, folder, chosen, lambda reason: not stop() and waiting(reason)
-            ) as desk:
-                if not once:
-                    out.print(
-                        f"harvesting {', '.join(chosen)} of {env} every {settings.harvester_interval_minutes} "
-                        f"minutes into {folder}; Ctrl-C stops it",
-                        markup=False,
-                        soft_wrap=True,
-                    )
-                run_harvester(
-                    desk,
-                    slots=1 if once else None,
-                    stop=stop,
-                    tell=tell,
-                    complain=lambda text: err.print(text, markup=False, soft_wrap=True),
-                )
-        except BootError:
-            if not stop():  # asked to stop while it waited for the exchange
-                raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with _stopping() as stop:
+            _run(settings, env, folder, chosen, once, stop, tell)
         if once:
             _finish(reports, json)
+
+
+def _run(
+    settings: Settings,
+    env: str,
+    folder: Path,
+    assets: tuple[str, ...],
+    once: bool,
+    stop: Stop,
+    tell: Callable[[SlotReport], None],
+) -> None:
+    waiting = Waiting(once)
+    try:
+        with seat_harvester(
+            settings, env, folder, assets, lambda reason: not stop() and waiting(reason)
+        ) as desk:
+            if not once:
+                out.print(
+                    f"harvesting {', '.join(assets)} of {env} every {settings.harvester_interval_minutes} "
+                    f"minutes into {folder}; Ctrl-C stops it",
+                    markup=False,
+                    soft_wrap=True,
+                )
+            run_harvester(
+                desk,
+                slots=1 if once else None,
+                stop=stop,
+                tell=tell,
+                complain=lambda text: err.print(text, markup=False, soft_wrap=True),
+            )
+    except BootError:
+        if not stop():  # else: asked to stop while it waited for the exchange
+            raise
+
+
+@contextmanager
+def _stopping() -> Iterator[Stop]:
+    """Whether SIGINT or SIGTERM came, while it lasts."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _fetch(
+    settings: Settings, env: str, data: Path | None, assets: tuple[str, ...], start: str | None, json: bool
+) -> None:
+    """The past, brought up to date: exit code 1 where something of it could not be had."""
+    from_ms = None if start is None else day_ms(start, "--from")
+    with _stopping() as stop, err.status("") as status:
+        found = fetch_past(
+            settings,
+            env,
+            data,
+            assets,
+            from_ms,
+            stop,
+            lambda one, at_ms: status.update(f"{one.kind} of {one.name} up to {_time(at_ms)}"),
+        )
+    if json:
+        print_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            span = f"{_time(one.first_ms)} to {_time(one.last_ms)}" if one.last_ms else "nothing"
+            text = f"{one.kind} of {one.name}: {one.added} rows added, {span}"
+            out.print(text + (f"; {one.problem}" if one.problem else ""), markup=False, soft_wrap=True)
+    if any(one.problem for one in found):
+        raise typer.Exit(1)
 
 
 def _finish(reports: list[SlotReport], json: bool) -> None:

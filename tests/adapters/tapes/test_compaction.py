@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from shared_data import shared
 
 from optionwriter.adapters.tapes import compaction
 from optionwriter.adapters.tapes.compaction import CompactionError, closed_days, compact
@@ -90,3 +93,30 @@ def test_only_days_before_today_are_closed(folder: Path) -> None:
     assert list(closed_days(folder, date(2026, 2, 6))) == [("ETH", DAY)]
     compact(folder, "ETH", DAY)
     assert list(closed_days(folder, date(2026, 2, 6))) == []
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("asset", ["BTC", "ETH", "SOL_USDC", "XRP_USDC", "TRX_USDC"])
+def test_files_of_two_versions_with_decimal_strikes_are_read_and_compacted_alike(
+    asset: str, tmp_path: Path
+) -> None:
+    """The recorded files have their parsed columns null where a strike has a `d`: the name tells it."""
+    shutil.copytree(shared("data/chains_deribit_5min_multiasset/original_sample") / asset, tmp_path / asset)
+    raw = pl.concat([pl.read_parquet(path) for path in tmp_path.rglob("*.parquet")], how="diagonal")
+    start = expiry_at(date(2025, 12, 7)) - 8 * 3_600_000
+    before = harvested(tmp_path, asset, start, start + 4 * MS_PER_DAY)
+    names = {name for row in range(len(before.instants)) for name in before.snapshot(row).table.names}
+    assert names == set(raw["instrument_name"])
+    for row in range(len(before.instants)):
+        table = before.snapshot(row).table
+        told = [float(name.split("-")[2].replace("d", ".")) for name in table.names]
+        assert table.strike.tolist() == told
+    for _, day in list(closed_days(tmp_path, date(2025, 12, 20))):
+        compact(tmp_path, asset, day)
+    after = harvested(tmp_path, asset, start, start + 4 * MS_PER_DAY)
+    assert after.instants.tolist() == before.instants.tolist()
+    for row in range(len(before.instants)):
+        one, other = before.snapshot(row), after.snapshot(row)
+        assert one.table.names == other.table.names
+        for name in ("forward", "mark", "iv", "bid", "ask", "open_interest"):
+            assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True), name

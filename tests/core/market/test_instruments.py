@@ -2,15 +2,21 @@
 
 from decimal import Decimal
 
+import polars as pl
 import pytest
+from shared_data import shared
 
 from optionwriter.core.market.instruments import (
+    PRODUCTS,
+    RECORDED_PRODUCTS,
     InstrumentError,
     OptionType,
     next_expiry_instant,
     option_name,
     parse_instrument,
+    parse_recorded,
     product,
+    recorded_product,
 )
 
 
@@ -67,3 +73,32 @@ def test_the_next_expiry_is_strictly_later() -> None:
     at = parse_instrument("BTC-27MAR26-80000-C").expiry_ms
     assert next_expiry_instant(at) == at + 86_400_000
     assert next_expiry_instant(at - 1) == at
+
+
+def test_what_is_recorded_besides_is_unknown_to_whoever_trades() -> None:
+    for code in ("SOL_USDC", "XRP_USDC", "AVAX_USDC", "TRX_USDC", "PAXG_USDC"):
+        assert code not in PRODUCTS and recorded_product(code).index_name == code.lower()
+        with pytest.raises(InstrumentError, match="unknown product"):
+            product(code)
+        with pytest.raises(InstrumentError, match="unknown product"):
+            parse_instrument(f"{code}-27MAR26-10-C")
+    one = parse_recorded("XRP_USDC-21SEP26-1d325-C")
+    assert (one.strike, one.product.min_amount) == (Decimal("1.325"), Decimal(1000))
+    assert option_name("XRP_USDC", one.expiry_ms, one.strike, one.option_type) == one.name
+    assert parse_recorded("BTC-27MAR26-80000-C") == parse_instrument("BTC-27MAR26-80000-C")
+    with pytest.raises(InstrumentError, match="unknown product 'DOGE_USDC'"):
+        parse_recorded("DOGE_USDC-27MAR26-1-C")
+
+
+@pytest.mark.shared
+def test_the_grids_of_recorded_products_are_those_of_every_captured_quote_and_open_interest() -> None:
+    quoted = 0
+    for code, item in RECORDED_PRODUCTS.items():
+        rows = pl.read_parquet(shared(f"data/chains_deribit_5min_multiasset/{code}.parquet"))
+        prices = pl.concat([rows[name].cast(pl.Float64) for name in ("best_bid_price", "best_ask_price")])
+        known = [Decimal(repr(one)) for one in prices.drop_nulls().unique().to_list() if one > 0]
+        assert all(item.price_on_grid(one) for one in known), code
+        quoted += bool(known)
+        held = [Decimal(repr(one)) for one in rows["open_interest"].drop_nulls().unique().to_list()]
+        assert all(one % item.amount_step == 0 for one in held), code
+    assert quoted == 7  # none of AVAX and TRX: their ticks are assumed

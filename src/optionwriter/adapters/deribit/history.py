@@ -80,7 +80,7 @@ class HistoryReader:
                 },
                 ChartData,
             )
-            ticks, rows = _rows(chart)
+            ticks, rows = rows_of(chart)
             wanted = (ticks >= start_ms) & (ticks <= min(end_ms, closed_ms))
             opened.append(ticks[wanted])
             prices.append(rows[wanted])
@@ -129,7 +129,7 @@ def _next(opened: I64, step: int, first_ms: int) -> int:
     return max(first_ms, int(opened[-1]) + step) if len(opened) else first_ms
 
 
-def _rows(chart: ChartData) -> tuple[I64, F64]:
+def rows_of(chart: ChartData) -> tuple[I64, F64]:
     """Openings (n) and prices (n, 4). Raises MalformedReplyError when they do not fit or make no sense."""
     if chart.status not in ("ok", "no_data"):
         raise MalformedReplyError(f"public/get_tradingview_chart_data: status {chart.status!r}")

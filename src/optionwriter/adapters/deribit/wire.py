@@ -75,6 +75,7 @@ class ChartData(msgspec.Struct):
     high: list[float] = []
     low: list[float] = []
     close: list[float] = []
+    volume: list[float] = []  # coins
 
 
 class VolatilityPage(msgspec.Struct):

@@ -178,19 +178,20 @@ def read_gaps(folder: Path) -> tuple[Gap, ...]:
 
 
 def _gaps(lines: Iterable[bytes]) -> Iterable[Gap]:
-    longest: dict[
-        tuple[str, int], Gap
-    ] = {}  # a crash before the state is kept tells a gap again, maybe longer
+    """Those of the lines that are whole. A crash before the state is kept tells a gap again, maybe within a longer one:
+    what an earlier or longer one holds is left out."""
+    found = []
     for line in lines:
         try:
             body: dict[str, Any] = json.loads(line)
-            gap = Gap(**{**body, "reason": GapReason(body["reason"])})
+            found.append(Gap(**{**body, "reason": GapReason(body["reason"])}))
         except (ValueError, TypeError, KeyError):
             continue
-        known = longest.get((gap.asset, gap.first_ms))
-        if known is None or known.last_ms < gap.last_ms:
-            longest[gap.asset, gap.first_ms] = gap
-    return longest.values()
+    told: dict[str, int] = {}
+    for gap in sorted(found, key=lambda one: (one.first_ms, -one.last_ms)):
+        if gap.last_ms > told.get(gap.asset, -1):
+            told[gap.asset] = gap.last_ms
+            yield gap
 
 
 def _ends_whole(path: Path) -> bool:

@@ -7,6 +7,9 @@ fine ones the newer.
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import polars as pl
 
 from optionwriter.adapters.tapes.layouts import HISTORY_COLUMNS, HISTORY_INSTANT, history_path
 from optionwriter.adapters.tapes.whole_file import write_whole
+from optionwriter.ports import HarvestStoreError
 
 PRICES, VOLATILITY_INDEX, DELIVERY_PRICES = "prices", "volatility_index", "delivery_prices"
 
@@ -39,6 +43,49 @@ def write_history(folder: Path, kind: str, name: str, frame: pl.DataFrame) -> Me
     without instant or with a value not above 0; OSError.
     """
     new = _checked(kind, name, frame)
+    with _alone(folder):
+        return _merge(folder, kind, name, new)
+
+
+class HistoryFolder:
+    """data/history as the fetcher sees it. Implements ports.HistoryStore."""
+
+    def __init__(self, folder: Path, source: str) -> None:
+        """`source` is written beside every row."""
+        self._folder, self._source = folder, source
+
+    def span(self, kind: str, name: str) -> tuple[int, int] | None:
+        """The first and the last instant that is there. Raises HarvestStoreError."""
+        try:
+            times = read_history(self._folder, kind, name)[HISTORY_INSTANT[kind]].dt.epoch("ms")
+        except HistoryError as error:
+            raise HarvestStoreError(str(error)) from error
+        return (int(times[0]), int(times[-1])) if len(times) else None
+
+    def merge(self, kind: str, name: str, columns: Mapping[str, Sequence[object]]) -> int:
+        """Adds rows, instants in epoch ms; how many were not there. Raises HarvestStoreError."""
+        frame = pl.DataFrame(dict(columns)).with_columns(
+            pl.from_epoch(one, time_unit="ms").dt.replace_time_zone("UTC")
+            for one in columns
+            if one.endswith("_time")
+        )
+        try:
+            rows = frame.with_columns(source=pl.lit(self._source))
+            return write_history(self._folder, kind, name, rows).added
+        except (HistoryError, OSError) as error:
+            raise HarvestStoreError(str(error)) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One writer at a time: two that merge at once would lose the rows of one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _merge(folder: Path, kind: str, name: str, new: pl.DataFrame) -> Merged:
     old = read_history(folder, kind, name)
     instant = HISTORY_INSTANT[kind]
     both = pl.concat([old, new]).with_row_index("order")

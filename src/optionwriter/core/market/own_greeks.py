@@ -18,7 +18,8 @@ COARSEST_POINTS = 10.0
 
 
 class OwnGreeks(NamedTuple):
-    """Columns (n,), NaN where there is nothing: volatilities in percent, greeks as black76 has them."""
+    """Columns (n,), NaN where there is nothing: volatilities in percent, two decimals; greeks as black76 has them, six
+    digits."""
 
     bid_iv: F64
     ask_iv: F64
@@ -49,7 +50,7 @@ def own_greeks(
         for step in product.tick_steps:
             tick[price > float(step.above)] = float(step.tick)
         with np.errstate(invalid="ignore"):
-            kept: F64 = np.where(vega * COARSEST_POINTS >= tick * worth, sigma * 100, np.nan)
+            kept: F64 = np.where(vega * COARSEST_POINTS >= tick * worth, np.round(sigma * 100, 2), np.nan)
         return kept
 
     unknown = np.isnan(mark_iv) | (years <= 0)
