@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,13 +21,14 @@ import polars as pl
 from optionwriter.adapters.tapes.captured_files import DELIVERY
 from optionwriter.adapters.tapes.catalogue import Recording
 from optionwriter.adapters.tapes.catalogue_verdicts import KeptVerdicts
-from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, IMPORT_FOLDER
+from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, HISTORY_FOLDER, IMPORT_FOLDER
 from optionwriter.adapters.tapes.recordings import days_of
-from optionwriter.adapters.tapes.sample_files import Recorded, load_sample
+from optionwriter.adapters.tapes.sample_files import Recorded, SampleData
 from optionwriter.adapters.tapes.whole_file import write_whole
 from optionwriter.bootstrap.backtest_config import BacktestConfig, read_config
 from optionwriter.bootstrap.backtests import code_version, runner
 from optionwriter.bootstrap.recorded_sources import WARM_UP_MS, recorded_folder
+from optionwriter.bootstrap.source import market_data
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.market.instruments import MS_PER_HOUR, product, utc_day
 from optionwriter.core.market.listing import listed_expiries
@@ -92,10 +93,15 @@ def build_exam(
         )
     aside = target.with_name(f".{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
+    sample, past_files = market_data(spec, config)
     try:
-        recorded = _copied(spec, config, aside)
-        _histories(spec, aside, source.feed.delivery_price)
-        manifest = _manifest(spec, aside, _quality(spec, recorded))
+        recorded = _copied(spec, config, sample, aside)
+        for path in past_files:
+            copy = aside / HISTORY_FOLDER / path.parent.name / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        _histories(spec, sample, aside, source.feed.delivery_price)
+        manifest = _manifest(spec, sample, aside, _quality(spec, recorded))
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
         aside.replace(target)
     except OSError as error:
@@ -140,18 +146,19 @@ def exam_specs(
     """What is run: on made prices, and on the exam's own. Errors: ExamError when the exam is not what it was."""
     verify_exam(exam)
     told = exam.manifest
-    prices = _prices_hash(told["underlyings"], told["start_ms"], told["end_ms"])
-    if prices != told["prices_fingerprint"]:
-        raise ExamError(
-            f"the prices that this version of optionwriter brings are not those of {exam.folder}: "
-            "examine with the version that built it, or build it anew"
-        )
     asked = {name: value for name, value in config.items() if name not in ("data", "failed_days")}
+    asked["data"] = str(exam.folder.resolve())
     made = RunSpec(
         f"{strategy} on {SYNTHETIC}", SYNTHETIC, strategy, tuple(told["underlyings"]),
         told["start_ms"], told["end_ms"], seed, asked, group=group,
     )  # fmt: skip
-    own = {**asked, "data": str(exam.folder.resolve()), "failed_days": told["failed_days"]}
+    sample, _ = market_data(made, read_config(asked))
+    if _prices_hash(made, sample) != told["prices_fingerprint"]:
+        raise ExamError(
+            f"the prices that this version of optionwriter brings are not those of {exam.folder}: "
+            "examine with the version that built it, or build it anew"
+        )
+    own = {**asked, "failed_days": told["failed_days"]}
     real = replace(made, name=f"{strategy} on {told['source']}", source=told["source"], config=own)
     return made, real
 
@@ -170,14 +177,14 @@ def examine(
     return Examined(exam.fingerprint, made, real, differences(made.metrics, real.metrics))
 
 
-def _copied(spec: RunSpec, config: BacktestConfig, target: Path) -> list[Recording]:
+def _copied(spec: RunSpec, config: BacktestConfig, sample: SampleData, target: Path) -> list[Recording]:
     """Copies the chains' files and settlement prices; the recordings that they are."""
     chains = recorded_folder(spec, config)
     recorded: list[Recording] = []
     for name in spec.underlyings:
         for code in (name, f"{name}_USDC"):
             one = chains.recording(code)
-            files = {path for day in days_of(_begin(spec), spec.end_ms) for path in one.files(day)}
+            files = {path for day in days_of(_begin(spec, sample), spec.end_ms) for path in one.files(day)}
             for path in sorted(files):
                 copy = target / one.folder.name / path.relative_to(one.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -189,16 +196,16 @@ def _copied(spec: RunSpec, config: BacktestConfig, target: Path) -> list[Recordi
     return recorded
 
 
-def _begin(spec: RunSpec) -> int:
-    """Since when chains are read: a month before the period where the bundled prices end within it."""
-    sample = load_sample()
+def _begin(spec: RunSpec, sample: SampleData) -> int:
+    """Since when chains are read: a month before the period where the prices end within it."""
     ends = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
     return spec.start_ms if spec.end_ms <= ends else spec.start_ms - WARM_UP_MS
 
 
-def _histories(spec: RunSpec, target: Path, delivery: Callable[[str, int], float]) -> None:
+def _histories(
+    spec: RunSpec, sample: SampleData, target: Path, delivery: Callable[[str, int], float]
+) -> None:
     """The period's prices, volatility index and settlement prices, for the record."""
-    sample = load_sample()
     prices, index, settled = [], [], []
     for name in spec.underlyings:
         hours, values = _rows(sample.recorded[name], spec.start_ms, spec.end_ms)
@@ -240,11 +247,11 @@ def _rows(own: Recorded, start_ms: int, end_ms: int) -> tuple[pl.DataFrame, pl.D
     )
 
 
-def _prices_hash(underlyings: Sequence[str], start_ms: int, end_ms: int) -> str:
-    """Of the bundled prices and index that a run of the period reads."""
+def _prices_hash(spec: RunSpec, sample: SampleData) -> str:
+    """Of the prices and the volatility index that a run of the period reads."""
     digest = hashlib.sha256()
-    for name in underlyings:
-        for frame in _rows(load_sample().recorded[name], start_ms, end_ms):
+    for name in spec.underlyings:
+        for frame in _rows(sample.recorded[name], spec.start_ms, spec.end_ms):
             for column in frame.iter_columns():
                 digest.update(column.to_numpy().tobytes())
     return digest.hexdigest()
@@ -259,7 +266,9 @@ def _quality(spec: RunSpec, recorded: list[Recording]) -> list[dict[str, Any]]:
     ]
 
 
-def _manifest(spec: RunSpec, folder: Path, quality: list[dict[str, Any]]) -> dict[str, Any]:
+def _manifest(
+    spec: RunSpec, sample: SampleData, folder: Path, quality: list[dict[str, Any]]
+) -> dict[str, Any]:
     failed = any(one["verdict"] == "fail" for one in quality)
     found: dict[str, Any] = {
         "version": VERSION,
@@ -268,7 +277,7 @@ def _manifest(spec: RunSpec, folder: Path, quality: list[dict[str, Any]]) -> dic
         "start_ms": spec.start_ms,
         "end_ms": spec.end_ms,
         "failed_days": "take" if failed else "refuse",
-        "prices_fingerprint": _prices_hash(spec.underlyings, spec.start_ms, spec.end_ms),
+        "prices_fingerprint": _prices_hash(spec, sample),
         "quality": quality,
         "code_version": code_version(),
         "files": _hashes(folder),
