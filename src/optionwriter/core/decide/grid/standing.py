@@ -27,9 +27,9 @@ NOTHING = -1
 
 
 class Books(NamedTuple):
-    """What changes: by side the option held (NOTHING), lots, price it was sold at, the chain's bound strike, rolls, when
-    its last leg was opened, the chain's number; by currency cash in booked units; by side the order that rests and what
-    was taken of a quote in the step's own minute (trading.py has their columns)."""
+    """What changes. By side: option held (NOTHING), lots, price it was sold at, the chain's bound strike, its rolls,
+    when its last leg was opened, its number; the order that rests, and what was taken of a quote in the step's own
+    minute (trading.py has their columns). By currency: cash, booked units."""
 
     option: I64
     lots: I64
