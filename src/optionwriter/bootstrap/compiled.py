@@ -5,7 +5,7 @@ The grid asks the very tape market and context that the cycle asks, instant afte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
@@ -14,13 +14,13 @@ import numpy as np
 from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.paper.tape import PaperQuote, Tape
 from optionwriter.adapters.tapes.market import TapeMarket
-from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of
 from optionwriter.bootstrap.parts import limits_of
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.grid.columns import QuoteGrid
-from optionwriter.core.decide.grid.making import GridError, GridMaker, Sizes
+from optionwriter.core.decide.grid.making import GridError, GridMaker
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
 from optionwriter.core.decide.grid.resting import Ask, MinuteQuote
 from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
@@ -29,7 +29,6 @@ from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, product_of
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
-from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
 from optionwriter.core.report.benchmarks import rules
 from optionwriter.core.report.results import Outcome
@@ -79,7 +78,8 @@ def open_compiled(
         raise RunError(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
-    grid = _grid(settings, source, spec.underlyings[0], progress)
+    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+    grid = _grid(settings, source, instance, spec.underlyings[0], progress)
     return CompiledMarket(settings, source, grid, _asker(source.feed, grid))
 
 
@@ -141,6 +141,8 @@ def _terms(
     why = why_event(market.settings, config, instance, (market.grid.underlying,))
     if why is not None:
         raise RunError(f"{why}; take the event driver")
+    if "cash_secured_put" in instance.writes and not market.grid.put_names:
+        raise RunError(f"the grid was made without puts: open the market for {instance.id}")
     styled = with_exit_style(instance, exit_style)
     return terms_of(styled, _limits(market.settings, instance), fill_share(config.fill, config.spread_share))
 
@@ -168,45 +170,33 @@ def _refused(
     return why_not(instance, limits, config.fill)
 
 
-def _grid(settings: Settings, source: Source, underlying: str, progress: Progress | None) -> QuoteGrid:
+def _grid(
+    settings: Settings, source: Source, instance: StrategyConfig, underlying: str, progress: Progress | None
+) -> QuoteGrid:
     """Any source's grid, by asking it as the cycle does."""
     feed = source.feed
     calls = product_of(WRITES["covered_call"], underlying)
     puts = product_of(WRITES["cash_secured_put"], underlying)
-    codes = [one.code for one in (calls, puts) if one.code in feed.products]
     limits = limits_of(settings)
     maker = GridMaker(underlying, calls, puts, limits.max_data_age_ms, limits.max_clock_ahead_ms)
     clock = SimulatedClock(source.instants[0])
     market = TapeMarket(feed, clock)
+    codes = (calls.code, puts.code) if "cash_secured_put" in instance.writes else (calls.code,)
     try:
         for done, at_ms in enumerate(source.instants):
             clock.sleep_until(at_ms)
-            _add(maker, market, feed, codes, underlying, at_ms)
+            try:
+                chains = {code: feed.chain(code, at_ms) for code in codes}
+                context = build_context(market.history(underlying), at_ms)
+            except (MarketUnavailableError, ValueError) as error:
+                maker.fail(at_ms, str(error))
+            else:
+                maker.add(at_ms, chains, context)
             if progress is not None and done % 24 == 0:
                 progress(done / len(source.instants), "making the quote grid")
         return maker.grid(feed.delivery_price)
     except GridError as error:
         raise RunError(f"no grid can be made of this source: {error}; take the event driver") from None
-
-
-def _add(
-    maker: GridMaker, market: TapeMarket, feed: Feed, codes: list[str], underlying: str, at_ms: int
-) -> None:
-    try:
-        chains: Mapping[str, tuple[OptionChain, Sizes]] = {
-            code: (market.chain(code), _sizes(feed, code, at_ms)) for code in codes
-        }
-        context = build_context(market.history(underlying), at_ms)
-    except MarketUnavailableError as error:
-        maker.fail(at_ms, str(error))
-        return
-    maker.add(at_ms, chains, context)
-
-
-def _sizes(feed: Feed, code: str, at_ms: int) -> Sizes:
-    """What paper sees: a chain as summarised has no sizes."""
-    chain = feed.chain(code, at_ms)
-    return chain.bid_size, chain.ask_size
 
 
 def _asker(feed: Feed, grid: QuoteGrid) -> Ask:

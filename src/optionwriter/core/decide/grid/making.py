@@ -21,7 +21,6 @@ from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is
 from optionwriter.core.market.money import quantum
 from optionwriter.core.market.quotes import tick_grid
 
-Sizes = tuple[F64, F64]  # (n,) each: what may be sold at the bid and bought at the ask, coins
 Delivery = Callable[[str, int], float]
 
 
@@ -54,7 +53,7 @@ class _Part:
         self.fresh.append(False)
         self.slices.append(self.slices[-1])
 
-    def add(self, at_ms: int, chain: OptionChain, sizes: Sizes, risk: Callable[[float], float]) -> None:
+    def add(self, at_ms: int, chain: OptionChain, risk: Callable[[float], float]) -> None:
         """One step's chain."""
         self.index.append(chain.index_price)
         age = at_ms - chain.at_ms
@@ -76,9 +75,9 @@ class _Part:
             chain.mark_iv[rows],
             self._units(chain.bid[rows], at_ms),
             self._units(chain.ask[rows], at_ms),
-            _lots(sizes[0][rows], lot),
-            _lots(sizes[1][rows], lot),
-            chain.open_interest[rows],
+            _lots(chain.bid_size[rows], lot),
+            _lots(chain.ask_size[rows], lot),
+            np.nan_to_num(chain.open_interest[rows], nan=0.0),  # as a book summary shows it
         ))  # fmt: skip
 
     def _numbers(self, names: list[str]) -> Any:
@@ -173,13 +172,11 @@ class GridMaker:
     def add(
         self,
         at_ms: int,
-        chains: Mapping[str, tuple[OptionChain, Sizes]],
+        chains: Mapping[str, OptionChain],
         context: MarketContext,
     ) -> None:
-        """A step: chains by product code, each with its sizes. Errors: GridError."""
-        ranked = [
-            chains[one.product.code][0] for one in (self._calls, self._puts) if one.product.code in chains
-        ]
+        """A step: chains by product code, with their sizes. Errors: GridError."""
+        ranked = [chains[one.product.code] for one in (self._calls, self._puts) if one.product.code in chains]
         usable = [one.index_price for one in ranked if np.isfinite(one.index_price) and one.index_price > 0]
         if len(usable) < len(ranked):
             raise GridError(f"an index of {self._underlying} is missing at {at_ms}")
@@ -189,7 +186,7 @@ class GridMaker:
             if found is None:
                 part.blank()
             else:
-                part.add(at_ms, *found, risk)
+                part.add(at_ms, found, risk)
 
     def grid(self, delivery: Delivery) -> QuoteGrid:
         """Everything that was taken; `delivery` answers for expiries up to the last step."""
