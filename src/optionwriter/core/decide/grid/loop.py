@@ -36,7 +36,7 @@ from optionwriter.core.decide.grid.standing import (
     priced,
     weigh,
 )
-from optionwriter.core.decide.grid.tending import tend
+from optionwriter.core.decide.grid.tending import asks_for_nothing, tend
 from optionwriter.core.decide.grid.terms import Terms
 from optionwriter.core.decide.grid.trading import (
     EVENTS,
@@ -193,6 +193,8 @@ def decide(
 ) -> None:
     """Chooses, reviews and carries out."""
     call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
+    if is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
+        return
     account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
     due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
     if due.first < 0:
@@ -214,6 +216,27 @@ def decide(
         q, item = (calls, due.call) if side == CALL else (puts, due.put)
         if passed[place]:
             carry_out(side, q, item, step, steps.at_ms[step], terms.fill_share, books, log)
+
+
+@compiled_part
+def is_idle(
+    step: int,
+    steps: Steps,
+    calls: Quotes,
+    puts: Quotes,
+    terms: Terms,
+    books: Books,
+    call_at: Place,
+    put_at: Place,
+) -> bool:
+    """Whether there is nothing to open, and nothing to do about what is held: most steps."""
+    if may_open(CALL, terms, books) or may_open(PUT, terms, books):
+        return False
+    for side in range(2):
+        q, place = (calls, call_at) if side == CALL else (puts, put_at)
+        if place.row >= 0 and not asks_for_nothing(side, q, place, step, steps, books, terms):
+            return False
+    return True
 
 
 @compiled_part
