@@ -80,7 +80,7 @@ def random_case(seed: int, folder: Path) -> Case:
     recorded = seed % 4 == 3
     values = {
         "preset": one_of("ULTRA_SAFE", "BALANCED", "AGGRESSIVE", "CUSTOM", "CUSTOM"),
-        "step_minutes": one_of(180, 240, 360),
+        "step_minutes": one_of(240, 360),
         "fill": one_of("cross", "mid", "share"),
         "spread_share": one_of("0", "0.25", "0.5"),
         "model": one_of("anchored", "realised"),
@@ -97,7 +97,7 @@ def random_case(seed: int, folder: Path) -> Case:
     )
     begin = RECORDED_FROM if recorded else SYNTHETIC_FROM + int(rng.integers(SYNTHETIC_DAYS)) * MS_PER_DAY
     source = "live_deribit" if recorded else "synthetic"
-    return case(folder, strategy, one_of("BTC", "ETH"), one_of(*ExitStyle), begin, 12, values, source, seed)
+    return case(folder, strategy, one_of("BTC", "ETH"), one_of(*ExitStyle), begin, 10, values, source, seed)
 
 
 def market_of(asked: Case) -> CompiledMarket:

@@ -106,7 +106,12 @@ def run_loop(
             continue
         if not look(step, steps, calls, puts, books, looks) or is_settling(steps.at_ms[step]):
             continue
-        decide(step, steps, calls, puts, terms, books, log, found)
+        call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
+        if not is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
+            account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
+            due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
+            if due.first >= 0:
+                carry_through(step, steps, calls, puts, terms, books, account, call_at, put_at, due, log)
         books.taken[:, TAKEN_OPTION] = NOTHING
         if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
             return Ended(RESTS, step)
@@ -188,17 +193,11 @@ class Due(NamedTuple):
 
 
 @compiled_part
-def decide(
-    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log, found: Scratch
-) -> None:
-    """Chooses, reviews and carries out."""
-    call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
-    if is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
-        return
-    account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
-    due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
-    if due.first < 0:
-        return
+def carry_through(
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, account: Account,
+    call_at: Place, put_at: Place, due: Due, log: Log,
+) -> None:  # fmt: skip
+    """Reviews what is due, each item against what the one before it left, and carries out what passes."""
     sums = sums_at(calls, puts, books, call_at, put_at, step, steps, terms)
     passed = (False, False)
     for place in range(2):
