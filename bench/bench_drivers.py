@@ -1,6 +1,6 @@
 """The drivers on one market: hourly steps of the synthetic source on the bundled prices, Bitcoin's listed calls.
 
-`BENCH_STEPS` hours (default 2,190, a twelfth of DESIGN's 26,280) of some 400 calls; a run is linear in its steps, so
+`BENCH_STEPS` hours (default 2,190, a twelfth of DESIGN's 26,280) of some 650 calls; a run is linear in its steps, so
 its figure is also given for 26,280. CPU seconds of this process, except for the threads' line, which is by the clock.
 """
 
