@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity memory bench bench-peers lock sample clean
+.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity parity-drivers memory bench bench-peers lock sample clean
 
 install: $(STAMP)
 
@@ -69,6 +69,10 @@ kills: $(STAMP)
 parity: $(STAMP)
 	@echo "Thirty days over HTTP and in one process must leave the same facts (about five minutes)"
 	@PARITY_DAYS=30 $(PYTEST) -q -s tests/parity
+
+parity-drivers: $(STAMP)
+	@echo "A hundred random backtests that the event and the compiled driver must trade alike (about five minutes)"
+	@PARITY_RUNS=100 $(PYTEST) -q -s -m slow tests/parity/test_drivers.py
 
 identity: $(STAMP)
 	@echo "A hundred random backtests whose positions and holding must add up to their equity (about five minutes)"

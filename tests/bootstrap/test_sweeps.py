@@ -38,7 +38,7 @@ class Engine:
         self.meet = threading.Barrier(2, timeout=30)
         self.meeting = True
 
-    def refusal(self, config, instance, underlyings):
+    def why_event(self, settings, config, instance, underlyings):
         return "max_chains is 2: the compiled driver holds one" if instance.max_chains > 1 else None
 
     def open_compiled(self, settings, spec, config, progress=None):

@@ -21,7 +21,7 @@ from optionwriter.services.jobs import Progress, Runner
 from optionwriter.settings import Settings
 
 SHORT = ["sweep", "--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-08", "--underlyings", "BTC",
-         "-o", "step_minutes=480", "--threads", "1"]  # fmt: skip
+         "--driver", "event", "-o", "step_minutes=480", "--threads", "1"]  # fmt: skip
 GRID = ["--vary", "gates.delta_max=0.12,0.3"]
 
 
@@ -118,6 +118,19 @@ def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(
     assert told("sweep", "--resume", "mine", "--threads", "1")["sets"]["finished"] == 3 and len(begun) == 4
 
 
+@pytest.mark.slow
+def test_both_drivers_rank_alike() -> None:
+    both = [
+        told(*SHORT, *GRID, "--driver", driver, "--name", driver, "--by", "sharpe")["ranking"]
+        for driver in ("event", "compiled")
+    ]
+    event, compiled = ([(one["varied"], one["metrics"]) for one in ranking] for ranking in both)
+    assert [one for one, _ in event] == [one for one, _ in compiled]
+    for (_, left), (_, right) in zip(event, compiled, strict=True):
+        for name in ("net_profit", "sharpe", "max_drawdown", "fees", "trades"):
+            assert left[name]["value"] == pytest.approx(right[name]["value"], rel=1e-9, abs=1e-12), name
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -132,8 +145,11 @@ def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(
         (["--vary", "gates.delta_max=0.1..0.3"], "needs --random"),
         (["--vary", "seed=1:2000:1"], "2,000 sets are more than the 1,000 allowed"),
         (["--vary", "btc=1,2", "--driver", "quick"], "choose from auto, event, compiled"),
-        (["--vary", "btc=1,2", "--driver", "compiled"], "can't run btc=1"),
-        (["--vary", "btc=1,2", "--driver", "compiled", "--queue"], "workers, which have the event driver"),
+        (["--vary", "fill=probability,cross", "--driver", "compiled"], "can't run fill=probability: fill"),
+        (
+            ["--vary", "btc=1,2", "--driver", "compiled", "--queue"],
+            "workers, each of which would make the market anew",
+        ),
         (["--vary", "btc=1,2", "--export", "a.txt"], ".csv"),
         (["--vary", "btc=1,2", "--resume", "x"], "leave --vary and --name out"),
         (["--resume", "x"], "there is no sweep 'x'"),

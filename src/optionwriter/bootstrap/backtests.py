@@ -7,6 +7,7 @@ knows that it is a backtest.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,17 @@ from optionwriter.adapters.store.memory import MemoryLedger
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
+from optionwriter.bootstrap.compiled import (
+    ACCOUNT,
+    AUTO,
+    COMPILED,
+    DRIVERS,
+    EVENT,
+    CompiledMarket,
+    open_compiled,
+    run_compiled,
+    why_event,
+)
 from optionwriter.bootstrap.parts import limits_of
 from optionwriter.bootstrap.second_pass import at_one, unmultiplied
 from optionwriter.bootstrap.source import Source
@@ -38,12 +50,11 @@ from optionwriter.core.report.results import chain_rows, curve_columns, metric_r
 from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec
 from optionwriter.services.backtest import Ran, run_backtest
 from optionwriter.services.cycle import Desk
-from optionwriter.services.jobs import Progress, Runner
+from optionwriter.services.jobs import Progress, RunError, Runner, part_of
 from optionwriter.services.proposed import Seat
 from optionwriter.services.recorder import Recorder
 from optionwriter.settings import Settings
 
-ACCOUNT = "backtest"
 RUNS_FILE = "runs.sqlite"
 _MOST_TOLD = 5  # failures in a run's notes
 
@@ -64,54 +75,47 @@ def code_version() -> str:
 
 def check(settings: Settings, spec: RunSpec) -> BacktestConfig:
     """What can be known to be wrong before a run begins. Errors: RunError."""
+    if spec.driver not in DRIVERS:
+        raise RunError(f"driver {spec.driver!r} is not there: choose from {', '.join(DRIVERS)}")
     config = read_config(spec.config)
-    instance_of(settings, spec.strategy, spec.underlyings, config)
+    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+    why = why_event(settings, config, instance, spec.underlyings)
+    if spec.driver == COMPILED and why is not None:
+        raise RunError(f"the compiled driver can't take this run: {why}; take the event driver, or auto")
     open_source(settings, spec, config)
     return config
 
 
 def runner(settings: Settings) -> Runner:
-    """Runs what a row asks for, every exit style after the other."""
+    """Runs what a row asks for, by the driver that it asks for, every exit style after the other."""
 
     def run(spec: RunSpec, progress: Progress) -> RunResult:
         config = read_config(spec.config)
-        source = open_source(settings, spec, config)
         instance = instance_of(settings, spec.strategy, spec.underlyings, config)
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
-        notes = list(source.notes)
         second = unmultiplied(spec, config)
-        share = 1.0 / len(config.exit_styles) / (1 if second is None else 2)
+        first = progress if second is None else part_of(progress, 0.0, 0.5)
+        source, driven, told = _driven(settings, spec, config, instance, first)
+        notes = [*source.notes, *told]
 
         def chances(style: ExitStyle) -> np.random.Generator:
             return np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
 
-        for place, style in enumerate(config.exit_styles):
-            desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
-            beside = rules(source.feed.delivery_price)
-            parts = TapeMarket(source.feed, desk.clock) if config.fast_forward else None
-            ran = run_backtest(
-                desk, source.instants, str(style), progress, place * share, share, beside, parts
-            )
+        for style, ran in driven:
             outcome = replace(ran.outcome, origins=source.origins)
             metrics += metric_rows(outcome, chances(style))
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
-            notes += [*_failures(style, ran), *origins_told(str(style), outcome.origins, outcome.facts)]
-            if config.fast_forward:
-                full = ran.steps - ran.passed_over
-                notes.append(
-                    f"{style}: {full} of {ran.steps} steps were looked at in full; at the others nothing could be "
-                    "proposed (fast_forward)."
-                )
+            notes += [*_told(style, ran), *origins_told(str(style), outcome.origins, outcome.facts)]
 
         def again(changed: BacktestConfig, style: ExitStyle, place: int) -> tuple[MetricRow, ...]:
-            market = open_source(settings, spec, changed)
-            desk = desk_for(settings, changed, market, with_exit_style(instance, style), spec.seed)
-            parts = TapeMarket(market.feed, desk.clock) if changed.fast_forward else None
-            ran = run_backtest(desk, market.instants, str(style), progress, place * share, share, (), parts)
-            return metric_rows(ran.outcome, chances(style))
+            share = 0.5 / len(config.exit_styles)
+            rest = part_of(progress, place * share, share)
+            one = changed.model_copy(update={"exit_styles": (style,)})
+            _, passes, _ = _driven(settings, spec, one, instance, rest, benchmarks=False)
+            return tuple(row for _, ran in passes for row in metric_rows(ran.outcome, chances(style)))
 
         for found in at_one(second, again) if second is not None else ():
             if isinstance(found, MetricRow):
@@ -122,6 +126,70 @@ def runner(settings: Settings) -> Runner:
         return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
 
     return run
+
+
+_Driven = Iterator[tuple[ExitStyle, Ran]]
+
+
+def _driven(
+    settings: Settings,
+    spec: RunSpec,
+    config: BacktestConfig,
+    instance: StrategyConfig,
+    progress: Progress,
+    benchmarks: bool = True,
+) -> tuple[Source, _Driven, list[str]]:
+    """The source, each exit style's run, and what is to be told of the driver. Errors: RunError."""
+    why = why_event(settings, config, instance, spec.underlyings)
+    if spec.driver == COMPILED and why is not None:
+        raise RunError(f"the compiled driver can't take this run: {why}; take the event driver, or auto")
+    if spec.driver == EVENT or why is not None:
+        source = open_source(settings, spec, config)
+        told = [f"Event driver, because {why}."] if spec.driver == AUTO else []
+        return source, _by_event(settings, spec, config, source, instance, progress, benchmarks), told
+    market = open_compiled(settings, spec, config, part_of(progress, 0.0, 0.5))
+    said = f"Compiled driver{', which can take all of this run' if spec.driver == AUTO else ''}."
+    return market.source, _by_loop(market, spec, config, instance, progress), [said]
+
+
+def _by_event(
+    settings: Settings,
+    spec: RunSpec,
+    config: BacktestConfig,
+    source: Source,
+    instance: StrategyConfig,
+    progress: Progress,
+    benchmarks: bool,
+) -> _Driven:
+    share = 1.0 / len(config.exit_styles)
+    for place, style in enumerate(config.exit_styles):
+        desk = desk_for(settings, config, source, with_exit_style(instance, style), spec.seed)
+        beside = rules(source.feed.delivery_price) if benchmarks else ()
+        parts = TapeMarket(source.feed, desk.clock) if config.fast_forward else None
+        yield (
+            style,
+            run_backtest(desk, source.instants, str(style), progress, place * share, share, beside, parts),
+        )
+
+
+def _by_loop(
+    market: CompiledMarket,
+    spec: RunSpec,
+    config: BacktestConfig,
+    instance: StrategyConfig,
+    progress: Progress,
+) -> _Driven:
+    share = 0.5 / len(config.exit_styles)
+    grid = market.grid
+    failures = tuple(f"{int(grid.steps.at_ms[step])}: {why}" for step, why in grid.failures.items())
+    for place, style in enumerate(config.exit_styles):
+        begun = 0.5 + place * share
+
+        def watch(done: float, begun: float = begun, style: ExitStyle = style) -> None:
+            progress(begun + share * done, f"{style}: telling what moved it")
+
+        outcome = run_compiled(market, config, instance, style, spec.seed, watch)
+        yield style, Ran(outcome, len(grid), failures)
 
 
 def desk_for(
@@ -172,8 +240,15 @@ def desk_for(
     )
 
 
-def _failures(style: ExitStyle, ran: Ran) -> list[str]:
-    if not ran.failures:
-        return []
-    told = "; ".join(ran.failures[:_MOST_TOLD])
-    return [f"{style}: {len(ran.failures)} of {ran.steps} steps failed: {told}"]
+def _told(style: ExitStyle, ran: Ran) -> list[str]:
+    """What a reader must know of a run's steps."""
+    told = []
+    if ran.failures:
+        few = "; ".join(ran.failures[:_MOST_TOLD])
+        told.append(f"{style}: {len(ran.failures)} of {ran.steps} steps failed: {few}")
+    if ran.passed_over:
+        told.append(
+            f"{style}: {ran.steps - ran.passed_over} of {ran.steps} steps were looked at in full; at the others "
+            "nothing could be proposed (fast_forward)."
+        )
+    return told

@@ -5,35 +5,51 @@ The grid asks the very tape market and context that the cycle asks, instant afte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from threading import Lock
+
+import numpy as np
 
 from optionwriter.adapters.clocks import SimulatedClock
-from optionwriter.adapters.paper.tape import Tape
+from optionwriter.adapters.paper.tape import PaperQuote, Tape
 from optionwriter.adapters.tapes.market import TapeMarket
-from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of
 from optionwriter.bootstrap.parts import limits_of
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.grid.columns import QuoteGrid
-from optionwriter.core.decide.grid.making import GridError, GridMaker, Sizes
+from optionwriter.core.decide.grid.making import GridError, GridMaker
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
-from optionwriter.core.decide.grid.resting import Ask, MinuteQuote, Minutes
-from optionwriter.core.decide.grid.running import Trace, run_grid
+from optionwriter.core.decide.grid.resting import Ask, MinuteQuote
+from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
 from optionwriter.core.decide.grid.terms import Terms, terms_of
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, product_of
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
-from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import build_context
+from optionwriter.core.report.benchmarks import rules
+from optionwriter.core.report.results import Outcome
 from optionwriter.core.report.run import RunSpec
+from optionwriter.core.report.sweep_figures import SweepFigures, figures_of
+from optionwriter.core.report.traced import Owner, TraceError
+from optionwriter.core.report.traced_looks import outcome_of
 from optionwriter.ports import Feed, MarketUnavailableError
+from optionwriter.services.backtest import MOST_FAILED
 from optionwriter.services.jobs import Progress, RunError
 from optionwriter.services.proposed import Seat
 from optionwriter.settings import Settings
+
+ACCOUNT = "backtest"
+EVENT, COMPILED, AUTO = "event", "compiled", "auto"
+DRIVERS = (EVENT, COMPILED, AUTO)
+# what a config may say that the compiled driver knows; anything else it must not pass over
+_KNOWN = frozenset({
+    "preset", "changes", "exit_styles", "mode", "step_minutes", "spread_share", "fill", "wait_minutes", "btc", "eth",
+    "usdc", "model", "iv_multiplier", "listing", "data", "smile", "skew", "failed_days", "fast_forward", "convert_cost",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,14 +59,7 @@ class CompiledMarket:
     settings: Settings
     source: Source
     grid: QuoteGrid
-    minutes: Minutes
-
-
-def refusal(config: BacktestConfig, instance: StrategyConfig, underlyings: tuple[str, ...]) -> str | None:
-    """Why the compiled driver can't take the run, in words; None when it can."""
-    if len(underlyings) != 1:
-        return f"{', '.join(underlyings)} are {len(underlyings)} underlyings: compiled is one"
-    return why_not(instance, Limits(), config.fill)
+    ask: Ask
 
 
 def open_compiled(
@@ -60,44 +69,118 @@ def open_compiled(
     if len(spec.underlyings) != 1:
         raise RunError("the compiled driver takes one underlying: name one, or take the event driver")
     source = open_source(settings, spec, config)
-    grid = _grid(settings, source, spec.underlyings[0], progress)
-    return CompiledMarket(settings, source, grid, Minutes(_asker(source.feed, grid)))
+    if len(source.instants) < 2:
+        raise RunError(
+            "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
+        )
+    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+    grid = _grid(settings, source, instance, spec.underlyings[0], progress)
+    return CompiledMarket(settings, source, grid, _asker(source.feed, grid))
+
+
+def run_compiled(
+    market: CompiledMarket,
+    config: BacktestConfig,
+    instance: StrategyConfig,
+    exit_style: ExitStyle,
+    seed: int,
+    watch: Callable[[float], None] = lambda _: None,
+) -> Outcome:
+    """One run, whole: as the event driver's outcome. `seed` is taken as there; fills that are certain don't ask it.
+
+    Errors: RunError.
+    """
+    trace = trace_of(market, config, instance, exit_style)
+    owner = Owner(ACCOUNT, instance.id, market.settings.managed_client_id_prefix)
+    beside = rules(market.source.feed.delivery_price)
+    try:
+        return outcome_of(market.grid, trace, str(exit_style), owner, beside, watch)
+    except TraceError as error:
+        raise RunError(f"{error}; take the event driver") from None
+
+
+def figures_compiled(
+    market: CompiledMarket, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle
+) -> SweepFigures:
+    """A sweep's run: the loop and its few figures. Errors: RunError."""
+    return figures_of(market.grid, trace_of(market, config, instance, exit_style))
 
 
 def trace_of(
     market: CompiledMarket, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle
 ) -> Trace:
-    """One run of the loop. Errors: LoopStoppedError."""
+    """One run of the loop. Errors: RunError."""
     terms = _terms(market, config, instance, exit_style)
-    return run_grid(market.grid, terms, config.opening, market.minutes)
+    try:
+        trace = run_grid(market.grid, terms, config.opening, market.ask)
+    except LoopStoppedError as error:
+        raise RunError(f"{error}: choose another period, or the event driver") from None
+    failed = len(market.grid) - int(np.count_nonzero(trace.looks.seen))
+    if failed > MOST_FAILED * len(market.grid):
+        raise RunError(f"{failed} of {len(market.grid)} steps failed{_first(market.grid)}: choose other data")
+    if not trace.looks.seen[-1]:
+        raise RunError("the run's end can't be valued: end it at another instant")
+    return trace
+
+
+def _first(grid: QuoteGrid) -> str:
+    if not grid.failures:
+        return ""
+    step = min(grid.failures)
+    return f", the first at {int(grid.steps.at_ms[step])}: {grid.failures[step]}"
 
 
 def _terms(
     market: CompiledMarket, config: BacktestConfig, instance: StrategyConfig, exit_style: ExitStyle
 ) -> Terms:
-    seat = Seat(strategy(instance.kind), instance, choose_best, ChoiceParams(instance.min_score))
-    limits = limits_of(market.settings, (seat,))
-    why = why_not(instance, limits, config.fill)
+    why = why_event(market.settings, config, instance, (market.grid.underlying,))
     if why is not None:
         raise RunError(f"{why}; take the event driver")
+    if "cash_secured_put" in instance.writes and not market.grid.put_names:
+        raise RunError(f"the grid was made without puts: open the market for {instance.id}")
     styled = with_exit_style(instance, exit_style)
-    return terms_of(styled, limits, fill_share(config.fill, config.spread_share))
+    return terms_of(styled, _limits(market.settings, instance), fill_share(config.fill, config.spread_share))
 
 
-def _grid(settings: Settings, source: Source, underlying: str, progress: Progress | None) -> QuoteGrid:
+def why_event(
+    settings: Settings, config: BacktestConfig, instance: StrategyConfig, underlyings: tuple[str, ...]
+) -> str | None:
+    """Why the compiled driver can't take the run, in words; None when it can."""
+    if len(underlyings) != 1:
+        return f"{', '.join(underlyings)} are {len(underlyings)} underlyings: compiled is one"
+    for name, field in BacktestConfig.model_fields.items():
+        if name not in _KNOWN and getattr(config, name) != field.get_default(call_default_factory=True):
+            return f"{name} is not compiled"
+    return why_not(instance, _limits(settings, instance), config.fill)
+
+
+def _limits(settings: Settings, instance: StrategyConfig) -> Limits:
+    params = ChoiceParams(instance.min_score)
+    return limits_of(settings, (Seat(strategy(instance.kind), instance, choose_best, params),))
+
+
+def _grid(
+    settings: Settings, source: Source, instance: StrategyConfig, underlying: str, progress: Progress | None
+) -> QuoteGrid:
     """Any source's grid, by asking it as the cycle does."""
     feed = source.feed
     calls = product_of(WRITES["covered_call"], underlying)
     puts = product_of(WRITES["cash_secured_put"], underlying)
-    codes = [one.code for one in (calls, puts) if one.code in feed.products]
     limits = limits_of(settings)
     maker = GridMaker(underlying, calls, puts, limits.max_data_age_ms, limits.max_clock_ahead_ms)
     clock = SimulatedClock(source.instants[0])
     market = TapeMarket(feed, clock)
+    codes = (calls.code, puts.code) if "cash_secured_put" in instance.writes else (calls.code,)
     try:
         for done, at_ms in enumerate(source.instants):
             clock.sleep_until(at_ms)
-            _add(maker, market, feed, codes, underlying, at_ms)
+            try:
+                chains = {code: feed.chain(code, at_ms) for code in codes}
+                context = build_context(market.history(underlying), at_ms)
+            except (MarketUnavailableError, ValueError) as error:
+                maker.fail(at_ms, str(error))
+            else:
+                maker.add(at_ms, chains, context)
             if progress is not None and done % 24 == 0:
                 progress(done / len(source.instants), "making the quote grid")
         return maker.grid(feed.delivery_price)
@@ -105,43 +188,29 @@ def _grid(settings: Settings, source: Source, underlying: str, progress: Progres
         raise RunError(f"no grid can be made of this source: {error}; take the event driver") from None
 
 
-def _add(
-    maker: GridMaker, market: TapeMarket, feed: Feed, codes: list[str], underlying: str, at_ms: int
-) -> None:
-    try:
-        chains: Mapping[str, tuple[OptionChain, Sizes]] = {
-            code: (market.chain(code), _sizes(feed, code, at_ms)) for code in codes
-        }
-        context = build_context(market.history(underlying), at_ms)
-    except MarketUnavailableError as error:
-        maker.fail(at_ms, str(error))
-        return
-    maker.add(at_ms, chains, context)
-
-
-def _sizes(feed: Feed, code: str, at_ms: int) -> Sizes:
-    """What paper sees: a chain as summarised has no sizes."""
-    chain = feed.chain(code, at_ms)
-    return chain.bid_size, chain.ask_size
-
-
 def _asker(feed: Feed, grid: QuoteGrid) -> Ask:
-    """Single options in single minutes, as paper sees them."""
-    tape = Tape(feed)
+    """Single options in single minutes, as paper sees them, each asked of the tape once; several threads may ask."""
+    tape, lock = Tape(feed), Lock()
+    kept: dict[tuple[int, int, int], MinuteQuote | None] = {}
 
     def ask(side: int, option: int, at_ms: int) -> MinuteQuote | None:
-        quote = tape.quote(grid.names(side)[option], at_ms)
-        if quote is None:
-            return None
-        product = quote.option.product
-        per_coin = Decimal(int(grid.quotes(side).per_coin))
-        return MinuteQuote(
-            int((quote.bid or 0) * per_coin),
-            int((quote.ask or 0) * per_coin),
-            int(quote.bid_size / product.amount_step),
-            int(quote.ask_size / product.amount_step),
-            float(quote.index),
-            float(quote.mark),
-        )
+        key = (side, option, at_ms)
+        if key not in kept:
+            with lock:
+                quote = tape.quote(grid.names(side)[option], at_ms)
+            kept[key] = None if quote is None else _minute(quote, int(grid.quotes(side).per_coin))
+        return kept[key]
 
     return ask
+
+
+def _minute(quote: PaperQuote, per_coin: int) -> MinuteQuote:
+    product = quote.option.product
+    return MinuteQuote(
+        int((quote.bid or 0) * per_coin),
+        int((quote.ask or 0) * per_coin),
+        int(quote.bid_size / product.amount_step),
+        int(quote.ask_size / product.amount_step),
+        float(quote.index),
+        float(quote.mark),
+    )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from optionwriter.bootstrap import compiled
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import code_version, runner
 from optionwriter.bootstrap.source import Source
@@ -85,8 +86,12 @@ class CompiledMarket(Protocol):
 class CompiledEngine(Protocol):
     """The compiled driver, as bootstrap/compiled.py has it; a market is its own, and only handed back to it."""
 
-    def refusal(
-        self, config: BacktestConfig, instance: StrategyConfig, underlyings: tuple[str, ...]
+    def why_event(
+        self,
+        settings: Settings,
+        config: BacktestConfig,
+        instance: StrategyConfig,
+        underlyings: tuple[str, ...],
     ) -> str | None:
         """Why it can't run this; None when it can."""
         ...
@@ -110,9 +115,9 @@ class CompiledEngine(Protocol):
         ...
 
 
-def compiled_engine() -> CompiledEngine | None:
-    """The compiled driver; None in a version without it."""
-    return None
+def compiled_engine() -> CompiledEngine:
+    """The compiled driver."""
+    return compiled
 
 
 def figure_rows(style: str, coin: str, figures: Figures) -> tuple[MetricRow, ...]:
@@ -130,12 +135,7 @@ class CompiledSets:
 
     def __init__(self, settings: Settings, by: str, currency: str = USD) -> None:
         """`by` and `currency` rank the sets: where figures don't have it, every set is run whole."""
-        engine = compiled_engine()
-        if engine is None:
-            raise RunError(
-                "these sets are for the compiled driver, which this version has not: use --driver event"
-            )
-        self._settings, self._engine = settings, engine
+        self._settings, self._engine = settings, compiled_engine()
         self._version = code_version()
         known = {one[1] for one in _FIGURES.values()} if currency == USD else {"net_profit"}
         self._by, self._figures_suffice = by, by in known
@@ -184,7 +184,8 @@ class CompiledSets:
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
         for style in config.exit_styles:
-            outcome = self._engine.run_compiled(market, config, instance, style, spec.seed)
+            ran = self._engine.run_compiled(market, config, instance, style, spec.seed)
+            outcome = replace(ran, origins=market.source.origins)
             rng = np.random.default_rng([spec.seed, list(ExitStyle).index(style)])
             metrics += metric_rows(outcome, rng)
             chains += chain_rows(outcome)

@@ -22,7 +22,7 @@ from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import run_store, runner
-from optionwriter.bootstrap.compiled_sets import CompiledEngine, CompiledSets, compiled_engine, market_key
+from optionwriter.bootstrap.compiled_sets import CompiledSets, compiled_engine, market_key
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.limits import BOUND_NAMES
 from optionwriter.core.decide.strategies.base import Mode, StrategyConfig, defaults
@@ -146,7 +146,8 @@ def planned(settings: Settings, specs: Sequence[RunSpec], driver: Driver) -> Pla
                 opened.add(key)
         except RunError as error:
             raise RunError(f"the set {spec.name}: {error}") from None
-        reason = _refusal(engine, config, instance, spec.underlyings) if driver != "event" else None
+        compiled = driver != "event"
+        reason = engine.why_event(settings, config, instance, spec.underlyings) if compiled else None
         if reason is not None and driver == "compiled":
             raise RunError(
                 f"the compiled driver can't run {spec.name}: {reason}: choose --driver auto or event"
@@ -158,17 +159,6 @@ def planned(settings: Settings, specs: Sequence[RunSpec], driver: Driver) -> Pla
         )
     distinct = {identity(one): one for one in reversed(chosen)}
     return Planned(tuple(reversed(distinct.values())), tuple(reasons))
-
-
-def _refusal(
-    engine: CompiledEngine | None,
-    config: BacktestConfig,
-    instance: StrategyConfig,
-    underlyings: tuple[str, ...],
-) -> str | None:
-    if engine is None:
-        return "the compiled driver is not part of this version"
-    return engine.refusal(config, instance, underlyings)
 
 
 def name_for(base: RunSpec, axes: Sequence[Axis], count: int | None, seed: int) -> str:

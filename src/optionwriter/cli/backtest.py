@@ -50,6 +50,12 @@ def backtest(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="model=realised, step_minutes=30, btc=5, …")
     ] = None,
+    driver: Annotated[
+        str,
+        typer.Option(
+            help="event takes everything, compiled is faster and narrower, auto takes compiled if it can."
+        ),
+    ] = "event",
     seed: Annotated[int, typer.Option(min=0, help="Of the price path and the resampling.")] = 1,
     name: Annotated[str, typer.Option(help="To find it again.")] = "",
     queue: Annotated[bool, typer.Option("--queue", help="Only queue it, for a worker.")] = False,
@@ -73,6 +79,7 @@ def backtest(
                 "exit_styles": exit_style,
                 **({"changes": pairs(change, "--set")} if change else {}),
             },
+            driver=driver,
         )
         check_run(settings, spec)
         with closing(run_store(settings)) as store:

@@ -125,13 +125,14 @@ def _axis(text: str) -> Axis:
 
 
 def _driver(name: str, queue: bool) -> Driver:
-    """Which driver is asked for; workers have only the event driver."""
+    """Which driver is asked for; queued sets share no market, which is what compiled ones live on."""
     drivers: dict[str, Driver] = {"auto": "auto", "event": "event", "compiled": "compiled"}
     if name not in drivers:
         raise UserError(f"--driver {name!r} is none: choose from {', '.join(drivers)}")
     if queue and name == "compiled":
         raise UserError(
-            "--queue leaves the sets to workers, which have the event driver: leave out one of both"
+            "--queue leaves the sets to workers, each of which would make the market anew for every compiled one: "
+            "leave out one of both"
         )
     return "event" if queue else drivers[name]
 

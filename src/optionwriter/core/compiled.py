@@ -26,7 +26,7 @@ _SCALAR: dict[str, Any] = {"nogil": True}
 # No "reassoc", "nnan", "ninf", "afn": they break Black-76 (DESIGN §3) and the meaning of NaN as "missing".
 _ARRAY: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
 _INLINE: dict[str, Any] = {**_ARRAY, "forceinline": True}
-_PART: dict[str, Any] = {**_SCALAR, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_PART: dict[str, Any] = {**_SCALAR, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 _FOLDERS_KEPT = 8
 _FOLDER_AGE_KEPT_SECONDS = 86_400.0  # a younger one may belong to a program that still runs
 
@@ -74,9 +74,10 @@ def compiled_inline(py_func: F) -> F:
 
 
 def compiled_part(py_func: F) -> F:
-    """As `compiled`, for a part of a larger loop: only compiled code may call it (its `py_func`, anybody).
+    """As `compiled`, for a part of a larger loop: always inlined, and only compiled code may call it.
 
-    It has no door from Python, which for tuples of many arrays would take longer to compile than the function.
+    It has no door from Python (its `py_func` has), which for tuples of many arrays would take longer to compile than
+    the function; and inlined, such tuples are not counted up and down at every call.
     """
     return cast(F, Compiled(py_func, "part", _PART))
 

@@ -23,7 +23,7 @@ from optionwriter.services.fast_forward import FastForward
 from optionwriter.services.jobs import Progress, RunError
 
 _DAY_MS = 86_400_000
-_MOST_FAILED = 0.2  # of the steps: beyond it a result would speak of another period than asked for
+MOST_FAILED = 0.2  # of the steps: beyond it a result would speak of another period than asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def run_backtest(
         progress(
             begun + share * done / len(instants), f"{exit_style}: day {(at_ms - instants[0]) // _DAY_MS + 1}"
         )
-    if len(failures) > _MOST_FAILED * len(instants):
+    if len(failures) > MOST_FAILED * len(instants):
         raise RunError(
             f"{len(failures)} of {len(instants)} steps failed, the first at {failures[0]}: choose other data"
         )

@@ -25,6 +25,11 @@ Progress = Callable[
 Runner = Callable[[RunSpec, Progress], RunResult]
 
 
+def part_of(progress: Progress, begun: float, share: float) -> Progress:
+    """A progress whose whole is `share` of a larger one, from `begun` on."""
+    return lambda done, text: progress(begun + share * done, text)
+
+
 class StoppedError(Exception):
     """A run is to end at once: it was cancelled, its lease was lost, or its worker is to stop."""
 

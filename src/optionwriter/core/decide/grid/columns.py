@@ -25,7 +25,8 @@ class Quotes(NamedTuple):
 
     By step: the product's index, whether its chain is recent, and where its slices begin. By slice: expiry, forward,
     risk (the probability, within its life, of the event that hurts this side) and where its rows begin. By row: the
-    option's number and its quote. `lot` is in coins, `grain` how many booked units one unit of the currency has.
+    option's number, its quote, its signed delta from mark IV. `lot` is in coins, `grain` how many booked units one
+    unit of the currency has.
     """
 
     is_call: bool
@@ -50,6 +51,7 @@ class Quotes(NamedTuple):
     option: I32
     mark: F64
     iv: F64
+    delta: F64
     bid: I32
     ask: I32
     bid_lots: I32

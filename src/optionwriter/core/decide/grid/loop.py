@@ -36,7 +36,7 @@ from optionwriter.core.decide.grid.standing import (
     priced,
     weigh,
 )
-from optionwriter.core.decide.grid.tending import tend
+from optionwriter.core.decide.grid.tending import asks_for_nothing, tend
 from optionwriter.core.decide.grid.terms import Terms
 from optionwriter.core.decide.grid.trading import (
     EVENTS,
@@ -87,9 +87,11 @@ def run_loop(
     first: int, rested: F64, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log,
     looks: Looks, found: Scratch,
 ) -> Ended:  # fmt: skip
-    """Every step from `first` on; what happens is logged, `looks` are filled. The last step is looked at again after its
-    orders, as the event driver does. Where an order rests the loop stops after its step, to be gone on with: `rested`
-    (resting.py) is then what filled of it meanwhile."""
+    """Every step from `first` on; what happens is logged, `looks` are filled.
+
+    The last step is looked at again after its orders, as the event driver does. Where an order rests the loop stops
+    after its step, to be gone on with: `rested` (resting.py) is then what filled of it meanwhile.
+    """
     last = len(steps.at_ms) - 1
     if books.counted[EVENTS] + len(rested) + _MOST_EVENTS > len(log.whole):
         return Ended(FULL_LOG, first)
@@ -104,7 +106,12 @@ def run_loop(
             continue
         if not look(step, steps, calls, puts, books, looks) or is_settling(steps.at_ms[step]):
             continue
-        decide(step, steps, calls, puts, terms, books, log, found)
+        call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
+        if not is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
+            account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
+            due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
+            if due.first >= 0:
+                carry_through(step, steps, calls, puts, terms, books, account, call_at, put_at, due, log)
         books.taken[:, TAKEN_OPTION] = NOTHING
         if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
             return Ended(RESTS, step)
@@ -142,15 +149,13 @@ def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books,
     call = books.option[CALL] >= 0 and calls.expiry_ms[books.option[CALL]] <= at_ms
     put = books.option[PUT] >= 0 and puts.expiry_ms[books.option[PUT]] <= at_ms
     put_first = call and put and puts.expiry_ms[books.option[PUT]] < calls.expiry_ms[books.option[CALL]]
-    code = FILLED
-    if put_first:
-        code = settle(PUT, puts, step, books, log)
-        put = False
-    if call and code == FILLED:
-        code = settle(CALL, calls, step, books, log)
-    if put and code == FILLED:
-        code = settle(PUT, puts, step, books, log)
-    return code
+    for place in range(2):
+        side = 1 - place if put_first else place
+        if call if side == CALL else put:
+            code = settle(side, calls if side == CALL else puts, step, books, log)
+            if code != FILLED:
+                return code
+    return FILLED
 
 
 @compiled_part
@@ -188,15 +193,11 @@ class Due(NamedTuple):
 
 
 @compiled_part
-def decide(
-    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log, found: Scratch
-) -> None:
-    """Chooses, reviews and carries out."""
-    call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
-    account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
-    due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
-    if due.first < 0:
-        return
+def carry_through(
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, account: Account,
+    call_at: Place, put_at: Place, due: Due, log: Log,
+) -> None:  # fmt: skip
+    """Reviews what is due, each item against what the one before it left, and carries out what passes."""
     sums = sums_at(calls, puts, books, call_at, put_at, step, steps, terms)
     passed = (False, False)
     for place in range(2):
@@ -217,27 +218,50 @@ def decide(
 
 
 @compiled_part
+def is_idle(
+    step: int,
+    steps: Steps,
+    calls: Quotes,
+    puts: Quotes,
+    terms: Terms,
+    books: Books,
+    call_at: Place,
+    put_at: Place,
+) -> bool:
+    """Whether there is nothing to open, and nothing to do about what is held: most steps."""
+    if may_open(CALL, terms, books) or may_open(PUT, terms, books):
+        return False
+    for side in range(2):
+        q, place = (calls, call_at) if side == CALL else (puts, put_at)
+        if place.row >= 0 and not asks_for_nothing(side, q, place, step, steps, books, terms):
+            return False
+    return True
+
+
+@compiled_part
 def due_of(
     step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, account: Account,
     call_at: Place, put_at: Place, found: Scratch,
 ) -> Due:  # fmt: skip
     """The items of both sides: what is mandatory, else the best of what is held and what could be sold."""
     call, put = nothing(), nothing()
-    if call_at.row >= 0:
-        call = tend(CALL, calls, call_at, step, steps, terms, books, account, found)
-    if put_at.row >= 0:
-        put = tend(PUT, puts, put_at, step, steps, terms, books, account, found)
+    for side in range(2):  # a side is a variable: as a constant it would have everything compiled twice
+        q, place = (calls, call_at) if side == CALL else (puts, put_at)
+        if place.row < 0:
+            continue
+        item = tend(side, q, place, step, steps, terms, books, account, found)
+        call, put = (item, put) if side == CALL else (call, item)
     if call.mandatory and put.mandatory:
         return Due(call, put, PUT, CALL) if better(put, call) else Due(call, put, CALL, PUT)
     if call.mandatory or put.mandatory:
         return Due(call, put, CALL if call.mandatory else PUT, NOTHING)
-    may_call, may_put = may_open(CALL, terms, books), may_open(PUT, terms, books)
-    if may_call or may_put:
+    if may_open(CALL, terms, books) or may_open(PUT, terms, books):
         sums = sums_at(calls, puts, books, call_at, put_at, step, steps, terms)
-        if may_call:
-            call = offer(CALL, calls, puts, step, steps, terms, books, account, sums, found)
-        if may_put:
-            put = offer(PUT, puts, puts, step, steps, terms, books, account, sums, found)
+        for side in range(2):
+            if may_open(side, terms, books):
+                q = calls if side == CALL else puts
+                item = offer(side, q, puts, step, steps, terms, books, account, sums, found)
+                call, put = (item, put) if side == CALL else (call, item)
     return Due(call, put, chosen_of(call, put, terms.min_score), NOTHING)
 
 

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from optionwriter.core.books.fees import DAILY_DELIVERY_RATE, DELIVERY_RATE
+from optionwriter.core.compiled import compiled
 from optionwriter.core.decide.grid.columns import QuoteGrid, Quotes, Steps
 from optionwriter.core.decide.strategies.view import forecast_volatility
+from optionwriter.core.market.black76 import price_delta_one
 from optionwriter.core.market.chain import F64, I64, OptionChain
 from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is_daily, parse_instrument
 from optionwriter.core.market.money import quantum
 from optionwriter.core.market.quotes import tick_grid
 
-Sizes = tuple[F64, F64]  # (n,) each: what may be sold at the bid and bought at the ask, coins
 Delivery = Callable[[str, int], float]
 
 
@@ -54,7 +55,7 @@ class _Part:
         self.fresh.append(False)
         self.slices.append(self.slices[-1])
 
-    def add(self, at_ms: int, chain: OptionChain, sizes: Sizes, risk: Callable[[float], float]) -> None:
+    def add(self, at_ms: int, chain: OptionChain, risk: Callable[[float], float]) -> None:
         """One step's chain."""
         self.index.append(chain.index_price)
         age = at_ms - chain.at_ms
@@ -74,12 +75,22 @@ class _Part:
             self._numbers([table.names[row] for row in rows.tolist()]),
             chain.mark[rows],
             chain.mark_iv[rows],
+            self._delta(chain, rows, at_ms),
             self._units(chain.bid[rows], at_ms),
             self._units(chain.ask[rows], at_ms),
-            _lots(sizes[0][rows], lot),
-            _lots(sizes[1][rows], lot),
-            chain.open_interest[rows],
+            _lots(chain.bid_size[rows], lot),
+            _lots(chain.ask_size[rows], lot),
+            np.nan_to_num(chain.open_interest[rows], nan=0.0),  # as a book summary shows it
         ))  # fmt: skip
+
+    def _delta(self, chain: OptionChain, rows: Any, at_ms: int) -> F64:
+        found = np.empty(len(rows))
+        table = chain.table
+        _fill_delta(
+            table.strike[rows], table.expiry_ms[rows], chain.forward[rows], chain.mark_iv[rows], at_ms, self.is_call,
+            found,
+        )  # fmt: skip
+        return found
 
     def _numbers(self, names: list[str]) -> Any:
         for name in names:
@@ -128,18 +139,29 @@ class _Part:
             option=columns[0],
             mark=columns[1],
             iv=columns[2],
-            bid=columns[3],
-            ask=columns[4],
-            bid_lots=columns[5],
-            ask_lots=columns[6],
-            open_interest=columns[7],
+            delta=columns[3],
+            bid=columns[4],
+            ask=columns[5],
+            bid_lots=columns[6],
+            ask_lots=columns[7],
+            open_interest=columns[8],
         )  # fmt: skip
 
 
 _NO_ROWS = tuple(
-    np.zeros(0, dtype=kind)
-    for kind in (np.int32, np.float64, np.float64, np.int32, np.int32, np.int32, np.int32, np.float64)
+    np.zeros(0, dtype=kind) for kind in (np.int32, *(np.float64,) * 3, *(np.int32,) * 4, np.float64)
 )
+
+
+@compiled
+def _fill_delta(
+    strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: int, is_call: bool, out: F64
+) -> None:
+    """Signed deltas as the screen computes them (screening.py)."""
+    for row in range(len(strike)):
+        days = (expiry_ms[row] - at_ms) / MS_PER_DAY
+        years = days / 365.0 if days > 0.0 else 0.0
+        _, out[row] = price_delta_one(forward[row], strike[row], years, iv[row], is_call)
 
 
 class GridMaker:
@@ -173,13 +195,11 @@ class GridMaker:
     def add(
         self,
         at_ms: int,
-        chains: Mapping[str, tuple[OptionChain, Sizes]],
+        chains: Mapping[str, OptionChain],
         context: MarketContext,
     ) -> None:
-        """A step: chains by product code, each with its sizes. Errors: GridError."""
-        ranked = [
-            chains[one.product.code][0] for one in (self._calls, self._puts) if one.product.code in chains
-        ]
+        """A step: chains by product code, with their sizes. Errors: GridError."""
+        ranked = [chains[one.product.code] for one in (self._calls, self._puts) if one.product.code in chains]
         usable = [one.index_price for one in ranked if np.isfinite(one.index_price) and one.index_price > 0]
         if len(usable) < len(ranked):
             raise GridError(f"an index of {self._underlying} is missing at {at_ms}")
@@ -189,7 +209,7 @@ class GridMaker:
             if found is None:
                 part.blank()
             else:
-                part.add(at_ms, *found, risk)
+                part.add(at_ms, found, risk)
 
     def grid(self, delivery: Delivery) -> QuoteGrid:
         """Everything that was taken; `delivery` answers for expiries up to the last step."""

@@ -29,7 +29,6 @@ from optionwriter.core.decide.grid.standing import (
 from optionwriter.core.decide.grid.terms import Terms
 from optionwriter.core.decide.rules import PASSED, Candidate, GateParams, above, gate, within
 from optionwriter.core.decide.scoring import Tilt, market_tilt, score, total
-from optionwriter.core.market.black76 import price_delta_one
 from optionwriter.core.market.chain import F64, I64
 
 OPEN, CLOSE, ROLL_ON = 1, 2, 3  # kinds of items; 0: none
@@ -152,19 +151,16 @@ def at_expiry(sums: Sums, expiry_ms: int) -> float:
 def candidate_of(q: Quotes, one: int, row: int, step: int, steps: Steps) -> Candidate:
     """One row as the rules see it (screening.py)."""
     strike, forward, iv = q.strike[q.option[row]], q.forward[one], q.iv[row]
-    days = days_to(q, one, steps.at_ms[step])
-    years = days / 365.0 if days > 0.0 else 0.0
-    _, signed = price_delta_one(forward, strike, years, iv, q.is_call)
     return Candidate(
         q.is_call,
         q.is_inverse,
         strike,
         forward,
         q.index_usd[step],
-        days,
+        days_to(q, one, steps.at_ms[step]),
         iv,
         steps.realised[step],
-        abs(signed),
+        abs(q.delta[row]),
         q.bid[row] / q.per_coin if q.bid[row] > 0 else math.nan,
         q.ask[row] / q.per_coin if q.ask[row] > 0 else math.nan,
         math.nan,
@@ -174,8 +170,12 @@ def candidate_of(q: Quotes, one: int, row: int, step: int, steps: Steps) -> Cand
 
 @compiled_part
 def worth_a_look(q: Quotes, row: int, realised: float, gates: GateParams) -> bool:
-    """False where the gates fail whatever the delta is: not quoted on both sides, or implied volatility too low."""
-    if q.bid[row] <= 0 or q.ask[row] <= 0:
+    """False where the gates fail for sure: not quoted on both sides, delta or implied volatility out of bounds."""
+    if (
+        q.bid[row] <= 0
+        or q.ask[row] <= 0
+        or not within(abs(q.delta[row]), gates.delta_min, gates.delta_max) >= 0.0
+    ):
         return False
     return above(q.iv[row] / realised, gates.ivrv_min) >= 0.0
 

@@ -1,13 +1,12 @@
 """Resting: what becomes of an order between two steps, minute by minute, as on paper (adapters/paper/broker).
 
-Owns the minutes that the grid has not. Keeps: an order fills at its own price when the quote comes to it, up to its size
-each minute; it ends with the next step, or with its option. What a tape said of a minute is kept for all runs.
+Owns the minutes that the grid has not. Keeps: an order fills at its own price when the quote comes to it, up to its
+size each minute; it ends with the next step, or with its option.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -35,28 +34,11 @@ class MinuteQuote(NamedTuple):
     ask: int
     bid_lots: int
     ask_lots: int
-    index: float
+    index_usd: float
     mark: float
 
 
 Ask = Callable[[int, int, int], MinuteQuote | None]  # side, option, instant; None: it has no mark
-
-
-class Minutes:
-    """What a tape says of single minutes, asked once; several threads may ask."""
-
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-        self._kept: dict[tuple[int, int, int], MinuteQuote | None] = {}
-        self._lock = Lock()
-
-    def quote(self, side: int, option: int, at_ms: int) -> MinuteQuote | None:
-        """The option in that minute."""
-        key = (side, option, at_ms)
-        if key not in self._kept:
-            with self._lock:
-                self._kept[key] = self._ask(*key)
-        return self._kept[key]
 
 
 def nothing_rested() -> F64:
@@ -64,27 +46,27 @@ def nothing_rested() -> F64:
     return np.zeros((0, _COLUMNS))
 
 
-def fills_of(grid: QuoteGrid, minutes: Minutes, step: int, share: float, books: Books) -> F64:
+def fills_of(grid: QuoteGrid, ask: Ask, step: int, share: float, books: Books) -> F64:
     """(n, 6) fills until the next step of what rests since `step`, by time and then side."""
     begun, end = int(grid.steps.at_ms[step]), int(grid.steps.at_ms[step + 1])
     left = {side: int(books.rest[side, REST_LOTS]) for side in (0, 1)}
     found: list[tuple[float, ...]] = []
     for at_ms in range((begun // MINUTE_MS + 1) * MINUTE_MS, end + 1, MINUTE_MS):
         for side, lots in left.items():
-            quote = _quote(grid, minutes, side, at_ms, books) if lots else None
+            quote = _quote(grid, ask, side, at_ms, books) if lots else None
             taken = 0 if quote is None else _taken(grid, side, quote, lots, share, books)
             if quote is not None and taken:
                 left[side] -= taken
-                found.append((side, at_ms, taken, quote.index, quote.mark, at_ms == end))
+                found.append((side, at_ms, taken, quote.index_usd, quote.mark, at_ms == end))
         if not any(left.values()):
             break
     return np.array(found, dtype=np.float64).reshape(-1, _COLUMNS)
 
 
-def _quote(grid: QuoteGrid, minutes: Minutes, side: int, at_ms: int, books: Books) -> MinuteQuote | None:
+def _quote(grid: QuoteGrid, ask: Ask, side: int, at_ms: int, books: Books) -> MinuteQuote | None:
     """The minute's quote of what rests; None from its expiry on."""
     option = int(books.rest[side, REST_OPTION])
-    return minutes.quote(side, option, at_ms) if grid.quotes(side).expiry_ms[option] > at_ms else None
+    return ask(side, option, at_ms) if grid.quotes(side).expiry_ms[option] > at_ms else None
 
 
 def _taken(grid: QuoteGrid, side: int, quote: MinuteQuote, lots: int, share: float, books: Books) -> int:

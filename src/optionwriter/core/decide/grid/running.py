@@ -11,7 +11,7 @@ import numpy as np
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.loop import Looks, run_loop
 from optionwriter.core.decide.grid.offering import Scratch
-from optionwriter.core.decide.grid.resting import Minutes, fills_of, nothing_rested
+from optionwriter.core.decide.grid.resting import Ask, fills_of, nothing_rested
 from optionwriter.core.decide.grid.standing import NOTHING, Books
 from optionwriter.core.decide.grid.terms import Terms
 from optionwriter.core.decide.grid.trading import (
@@ -47,8 +47,8 @@ class Trace:
     opening: tuple[int, int]
 
 
-def run_grid(grid: QuoteGrid, terms: Terms, opening: Mapping[str, Decimal], minutes: Minutes) -> Trace:
-    """One run with that opening cash by currency. Errors: LoopStoppedError."""
+def run_grid(grid: QuoteGrid, terms: Terms, opening: Mapping[str, Decimal], ask: Ask) -> Trace:
+    """One run with that opening cash by currency; `ask` tells of single minutes. Errors: LoopStoppedError."""
     cash = (
         _units(opening, grid.call_product.settlement_currency),
         _units(opening, grid.put_product.settlement_currency),
@@ -67,7 +67,7 @@ def run_grid(grid: QuoteGrid, terms: Terms, opening: Mapping[str, Decimal], minu
             log, same = _grown(log, len(rested)), ended.step == first
             first, rested = ended.step, rested if same else nothing_rested()
         elif ended.code == RESTS:
-            rested = fills_of(grid, minutes, ended.step, terms.fill_share, books)
+            rested = fills_of(grid, ask, ended.step, terms.fill_share, books)
             first = ended.step + 1
         else:
             break

@@ -15,7 +15,7 @@ from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.money import booked
 from optionwriter.core.decide.grid.terms import CapTerms, Terms
 from optionwriter.core.decide.rules import fee_of
-from optionwriter.core.market.black76 import price_delta_one, price_one, vega_one
+from optionwriter.core.market.black76 import price_one, vega_one
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_YEAR
 
@@ -27,9 +27,9 @@ NOTHING = -1
 
 
 class Books(NamedTuple):
-    """What changes: by side the option held (NOTHING), lots, price it was sold at, the chain's bound strike, rolls, when
-    its last leg was opened, the chain's number; by currency cash in booked units; by side the order that rests and what
-    was taken of a quote in the step's own minute (trading.py has their columns)."""
+    """What changes. By side: option held (NOTHING), lots, price it was sold at, the chain's bound strike, its rolls,
+    when its last leg was opened, its number; the order that rests, and what was taken of a quote in the step's own
+    minute (trading.py has their columns). By currency: cash, booked units."""
 
     option: I64
     lots: I64
@@ -110,15 +110,12 @@ def days_to(q: Quotes, slice_: int, at_ms: int) -> float:
 
 
 @compiled_part
-def delta_at(q: Quotes, place: Place, at_ms: int) -> float:
+def delta_at(q: Quotes, place: Place) -> float:
     """Signed delta of one coin held from mark IV, NaN where there is none (state.price_of)."""
     iv, forward = q.iv[place.row], q.forward[place.slice]
     if not (iv > 0.0 and forward > 0.0 and math.isfinite(iv) and math.isfinite(forward)):
         return math.nan
-    left = q.slice_expiry[place.slice] - at_ms
-    years = (left if left > 0 else 0) / MS_PER_DAY / 365.0
-    _, delta = price_delta_one(forward, q.strike[q.option[place.row]], years, iv, q.is_call)
-    return float(delta)
+    return float(q.delta[place.row])
 
 
 @compiled_part
@@ -162,7 +159,7 @@ def weigh(q: Quotes, place: Place, step: int, steps: Steps, terms: Terms) -> Wei
     strike, forward, iv = q.strike[q.option[place.row]], q.forward[place.slice], q.iv[place.row]
     left = q.slice_expiry[place.slice] - at_ms
     years = (left if left > 0 else 0) / MS_PER_YEAR
-    delta = delta_at(q, place, at_ms)
+    delta = delta_at(q, place)
     if math.isnan(delta):
         delta = 1.0 if q.is_call else -1.0
     forward = forward if math.isfinite(forward) and forward > 0.0 else index

@@ -89,7 +89,7 @@ def holding_of(side: int, q: Quotes, place: Place, step: int, steps: Steps, book
         (q.expiry_ms[option] - steps.at_ms[step]) / MS_PER_DAY,
         q.iv[place.row],
         steps.realised[step],
-        abs(delta_at(q, place, steps.at_ms[step])),
+        abs(delta_at(q, place)),
         books.entry[side],
         q.ask[place.row] / q.per_coin if q.ask[place.row] > 0 else math.nan,
     )
@@ -125,6 +125,15 @@ def gives_up(asked: Bounds, otm: float, reason: int, terms: Terms) -> bool:
     if params.close_only or otm <= -params.close_itm:
         return True
     return params.close_if_unable and not asked.hours_since_roll < params.cooldown_hours
+
+
+@compiled_part
+def asks_for_nothing(
+    side: int, q: Quotes, place: Place, step: int, steps: Steps, books: Books, terms: Terms
+) -> bool:
+    """Whether the rules leave the option held as it is."""
+    order = manage(holding_of(side, q, place, step, steps, books), terms.manage)
+    return order.verdict != ROLL and order.verdict != TAKE_PROFIT
 
 
 @compiled_part

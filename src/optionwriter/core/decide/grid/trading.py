@@ -69,7 +69,7 @@ class Print(NamedTuple):
     at_ms: int
     lots: int
     units: int
-    index: float
+    index_usd: float
     mark: float
 
 
@@ -116,7 +116,7 @@ def note(log: Log, books: Books, order: Order, one: Print, cash: int, fee: int) 
         books.chain[order.side],
     )
     row[CASH], row[FEE], row[KIND] = cash, fee, order.kind
-    log.prices[at, 0], log.prices[at, 1] = one.index, one.mark
+    log.prices[at, 0], log.prices[at, 1] = one.index_usd, one.mark
     books.counted[EVENTS] += 1
 
 
@@ -129,7 +129,7 @@ def trade(q: Quotes, order: Order, one: Print, books: Books, log: Log) -> None:
         cash = one.lots * one.units * lot_cash(q)
     else:
         cash = -one.lots * one.units * lot_cash(q)
-    fee = fee_units(q, one.lots, one.units, one.index)
+    fee = fee_units(q, one.lots, one.units, one.index_usd)
     books.cash[side] += cash - fee
     note(log, books, order, one, cash, fee)
     if order.what == BUY:
