@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.parts import config_path
 from optionwriter.cli.main import app
 
 SHORT = ["--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC",
@@ -105,6 +106,19 @@ def test_a_repetition_that_differs_says_what_changed(tmp_path: Path) -> None:
     assert (
         "the code changed: 0.0.1+old then" in told and "own BTC net_profit:" in told and "sharpe" not in told
     )
+
+
+def test_a_repetition_names_the_setting_that_was_edited_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("backtest", *SHORT)
+    shipped = config_path("strategies.toml").read_text(encoding="utf-8")
+    edited = shipped.replace('profile = "balanced"', 'profile = "balanced"\nsize_share = 0.4', 1)
+    (tmp_path / "mine.toml").write_text(edited, encoding="utf-8")
+    monkeypatch.setenv("STRATEGIES_FILE", str(tmp_path / "mine.toml"))
+    told = invoke("runs", "repeat", "1", code=1)
+    assert "the settings changed: strategy.size_share: 1 then, 0.4 now" in told
+    assert told.count("changed") == 1 and "the positions differ" in told
 
 
 def test_a_queued_run_waits_for_a_worker_and_can_be_cancelled() -> None:
