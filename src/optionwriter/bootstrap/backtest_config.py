@@ -216,10 +216,16 @@ def instance_of(
         (found,) = read_instances({name: table}, Mode(config.mode), underlyings, GateOverrides())
     except ConfigError as error:
         raise RunError(str(error)) from None
+    if not underlyings:
+        raise RunError("no coin is named: name some with --underlyings, such as BTC,ETH")
     if not found.underlyings:
         raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
     if config.wheel_convert and found.kind != "wheel":
-        raise RunError(f"wheel_convert is for a wheel, {name} is a {found.kind}: leave it out")
+        raise RunError(f"wheel_convert is for a wheel, {name} is of kind {found.kind}: leave it out")
+    opening = {one: config.opening.get(one) for one in (*found.underlyings, "USDC")}
+    if not any(opening.values()):
+        names = " or ".join(f"-o {one.lower()}=…" for one in opening)
+        raise RunError(f"there is nothing to trade with: every opening amount is 0: give some with {names}")
     return found
 
 

@@ -30,12 +30,13 @@ app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 SHOWN = (
-    "net_profit", "option_pnl", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate",
-    "trades", "average_trade", "fees", "premium_sold", "premium_kept", "given_up", "settlements_in_the_money",
-    "fees_saved", "idle_yield", "conversions", "fills_repriced", "fills_converted", "settlements_official",
-    "settlements_path_average", "settlements_price_0800", "at_multiplier_1_net_profit",
-    "at_multiplier_1_option_pnl", "at_multiplier_1_trades", "over_holding", "holding_net_profit", "turnover",
-    "time_exposed",
+    "net_profit", "option_pnl", "gross_profit", "gross_loss", "max_drawdown", "max_drawdown_days", "sharpe",
+    "sortino", "calmar", "profit_factor", "win_rate", "trades", "average_trade", "fees", "premium_sold",
+    "premium_kept", "given_up", "settlements_in_the_money", "fees_saved", "idle_yield", "conversions",
+    "fills_repriced", "fills_converted", "settlements_official", "settlements_path_average",
+    "settlements_price_0800", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
+    "at_multiplier_1_trades", "over_holding", "holding_net_profit", "benchmark_otm_over",
+    "benchmark_atm_over", "iv_sold", "realised_over_life", "turnover", "time_exposed",
 )  # fmt: skip
 
 UNLESS_NONE = frozenset(
@@ -276,4 +277,6 @@ def number(one: MetricRow | None) -> str:
     if one.value is None:
         return "—"
     text = f"{one.value:,.2f}" if abs(one.value) >= 100 else f"{one.value:,.4g}"
-    return text if one.error is None else f"{text} ± {one.error:.2g}"
+    if one.error is None:
+        return text
+    return f"{text} ± {one.error:,.0f}" if one.error >= 100 else f"{text} ± {one.error:.2g}"
