@@ -16,7 +16,7 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.history import Candles
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.core.report.run import RunSpec
-from optionwriter.ports import Feed
+from optionwriter.ports import Feed, MarketUnavailableError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.lookahead import windows
 from optionwriter.settings import Settings
@@ -83,6 +83,37 @@ def test_a_feed_that_knows_the_next_hours_is_caught(leak: Callable[[Feed], objec
     for one in found.leaks:
         assert one.known_until_ms - MS_PER_HOUR <= one.at_ms <= one.known_until_ms
         assert one.whole != one.known
+
+
+class Blind(Leaking):
+    """A feed without quotes after 04:00."""
+
+    candles = Leaking.__getattr__
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "candles":
+            return object.__getattribute__(self, "_feed").candles
+        return object.__getattribute__(self, name)
+
+    def chain(self, product_code: str, at_ms: int) -> OptionChain:
+        if at_ms % MS_PER_DAY > self.until_ms:
+            raise MarketUnavailableError("no quotes")
+        return self._feed.chain(product_code, at_ms)
+
+    until_ms = 4 * MS_PER_HOUR
+
+
+class Blinder(Blind):
+    """The same, never with any."""
+
+    until_ms = -1
+
+
+def test_steps_without_an_answer_are_no_decisions_and_without_any_nothing_is_proven() -> None:
+    found = lookahead_check(SETTINGS, spec("synthetic"), 2, 23 * MS_PER_HOUR, opener=through(Blind))
+    assert not found.leaks and 0 < found.decisions < found.undecided
+    with pytest.raises(RunError, match="nothing could be decided"):
+        lookahead_check(SETTINGS, spec("synthetic"), 1, 5 * MS_PER_HOUR, opener=through(Blinder))
 
 
 def test_the_bundled_exchange_knows_its_next_recording_and_is_caught() -> None:

@@ -103,10 +103,12 @@ def test_compiled_sets_share_a_market_run_in_threads_and_the_best_are_kept_whole
         assert store.curves(best.id) and all(not store.curves(one.id) for one in done if one != best)
         names = {(one.currency, one.name) for one in store.metrics(best.id)}
         other = {(one.currency, one.name): one.value for one in store.metrics(done[0].id)}
-        assert set(other) - names <= {("USD", "final_equity")}
+        assert set(other) <= names
         delta = done[0].spec.config["changes"]["gates.delta_max"]
         assert other["USD", "sharpe"] == delta * 10 and other["BTC", "net_profit"] == delta / 2
-        assert store.get(done[0].id).provenance == store.get(best.id).provenance is not None
+        one, whole = (store.get(each.id).provenance for each in (done[0], best))
+        assert one is not None and whole is not None and one.settings["strategy.gates.delta_max"] == delta
+        assert (one.data_fingerprint, one.code_version) == (whole.data_fingerprint, whole.code_version)
         assert enter(store, "g", plan.specs, 0).waiting == ()
 
 

@@ -46,7 +46,6 @@ _FIGURES = {
     "win_rate": (USD, "win_rate"),
     "fees_usd": (USD, "fees"),
     "premium_usd": (USD, "premium_sold"),
-    "final_equity_usd": (USD, "final_equity"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from optionwriter.bootstrap import lookahead_check
-from optionwriter.cli.backtest import day_ms, pairs
+from optionwriter.cli.backtest import coins_of, day_ms, pairs
 from optionwriter.cli.output import err, out, print_json, told
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunSpec
@@ -42,7 +42,7 @@ def lookahead(
             name="lookahead-check",
             source=source,
             strategy=strategy,
-            underlyings=tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
+            underlyings=coins_of(underlyings),
             start_ms=day_ms(start, "--from"),
             end_ms=day_ms(end, "--to"),
             seed=seed,
@@ -57,11 +57,13 @@ def lookahead(
                 lambda done: status.update(f"{done} of {cuts} instants compared"),
             )
     if json:
-        print_json(
-            {"cuts": found.cuts, "decisions": found.decisions, "leaks": [asdict(one) for one in found.leaks]}
-        )
+        print_json(asdict(found))
     else:
-        out.print(f"{found.decisions} decisions compared at {found.cuts} cuts of {source}", markup=False)
+        cuts_told = f"{found.cuts} cut{'s' if found.cuts != 1 else ''}"
+        missed = (
+            f"; at {found.undecided} more steps there was nothing to decide on" if found.undecided else ""
+        )
+        out.print(f"{found.decisions} decisions compared at {cuts_told} of {source}{missed}", markup=False)
         for leak in found.leaks:
             at, until = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (leak.at_ms, leak.known_until_ms))
             out.print(

@@ -36,12 +36,13 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found: how often the recording was cut, how many decisions were compared, and the first leak of each
-    cut that has one."""
+    """What a check found: how often the recording was cut, how many decisions were compared, the first leak of each
+    cut that has one, and at how many steps the market gave no answer to decide on."""
 
     cuts: int
     decisions: int
     leaks: tuple[Leak, ...]
+    undecided: int = 0
 
 
 class _Kept(DecisionSink):
@@ -73,16 +74,23 @@ def windows(
 def check_lookahead(
     seat: Seat, cuts: Sequence[Sequence[int]], told: Callable[[int], None] = lambda _done: None
 ) -> Checked:
-    """Compares both desks over the instants of every cut; `told` hears how many are done."""
-    decisions, leaks = 0, []
+    """Compares both desks over the instants of every cut; `told` hears how many are done.
+
+    Errors: RunError when nothing could be decided at all, which would prove nothing.
+    """
+    decisions, undecided, leaks = 0, 0, []
     for done, instants in enumerate(cuts):
         whole, known = (_decisions(seat, until, instants) for until in (None, instants[-1]))
-        decisions += len(whole)
+        missed = sum(not strategy_id for _, strategy_id, _, _ in whole)
+        undecided += missed
+        decisions += len(whole) - missed
         leak = _first_difference(whole, known, instants[-1])
         if leak is not None:
             leaks.append(leak)
         told(done + 1)
-    return Checked(len(cuts), decisions, tuple(leaks))
+    if not decisions and not leaks:
+        raise RunError("nothing could be decided at any of these instants: choose a period with quotes")
+    return Checked(len(cuts), decisions, tuple(leaks), undecided)
 
 
 def _decisions(seat: Seat, until_ms: int | None, instants: Sequence[int]) -> list[tuple[int, str, str, str]]:

@@ -48,4 +48,5 @@ def test_a_figure_that_is_gone_or_new_or_less_sure_is_a_difference() -> None:
 
 def test_of_a_set_that_kept_its_figures_alone_only_those_are_compared() -> None:
     assert otherwise(THEN, [NET], None, result(NET, SHARPE)) == []
+    assert otherwise(THEN, [MetricRow("own", "BTC", "sharpe", 2.0)], None, result(SHARPE)) == []
     assert otherwise(THEN, [NET], None, result(SHARPE)) == ["own BTC net_profit: 1.5 then, absent now"]

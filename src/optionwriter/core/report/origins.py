@@ -98,7 +98,8 @@ def told(style: str, origins: Origins, facts: Sequence[Fact]) -> list[str]:
             for kind in SettledBy
             if found[f"settlements_{kind}"]
         ]
-        lines.append(f"{style}: {settled:.0f} settlements: {'; '.join(parts)}.")
+        noun = "settlement" if settled == 1 else "settlements"
+        lines.append(f"{style}: {settled:.0f} {noun}: {'; '.join(parts)}.")
     for name, what in (
         ("fills_repriced", "at prices moved on from the last snapshot, not recorded ones"),
         ("fills_converted", "in linear options whose quotes are converted from inverse ones"),

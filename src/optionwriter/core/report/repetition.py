@@ -45,6 +45,8 @@ def _metrics(then: Sequence[MetricRow], now: Sequence[MetricRow], whole: bool) -
     )
     for key in sorted({*old, *new} if whole else old):
         was, is_now = old.get(key), new.get(key)
+        if not whole and was is not None and is_now is not None and was[1] is None:
+            is_now = is_now[0], None  # figures alone have no errors
         if was != is_now:
             yield f"{' '.join(key)}: {_shown(was)} then, {_shown(is_now)} now"
 
