@@ -332,9 +332,16 @@ class RunStore(Protocol):
         ...
 
     def claim(
-        self, worker: str, now_ms: int, lease_ms: int, group: str = "", driver: str = ""
+        self,
+        worker: str,
+        now_ms: int,
+        lease_ms: int,
+        group: str = "",
+        driver: str = "",
+        run_id: int | None = None,
     ) -> RunState | None:
-        """Takes the oldest queued run, of that group and for that driver when named; None when there is none."""
+        """Takes the oldest queued run, of that group, for that driver or that very one when named; None when there is
+        none."""
         ...
 
     def beat(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,12 @@ from typer.testing import CliRunner
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtests import RUNS_FILE
 from optionwriter.bootstrap.parts import config_path
+from optionwriter.cli import backtest
 from optionwriter.cli.main import app
 from optionwriter.core.report.glossary import GLOSSARY
+from optionwriter.core.report.run import RunResult, RunSpec
+from optionwriter.services.jobs import Progress, Runner
+from optionwriter.settings import Settings
 
 SHORT = ["--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC",
          "-o", "step_minutes=240"]  # fmt: skip
@@ -96,8 +103,6 @@ def test_a_comparison_needs_two_sources(tmp_path: Path, sources: str) -> None:
 
 def test_a_repetition_that_differs_says_what_changed(tmp_path: Path) -> None:
     invoke("backtest", *SHORT)
-    import sqlite3
-
     with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
         database.execute(
             "UPDATE backtest_metrics SET value = value + 1 WHERE name = 'net_profit' AND currency = 'BTC'"
@@ -120,6 +125,39 @@ def test_a_repetition_names_the_setting_that_was_edited_since(
     told = invoke("runs", "repeat", "1", code=1)
     assert "the settings changed: strategy.size_share: 1 then, 0.4 now" in told
     assert told.count("changed") == 1 and "the positions differ" in told
+
+
+def test_a_run_asked_for_here_does_not_wait_for_what_is_queued() -> None:
+    assert "Run 1 is queued" in invoke("backtest", *SHORT, "--queue")
+    assert "Run 2:" in invoke("backtest", *SHORT)
+    assert json.loads(invoke("runs", "list", "--status", "queued", "--json"))[0]["id"] == 1
+
+
+def test_ctrl_c_cancels_the_run_and_leaves_no_row_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = backtest.runner
+
+    def interrupted(settings: Settings) -> Runner:
+        def run(spec: RunSpec, progress: Progress) -> RunResult:
+            def tell(share: float, text: str) -> None:
+                if share > 0.3:
+                    os.kill(os.getpid(), signal.SIGINT)
+                progress(share, text)
+
+            return real(settings)(spec, tell)
+
+        return run
+
+    monkeypatch.setattr(backtest, "runner", interrupted)
+    assert "Stopped: run 1 is cancelled" in invoke("backtest", *SHORT, code=1)
+    assert "Stopped: run 2 is cancelled" in invoke(
+        "runs", "compare", "--sources", "synthetic,sample", *SHORT[2:], code=1
+    )
+    with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
+        rows = database.execute("SELECT status, lease_until_ms FROM backtest_runs").fetchall()
+        assert rows == [("cancelled", None)] * 3
+        assert database.execute("SELECT count(*) FROM backtest_metrics").fetchone() == (0,)
 
 
 def test_every_metric_of_a_run_is_in_the_glossary() -> None:

@@ -40,7 +40,9 @@ SPEC = RunSpec(
     config={"preset": "BALANCED", "delta_max": 0.25, "styles": ["hold_to_expiry", "own"], "öde": None},
 )
 RESULT = RunResult(
-    provenance=Provenance("f" * 64, "0.3.0+abc"),
+    provenance=Provenance(
+        "f" * 64, "0.3.0+abc", {"strategy.size_share": "0.5", "strategy.writes": ["covered_call"]}
+    ),
     metrics=(
         MetricRow("own", "BTC", "net_profit", 0.031_415_926_535, 0.01),
         MetricRow("own", "BTC", "sharpe", 1 / 3, math.nan),
@@ -122,6 +124,14 @@ def test_a_run_goes_from_queued_to_finished_with_all_that_it_found(store: SqlRun
     assert port.curves(ident) == RESULT.curves
     assert port.notes(ident) == "\n".join(RESULT.notes)
     assert port.counts()[RunStatus.FINISHED] == 1 and port.counts()[RunStatus.QUEUED] == 0
+
+
+def test_one_run_can_be_taken_by_its_id_past_older_ones(store: SqlRunStore) -> None:
+    older, wanted = store.queue(SPEC, NOW), store.queue(SPEC, NOW)
+    claimed = store.claim("w1", NOW, LEASE, run_id=wanted)
+    assert claimed is not None and claimed.id == wanted
+    assert store.claim("w2", NOW, LEASE, run_id=wanted) is None
+    assert store.get(older).status is RunStatus.QUEUED
 
 
 def test_only_the_worker_that_holds_a_run_may_tell_of_it(store: SqlRunStore) -> None:

@@ -30,6 +30,8 @@ from optionwriter.services.run_export import run_row
 from optionwriter.settings import Settings, SettingsError, load
 
 POLL_S = 1.0
+_LOOK_S = 0.2  # at a run that another worker took
+_ENDED = {RunStatus.FAILED: "failed", RunStatus.CANCELLED: "was cancelled"}
 
 
 def backtest(
@@ -119,7 +121,10 @@ def coins_of(text: str) -> tuple[str, ...]:
 
 
 def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
-    """Does this very run here; Ctrl-C cancels it. Errors: RunError says how it ended when it did not finish."""
+    """Does this very run here, whatever else is queued; a worker that took it first is waited for. Ctrl-C cancels it.
+
+    Errors: RunError says how it ended when it did not finish; typer.Exit after Ctrl-C.
+    """
     clock, stop = SystemClock(), Stop()
     name = worker_name()
     with signals(stop), _shown(quiet) as (bar, task):
@@ -136,11 +141,18 @@ def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) ->
             return runner(settings)(spec, tell)
 
         state = store.get(run_id)
-        worker = Worker(store, watched, name, MachineTime(clock.now_ms, clock.monotonic))
-        while not state.status.is_over and worker.work_once() is not None:  # older queued runs go first
+        worker = Worker(store, watched, name, MachineTime(clock.now_ms, clock.monotonic), run_id=run_id)
+        while not state.status.is_over:
+            if stop():
+                store.cancel(run_id, clock.now_ms())
+            if worker.work_once() is None:
+                sleep_s(_LOOK_S)
             state = store.get(run_id)
+    if stop() and state.status is RunStatus.CANCELLED:
+        err.print(f"Stopped: run {run_id} is cancelled", markup=False)
+        raise typer.Exit(1)
     if state.status is not RunStatus.FINISHED:
-        raise RunError(f"run {run_id} is {state.status}{': ' + state.error if state.error else ''}")
+        raise RunError(f"run {run_id} {_ENDED[state.status]}{': ' + state.error if state.error else ''}")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def work_on_all(settings: Settings, store: SqlRunStore, ids: Sequence[int], quie
     for place, run_id in enumerate(ids):
         try:
             work_on(settings, store, run_id, quiet)
-        except RunError:
+        except (RunError, typer.Exit):
             for later in ids[place + 1 :]:
                 store.cancel(later, SystemClock().now_ms())
             raise

@@ -47,7 +47,7 @@ class MachineTime:
 
 
 class Worker:
-    """One process's work on the store's runs, of one group or driver only when named.
+    """One process's work on the store's runs, of one group, driver or id only when named.
 
     `name` must be its own among all workers.
     """
@@ -62,8 +62,9 @@ class Worker:
         lease_ms: int = LEASE_MS,
         group: str = "",
         driver: str = "",
+        run_id: int | None = None,
     ) -> None:
-        self._store, self._runner, self._name = store, runner, name
+        self._store, self._runner, self._name, self._run_id = store, runner, name, run_id
         self._time, self._stop, self._lease_ms = time, stop, lease_ms
         self._group, self._driver = group, driver
 
@@ -73,7 +74,8 @@ class Worker:
         if not (standing[RunStatus.QUEUED] or standing[RunStatus.RUNNING]):
             return None
         self._store.settle_lost(self._time.now_ms())
-        run = self._store.claim(self._name, self._time.now_ms(), self._lease_ms, self._group, self._driver)
+        now_ms = self._time.now_ms()
+        run = self._store.claim(self._name, now_ms, self._lease_ms, self._group, self._driver, self._run_id)
         if run is None:
             return None
         try:

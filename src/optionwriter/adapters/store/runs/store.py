@@ -145,10 +145,18 @@ class SqlRunStore:
     # -- working -----------------------------------------------------------------------------------------------
 
     def claim(
-        self, worker: str, now_ms: int, lease_ms: int, group: str = "", driver: str = ""
+        self,
+        worker: str,
+        now_ms: int,
+        lease_ms: int,
+        group: str = "",
+        driver: str = "",
+        run_id: int | None = None,
     ) -> RunState | None:
-        """Takes the oldest queued run for `worker`, of that group and driver when named; None when there is none."""
+        """Takes the oldest queued run for `worker`, of that group, driver and id when named, if any."""
         oldest = select(runs.c.id).where(runs.c.status == RunStatus.QUEUED).order_by(runs.c.id).limit(1)
+        if run_id is not None:
+            oldest = oldest.where(runs.c.id == run_id)
         if group:
             oldest = oldest.where(runs.c.run_group == group)
         if driver:
