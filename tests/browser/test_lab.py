@@ -11,12 +11,11 @@ import pytest
 from playwright.sync_api import Page
 
 from optionwriter.core.market.instruments import MS_PER_DAY
-from optionwriter.core.report.run import RunSpec
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
 from tests.web.browsing import NOW_MS, TOKEN
-from tests.web.laboratory import ASKED, House
+from tests.web.laboratory import House
 
 pytestmark = pytest.mark.slow
 
@@ -35,8 +34,7 @@ class Served:
 
     def queue(self, **changes: Any) -> int:
         """Queues a run directly: no second event loop may run beside Playwright's."""
-        asked = {**ASKED, "underlyings": ("BTC",), **changes}
-        return self.house.lab.queue(RunSpec(**asked), NOW_MS)
+        return self.house.lab.queue(self.house.spec(**changes), NOW_MS)
 
     def stop(self) -> None:
         self._server.stop()
@@ -123,7 +121,6 @@ def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served
     page.wait_for_selector("text=Choose exactly two")
     page.check("#pick-2")
     third = served.queue(name="third")
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('filter'))")
     page.wait_for_selector(f"[data-testid=queued-{third}]")
     served.house.lab.store.cancel(third, NOW_MS)
     assert page.is_checked("#pick-1") and page.is_checked("#pick-2")  # what was ticked outlives a refresh

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.bootstrap import Lab, runner
+from optionwriter.core.report.run import RunSpec
 from optionwriter.services.jobs import MachineTime, Worker
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
@@ -42,6 +43,10 @@ class House:
 
     def reply(self, path: str, method: str = "GET", **more: Any) -> httpx2.Response:
         return ask(self.app, f"/api/backtests{path}", method=method, **more)
+
+    def spec(self, **changes: Any) -> RunSpec:
+        """What would be queued, for a test that asks the store itself."""
+        return RunSpec(**{**ASKED, "underlyings": ("BTC",), **changes})
 
     def queue(self, **changes: Any) -> int:
         return int(self.ask("", "POST", 202, json={**ASKED, **changes})["id"])

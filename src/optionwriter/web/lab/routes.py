@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from optionwriter.bootstrap import Lab
 from optionwriter.core.report.run import RunStatus
@@ -15,8 +15,9 @@ from optionwriter.services.jobs import RunError
 from optionwriter.web.backtest_schemas import DiffQuery, LabQuery, StyleQuery
 from optionwriter.web.backtests import RunId, finished, listed, store_of
 from optionwriter.web.lab.figures import differences_shown
-from optionwriter.web.lab.view import form, listed_line, queue_lines, run_line, whole
+from optionwriter.web.lab.view import form, going, listed_line, queue_lines, run_line, whole
 from optionwriter.web.pages import Pages
+from optionwriter.web.schemas import NoQuery
 
 PARTS = ("queue", "runs")
 
@@ -42,7 +43,16 @@ def lab_pages(lab: Lab | None, now_ms: Callable[[], int], pages: Pages) -> APIRo
     @routes.get("/lab/runs/{run_id}")
     def run(run_id: RunId, asked: Annotated[StyleQuery, Query()]) -> HTMLResponse:
         store = store_of(lab)
-        return pages.render("lab/run.html", tab="lab", **whole(store, store.get(run_id), asked.exit_style))
+        found = whole(store, store.get(run_id), asked.exit_style, now_ms())
+        return pages.render("lab/run.html", tab="lab", **found)
+
+    @routes.get("/lab/runs/{run_id}/progress")
+    def progress(run_id: RunId, _: Annotated[NoQuery, Query()]) -> Response:
+        """How far it is, as a part of its page; 204 once it is over."""
+        state = store_of(lab).get(run_id)
+        if state.status.is_over:
+            return Response(status_code=204)
+        return pages.render("lab/progress.html", run=run_line(state), going=going(state, now_ms()))
 
     @routes.get("/lab/diff")
     def diff(asked: Annotated[DiffQuery, Query()]) -> HTMLResponse:

@@ -57,16 +57,17 @@ def queue_lines(store: RunStore, now_ms: int) -> list[Row]:
         for status in (RunStatus.RUNNING, RunStatus.QUEUED)
         for one in reversed(store.list(RunFilter(status), MOST_QUEUED))
     ]
-    return [
-        {
-            **run_line(one),
-            "progress": one.progress,
-            "text": one.progress_text,
-            "left": left(one, now_ms),
-            "stopping": one.cancel_requested,
-        }
-        for one in found
-    ]
+    return [{**run_line(one), **going(one, now_ms)} for one in found]
+
+
+def going(state: RunState, now_ms: int) -> Row:
+    """How far a run is."""
+    return {
+        "progress": state.progress,
+        "text": state.progress_text,
+        "left": left(state, now_ms),
+        "stopping": state.cancel_requested,
+    }
 
 
 def left(state: RunState, now_ms: int) -> str:
@@ -121,7 +122,7 @@ def _field(name: str, schema: Row, choices: Choices) -> Row:
     }
 
 
-def whole(store: RunStore, state: RunState, style: str) -> Row:
+def whole(store: RunStore, state: RunState, style: str, now_ms: int = 0) -> Row:
     """A run's page in one exit style."""
     metrics = store.metrics(state.id)
     styles = sorted({one.exit_style for one in metrics})
@@ -130,7 +131,7 @@ def whole(store: RunStore, state: RunState, style: str) -> Row:
     ended = state.provenance
     return {
         "run": run_line(state),
-        "progress": state.progress,
+        "going": going(state, now_ms),
         "config": sorted(state.spec.config.items()),
         "seed": state.spec.seed,
         "code": "" if ended is None else ended.code_version,

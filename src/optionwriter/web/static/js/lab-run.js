@@ -3,7 +3,7 @@ import { startChart } from "./chart.js";
 import { startPlaces } from "./places.js";
 import { startTables } from "./tables.js";
 
-const POLL_MS = 2_000;
+const POLL_MS = 15_000;
 
 startTables();
 startPlaces();
@@ -15,14 +15,18 @@ document.addEventListener("unit", (event) => {
 const box = document.getElementById("equity-chart");
 if (box) startChart(box.dataset.address);
 
-// A run that is under way is asked after until it is over.
-const run = document.querySelector("[data-run]");
-if (["queued", "running"].includes(run.dataset.status)) {
-  setInterval(async () => {
+// A run that is under way is asked after whenever the stream says that something is new, and now and then without it.
+const run = document.querySelector("[data-run]"), UNDER_WAY = ["queued", "running"];
+if (UNDER_WAY.includes(run.dataset.status)) {
+  const box = document.getElementById("run-progress");
+  const look = async () => {
     if (document.hidden) return;
     try {
-      const reply = await fetch(`/api/backtests/${run.dataset.run}`);
-      if (!reply.ok || !["queued", "running"].includes((await reply.json()).run.status)) location.reload();
+      const reply = await fetch(`/lab/runs/${run.dataset.run}/progress`);
+      if (reply.status === 204 || !reply.ok) location.reload(); // over, gone, or signed out: the page says which
+      else box.innerHTML = await reply.text(); // our own template, escaped
     } catch { /* the server does not answer: later */ }
-  }, POLL_MS);
+  };
+  new EventSource("/api/backtests/events").addEventListener("version", look); // it connects again by itself
+  setInterval(look, POLL_MS);
 }

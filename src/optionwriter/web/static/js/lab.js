@@ -1,7 +1,7 @@
 // The Lab: asks for runs, follows the queue, cancels and deletes. None of it computes.
+import { startLine } from "./line.js";
 import { startTables } from "./tables.js";
 
-const BUSY_MS = 1_000, IDLE_MS = 10_000; // between two looks, while something runs and while nothing does
 const SILENT = "The page’s server does not answer: is optionwriter web still running?";
 const $ = (id) => document.getElementById(id);
 const refresh = () => document.body.dispatchEvent(new CustomEvent("filter"));
@@ -115,16 +115,10 @@ function startLists() {
     event.preventDefault();
     say("Choose exactly two finished runs to compare.", true);
   });
-  let looked = performance.now();
-  setInterval(() => {
-    const wait = document.querySelector("[data-active]") ? BUSY_MS : IDLE_MS;
-    if (document.hidden || performance.now() - looked < wait) return;
-    looked = performance.now();
-    refresh();
-  }, BUSY_MS);
 }
 
 startTables();
+startLine();
 startForm();
 startActions();
 startLists();
