@@ -16,6 +16,7 @@ from optionwriter.bootstrap import Lab
 from optionwriter.cli.main import app as cli
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
+from optionwriter.web.run_curves import columns
 from tests.web.browsing import BASE, NOW_MS, TOKEN, ask
 from tests.web.laboratory import ASKED, START_MS, House
 
@@ -53,6 +54,28 @@ def test_the_curve_is_that_of_the_account(done: House) -> None:
     usdc = max(abs(one - other) for one, other in zip(moved, told, strict=True))
     assert usdc < 1e-3 * abs(prices[0])  # what is left is the USDC's own price
     assert "it has" in done.ask("/1/equity?exit_style=none", code=404)["error"]
+
+
+def test_the_plain_rules_stand_beside_the_curve(done: House) -> None:
+    curve = done.ask("/1/equity?exit_style=hold_to_expiry")
+    metrics = {
+        (one["exit_style"], one["currency"], one["name"]): one["value"] for one in done.ask("/1")["metrics"]
+    }
+    assert [one["name"] for one in curve["benchmarks"]] == ["benchmark_atm", "benchmark_otm"]
+    count = len(curve["at_ms"])
+    assert 2 < count <= 2_000
+    for rule in curve["benchmarks"]:
+        assert rule["title"] and rule["about"].endswith(".") and set(rule["currencies"]) == {"BTC"}
+        for unit, values in (("USD", rule["usd"]), ("BTC", rule["currencies"]["BTC"])):
+            told = metrics["hold_to_expiry", unit, f"{rule['name']}_net_profit"]
+            assert len(values) == count and values[-1] - values[0] == pytest.approx(told, abs=1e-6)
+
+
+def test_a_run_of_an_older_program_has_neither_rules_nor_holding_by_coin() -> None:
+    old = {"at_ms": [1, 2], "equity_usd": [1.0, 2.0], "holding_usd": [1.0, 1.0], "equity_BTC": [1.0, 2.0],
+           "price_BTC": [1.0, 1.0]}  # fmt: skip
+    found = columns(old)
+    assert found["benchmarks"] == [] and found["currencies"]["BTC"]["holding"] == [None, None]
 
 
 def test_runs_are_listed_filtered_and_paged(done: House) -> None:

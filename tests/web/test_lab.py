@@ -10,11 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.second_pass import NAMES, PREFIX
 from optionwriter.cli.main import app as cli
-from optionwriter.core.report.run import ChainRow, RunState
+from optionwriter.core.report.run import ChainRow, MetricRow, RunState
 from optionwriter.web.format import percent, places
-from optionwriter.web.lab.figures import name_of, text_of
+from optionwriter.web.lab.figures import name_of, summaries, text_of
 from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
+from optionwriter.web.lab.glossary import FIGURES
 from optionwriter.web.lab.price_chart import price_charts
 from optionwriter.web.lab.report import picture
 from optionwriter.web.lab.view import left, position
@@ -183,6 +185,21 @@ def test_positions_stand_on_the_price_at_their_strikes_while_they_were_held() ->
     assert price_charts({"at_ms": [0, 1]}, [chain]) == []
 
 
+def test_a_leg_on_the_price_tells_bought_from_sold_and_made_prices_from_recorded_ones() -> None:
+    put, wing, call = "BTC_USDC-30JAN26-90000-P", "BTC_USDC-30JAN26-80000-P", "BTC-30JAN26-120000-C"
+    legs = [{"instrument": put, "opened_ms": 0, "closed_ms": 50, "sold": True},
+            {"instrument": wing, "opened_ms": 0, "closed_ms": None, "sold": False},
+            {"instrument": call, "opened_ms": 50, "closed_ms": None, "sold": True}]  # fmt: skip
+    flows = [{"instrument": put, "repriced": True}, {"instrument": put, "repriced": True, "converted": True},
+             {"instrument": wing, "converted": True}, {"instrument": call}]  # fmt: skip
+    chain = ChainRow("own", "1", "income", "put_spread", "BTC", "put", "USDC", 0, None, "9", "9",
+                     {"legs": legs, "flows": flows})  # fmt: skip
+    (made,) = price_charts({"at_ms": [0, 100], "price_BTC": [80_000.0, 100_000.0]}, [chain])
+    assert [one["look"] for one in made["legs"]] == ["made", "bought made", ""]
+    assert made["legs"][0]["text"].endswith("USD (2 repriced, 1 converted)")
+    assert "bought" in made["legs"][1]["text"] and made["legs"][2]["text"].endswith("USD")
+
+
 def test_a_position_says_how_many_of_its_fills_had_no_recorded_price() -> None:
     detail = {"legs": [{"instrument": "BTC-30JAN26-95000-C"}], "repriced": 2, "converted": 0}
     row = ChainRow("own", "c", "s", "covered_call", "BTC", "call", "BTC", 0, 1, "0.1", "9", detail)
@@ -193,6 +210,31 @@ def test_a_position_says_how_many_of_its_fills_had_no_recorded_price() -> None:
     )  # a run of an older program
     shown = Pages().text("lab/report.html", styles=[{"style": "own", "positions": [position(row)]}])
     assert '<span class="sub">2 repriced</span>' in shown
+
+
+def test_every_figure_that_a_run_can_have_is_named_and_explained(done: House) -> None:
+    metrics = done.ask("/1")["metrics"]
+    names = {one["name"] for one in metrics} | {f"{PREFIX}{name}" for name in NAMES}
+    assert names == set(FIGURES)  # none is missing, and none is of another program
+    assert len({one.name for one in FIGURES.values()}) == len(FIGURES)
+    assert all(one.about.endswith(".") for one in FIGURES.values())
+    seen = page(done, "/lab/runs/1?exit_style=own")
+    for name in {one["name"] for one in metrics}:
+        assert FIGURES[name].about in seen.text and FIGURES[name].name in seen.text
+    for one in metrics:
+        if one["exit_style"] == "own" and one["error"] is not None:
+            assert f"± {text_of(one['name'], one['error'], one['currency'])}" in seen.text
+
+
+def test_what_this_program_does_not_know_is_shown_under_its_own_name() -> None:
+    rows = [
+        MetricRow("own", "USD", name, 0.25) for name in ("new_share", "new_pnl", "new_days", "new", "fees")
+    ]
+    (usd,) = summaries(rows, "own")
+    (*_, others) = usd["groups"]
+    assert {one["name"]: one["text"] for one in others["rows"]} == {
+        "New share": "25.00%", "New pnl": "0.25 USD", "New days": "0.2 d", "New": "0.25",
+    }  # fmt: skip
 
 
 def test_the_new_figures_have_names_of_their_own() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from optionwriter.core.report.run import RunFilter, RunStatus
-from optionwriter.web.schemas import Growing
+from optionwriter.web.schemas import Columns, Growing
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 Instant = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
@@ -187,6 +187,22 @@ class Run(BaseModel):
     positions: list[RunPosition]
     curves: dict[str, dict[str, Any]] = Field(description="By exit style, columns of equal length.")
     notes: list[str]
+
+
+class RunBenchmark(BaseModel):
+    """A plain rule's equity beside a run's: columns as long as the run's."""
+
+    name: str
+    title: str
+    about: str = Field(description="What the rule does.")
+    usd: list[float | None]
+    currencies: dict[str, list[float | None]]
+
+
+class RunColumns(Columns):
+    """GET /api/backtests/{run_id}/equity: at most some 2,000 points."""
+
+    benchmarks: list[RunBenchmark]
 
 
 class RunDifference(Growing):

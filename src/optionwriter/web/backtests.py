@@ -21,6 +21,7 @@ from optionwriter.services.run_export import chains_csv, headline, run_json, who
 from optionwriter.web import backtest_schemas as shapes
 from optionwriter.web import schemas
 from optionwriter.web.lab.report import run_report
+from optionwriter.web.run_curves import NOTHING, columns
 
 MOST_ID = 2_147_483_647
 RunId = Annotated[int, InPath(ge=1, le=MOST_ID)]
@@ -99,18 +100,18 @@ def backtests(lab: Lab | None, now_ms: Callable[[], int]) -> APIRouter:
         store = store_of(lab)
         return whole_run(store, store.get(run_id))
 
-    @routes.get("/{run_id}/equity", response_model=schemas.Columns, responses=_MISSING)
+    @routes.get("/{run_id}/equity", response_model=shapes.RunColumns, responses=_MISSING)
     def equity(run_id: RunId, asked: Annotated[shapes.StyleQuery, Query()]) -> Any:
-        """The account's equity through a backtest against merely holding, in USD and in each currency."""
+        """The account's equity through a backtest against holding and two plain rules, in USD and in each currency."""
         store = store_of(lab)
         store.get(run_id)
         found = store.curves(run_id)
         if not found:
-            return {"at_ms": [], "equity_usd": [], "holding_usd": [], "currencies": {}}
+            return NOTHING
         style = asked.exit_style or next(iter(found))
         if style not in found:
             raise HTTPException(404, f"run {run_id} has no exit style {style!r}: it has {', '.join(found)}")
-        return _columns(found[style])
+        return columns(found[style])
 
     @routes.get("/{run_id}/download", response_class=Response, responses=_MISSING | _BUSY | _FILES)
     def download(run_id: RunId, asked: Annotated[shapes.DownloadQuery, Query()]) -> Response:
@@ -174,18 +175,3 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         if state.status.is_over and state.status is not RunStatus.CANCELLED:
             raise RunBusyError(f"run {run_id} is {state.status}: there is nothing to cancel")
         return plain_row(state)
-
-
-def _columns(curve: Any) -> dict[str, Any]:
-    """A stored curve in the shape of the account's own; an older run has no holding by currency."""
-    unknown = [None] * len(curve["at_ms"])
-    names = [key.removeprefix("price_") for key in curve if key.startswith("price_")]
-    return {
-        "at_ms": curve["at_ms"],
-        "equity_usd": curve["equity_usd"],
-        "holding_usd": curve["holding_usd"],
-        "currencies": {
-            name: {"equity": curve[f"equity_{name}"], "holding": curve.get(f"holding_{name}", unknown)}
-            for name in sorted(names)
-        },
-    }

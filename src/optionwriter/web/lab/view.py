@@ -12,6 +12,7 @@ from optionwriter.web.format import UNKNOWN, span
 from optionwriter.web.lab.figures import summaries
 from optionwriter.web.lab.frame import stamp
 from optionwriter.web.lab.price_chart import price_charts
+from optionwriter.web.run_curves import columns
 from optionwriter.web.words import label
 
 Row = dict[str, Any]
@@ -128,6 +129,7 @@ def whole(store: RunStore, state: RunState, style: str, now_ms: int = 0) -> Row:
     styles = sorted({one.exit_style for one in metrics})
     chosen = style if style in styles else "own" if "own" in styles else next(iter(styles), "")
     chains = [one for one in store.chains(state.id) if one.exit_style == chosen]
+    curve = store.curves(state.id).get(chosen, {})
     ended = state.provenance
     return {
         "run": run_line(state),
@@ -140,7 +142,8 @@ def whole(store: RunStore, state: RunState, style: str, now_ms: int = 0) -> Row:
         "style": chosen,
         "summaries": summaries(metrics, chosen),
         "positions": [position(one) for one in chains],
-        "prices": price_charts(store.curves(state.id).get(chosen, {}), chains),
+        "prices": price_charts(curve, chains),
+        "rules": columns(curve)["benchmarks"] if curve else [],
         "notes": store.notes(state.id).splitlines(),
     }
 
