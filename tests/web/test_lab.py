@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.second_pass import NAMES, PREFIX
 from optionwriter.cli.main import app as cli
-from optionwriter.core.report.run import ChainRow, MetricRow, RunState
+from optionwriter.core.report.ranking import Trial, verdict
+from optionwriter.core.report.run import ChainRow, MetricRow, Provenance, RunResult, RunState, RunStatus
 from optionwriter.web.format import percent, places
 from optionwriter.web.lab.figures import name_of, summaries, text_of
 from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
@@ -122,6 +124,87 @@ def test_two_runs_are_compared_side_by_side(done: House) -> None:
         assert f"{places(row[name])} USD" in seen.text
     assert f"{places(row['change'], 2, True)} USD" in seen.text
     assert "choose exactly two" in page(done, "/lab/diff?run=1", 422).text
+
+
+SHARPES = {0.2: 1.1, 0.3: 2.4, 0.4: -0.3}  # by what was varied
+
+
+def swept(house: House, name: str = "by delta") -> dict[float, int]:
+    """Three finished sets of a sweep, one failed, two that wait; the runs' ids by the delta."""
+    store = house.lab.store
+    deltas = [*SHARPES, 0.5, 0.6, 0.7]
+    specs = [house.spec(name=f"d={one}", group=name, config={"preset": "CUSTOM", "changes": {"gates.delta_max": one}})
+             for one in deltas]  # fmt: skip
+    ids = dict(zip(deltas, store.queue_all(specs, NOW_MS), strict=True))
+    for delta, sharpe in SHARPES.items():
+        store.claim("w", NOW_MS, 60_000, name)
+        told = (("sharpe", sharpe, 0.75), ("net_profit", 1_000 * sharpe), ("max_drawdown", delta / 10))
+        rows = [MetricRow("own", currency, *row) for currency in ("USD", "BTC") for row in told]
+        assert store.finish(ids[delta], "w", RunResult(Provenance("f", "c"), tuple(rows), ()), NOW_MS)
+    store.claim("w", NOW_MS, 60_000, name)
+    assert store.fail(ids[0.5], "w", "its data are missing", NOW_MS)
+    return ids
+
+
+def test_a_sweep_is_one_row_of_the_list_with_its_best_sets(house: House) -> None:
+    alone = house.queue()
+    ids = swept(house)
+    house.lab.store.cancel(alone, NOW_MS)
+    seen = page(house, "/lab")
+    assert "sweep" in seen.ids() and f"run-{alone}" in seen.ids()
+    assert not {f"run-{one}" for one in ids.values()} & seen.ids()
+    for said in ("6 runs", "4 sets were tried", "Deflated Sharpe ratio", f"run {ids[0.3]}", "2.40 ± 0.75"):
+        assert said in seen.text
+    assert "2 runs wait" in seen.text and f"queued-{ids[0.6]}" not in seen.ids()
+    assert "run-1" not in page(house, "/lab?status=failed").ids()
+    unfolded = page(house, "/lab?group=by+delta")
+    assert {f"run-{one}" for one in ids.values()} <= unfolded.ids() and "sweep" not in unfolded.ids()
+    pages = [page(house, f"/lab?limit=1{more}").ids() for more in ("", f"&before={ids[0.7]}")]
+    assert "sweep" in pages[0] and f"run-{alone}" not in pages[0]
+    assert "sweep" not in pages[1] and f"run-{alone}" in pages[1]  # its older runs don't fill pages
+
+
+def test_a_sweep_is_ranked_by_any_of_its_figures(house: House) -> None:
+    ids = swept(house, HOSTILE)
+    group = quote(HOSTILE)
+
+    def places(by: str) -> list[str]:
+        seen = page(house, f"/lab/sweep?group={group}&by={by}")
+        assert HOSTILE in seen.text and "its data are missing" in seen.text
+        rows = (attributes.get("id") or "" for tag, attributes in seen.tags if tag == "tr")
+        return [one.split("-")[2] for one in rows if one.startswith("ranking-table")]
+
+    assert places("sharpe") == [str(ids[one]) for one in (0.3, 0.2, 0.4)]
+    assert places("max_drawdown") == [str(ids[one]) for one in (0.2, 0.3, 0.4)]  # less is better
+    seen = page(house, f"/lab/sweep?group={group}")
+    assert "delta_max" in seen.text  # what was varied, by its short name
+    found = verdict([Trial(1, "own", "event", {}, {"sharpe": MetricRow("own", "USD", "sharpe", one, 0.75)})
+                     for one in SHARPES.values()], 4)  # fmt: skip
+    assert found.by_chance is not None and f"would show {found.by_chance:.2f}" in seen.text
+    assert "no sweep" in page(house, "/lab/sweep?group=none", 404).text
+    assert "by" in page(house, f"/lab/sweep?group={group}&by=luck", 422).text
+    assert "2.40 ± 0.75" in page(house, f"/lab/sweep/parts?group={group}").text
+
+
+def test_a_sweep_too_large_to_look_at_each_time_is_a_row_without_ranking(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept(house)
+    monkeypatch.setattr("optionwriter.web.lab.sweep.MOST_FOLDED", 5)
+    seen = page(house, "/lab")
+    assert "6 runs" in seen.text and "sets were tried" not in seen.text
+    assert "sets were tried" in page(house, "/lab/sweep?group=by+delta").text
+
+
+def test_all_runs_of_a_sweep_are_stopped_at_once(house: House) -> None:
+    ids = swept(house)
+    store = house.lab.store
+    store.claim("w", NOW_MS, 60_000)
+    assert house.ask("/cancel", "POST", json={"group": "by delta"}) == {"group": "by delta", "runs": 2}
+    assert store.get(ids[0.6]).cancel_requested and store.get(ids[0.7]).status is RunStatus.CANCELLED
+    assert store.get(ids[0.2]).status is RunStatus.FINISHED
+    assert "no group" in house.ask("/cancel", "POST", 404, json={"group": "none"})["error"]
+    assert "group" in house.ask("/cancel", "POST", 422, json={})["error"]
 
 
 def test_what_is_not_there_or_not_over_is_a_page_with_words(house: House) -> None:

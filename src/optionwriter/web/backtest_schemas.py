@@ -5,7 +5,9 @@ Instants are epoch milliseconds UTC. Ratios and shares are fractions; a metric t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -79,6 +81,21 @@ class RunQueued(BaseModel):
     """The run is queued; a worker takes it."""
 
     id: int
+
+
+class GroupAsked(BaseModel):
+    """POST /api/backtests/cancel: the sweep or comparison whose runs are to stop."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class GroupStopped(BaseModel):
+    """How many runs were cancelled, or asked to stop."""
+
+    group: str
+    runs: int
 
 
 class RunGone(BaseModel):
@@ -232,8 +249,26 @@ class LabQuery(RunsQuery):
 
     @property
     def wanted(self) -> RunFilter:
-        """As the store is asked."""
-        return RunsQuery(**{**self.model_dump(), "status": self.status or None}).wanted
+        """As the store is asked: a sweep's runs as one, unless it is that sweep's list."""
+        found = RunsQuery(**{**self.model_dump(), "status": self.status or None}).wanted
+        return replace(found, folded=not self.group)
+
+    @property
+    def paged(self) -> str:
+        """What a link to another page of the list keeps, as an address has it."""
+        kept = {"status": self.status, "source": self.source, "strategy": self.strategy, "group": self.group}
+        return urlencode({name: str(value) for name, value in kept.items() if value})
+
+
+class SweepQuery(BaseModel):
+    """Which sweep, and what it is ranked by."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+    by: Literal["net_profit", "over_holding", "sharpe", "max_drawdown", "trades", "win_rate", "fees"] = (
+        "sharpe"
+    )
 
 
 class DiffQuery(BaseModel):

@@ -18,6 +18,7 @@ from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunBusyError, RunStore, RunStoreError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, headline, run_json, whole_run
+from optionwriter.services.sweep import stop_all
 from optionwriter.web import backtest_schemas as shapes
 from optionwriter.web import schemas
 from optionwriter.web.lab.report import run_report
@@ -167,6 +168,16 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         """Drops a backtest and all that it found; one that runs must be cancelled first."""
         store_of(lab).delete(run_id)
         return {"id": run_id}
+
+    @routes.post("/cancel", response_model=shapes.GroupStopped, responses=_MISSING | _CHANGED)
+    def cancel_group(body: shapes.GroupAsked) -> Any:
+        """Cancels all runs of a sweep that wait, and asks those that run to stop."""
+        store = store_of(lab)
+        found = store.groups([body.group]).get(body.group)
+        if found is None:
+            raise HTTPException(404, f"there is no group of runs {body.group!r}")
+        stop_all(store, body.group, now_ms())
+        return {"group": body.group, "runs": sum(n for status, n in found.items() if not status.is_over)}
 
     @routes.post("/{run_id}/cancel", response_model=shapes.RunState, responses=_MISSING | _BUSY | _CHANGED)
     def cancel(run_id: RunId, _: _NONE) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from optionwriter.bootstrap import Choices
@@ -12,6 +13,7 @@ from optionwriter.web.format import UNKNOWN, span
 from optionwriter.web.lab.figures import summaries
 from optionwriter.web.lab.frame import stamp
 from optionwriter.web.lab.price_chart import price_charts
+from optionwriter.web.lab.sweep import folded
 from optionwriter.web.run_curves import columns
 from optionwriter.web.words import label
 
@@ -42,23 +44,35 @@ def run_line(state: RunState) -> Row:
     }
 
 
-def listed_line(store: RunStore, state: RunState) -> Row:
-    """A run as the list shows it, with its first figures by exit style."""
-    told = headline(store, state.id) if state.status is RunStatus.FINISHED else []
-    return {**run_line(state), "styles": told}
+def listed_lines(store: RunStore, found: Sequence[RunState], is_folded: bool) -> list[Row]:
+    """Runs as the list shows them, with their first figures by exit style; a sweep's as one row, when folded."""
+    names = sorted({one.spec.group for one in found} - {""})
+    counts = store.groups(names) if is_folded and names else {}
+    lines = []
+    for one in found:
+        mine = counts.get(one.spec.group, {})
+        if sum(mine.values()) > 1:
+            lines.append({**run_line(one), "group_row": folded(store, one, mine)})
+        else:
+            told = headline(store, one.id) if one.status is RunStatus.FINISHED else []
+            lines.append({**run_line(one), "styles": told})
+    return lines
 
 
 def queue_lines(store: RunStore, now_ms: int) -> list[Row]:
-    """What runs, and what waits: oldest first."""
+    """What runs, and what waits, oldest first; the waiting runs of a sweep as one."""
     if not any(store.counts()[one] for one in (RunStatus.RUNNING, RunStatus.QUEUED)):
         return []
     store.settle_lost(now_ms)
-    found = [
-        one
-        for status in (RunStatus.RUNNING, RunStatus.QUEUED)
-        for one in reversed(store.list(RunFilter(status), MOST_QUEUED))
-    ]
-    return [{**run_line(one), **going(one, now_ms)} for one in found]
+    running = [*reversed(store.list(RunFilter(RunStatus.RUNNING), MOST_QUEUED))]
+    waiting = [*reversed(store.list(RunFilter(RunStatus.QUEUED, folded=True), MOST_QUEUED))]
+    groups = store.groups(sorted({one.spec.group for one in waiting} - {""}))
+
+    def count(one: RunState) -> int:
+        return groups.get(one.spec.group, {}).get(RunStatus.QUEUED, 1)
+
+    lines = [{**run_line(one), **going(one, now_ms), "count": 1} for one in running]
+    return lines + [{**run_line(one), **going(one, now_ms), "count": count(one)} for one in waiting]
 
 
 def going(state: RunState, now_ms: int) -> Row:

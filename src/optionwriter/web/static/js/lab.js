@@ -1,4 +1,5 @@
 // The Lab: asks for runs, follows the queue, cancels and deletes. None of it computes.
+import { startCompare } from "./compare.js";
 import { startLine } from "./line.js";
 import { startTables } from "./tables.js";
 
@@ -73,16 +74,25 @@ function startForm() {
   });
 }
 
+// Cancels a run, or all of a group that are not over; what was done, in words.
+async function stop({ cancel, cancelGroup }) {
+  if (cancelGroup) {
+    const { runs } = await ask("POST", "/api/backtests/cancel", { group: cancelGroup });
+    return `${runs} runs of ${cancelGroup} are cancelled; one that runs stops at its next step.`;
+  }
+  const { status, id } = await ask("POST", `/api/backtests/${cancel}/cancel`);
+  return status === "running" ? `Run ${id} stops at its next step.` : `Run ${id} is cancelled.`;
+}
+
 function startActions() {
   const sure = $("sure");
   let wanted = "";
   document.addEventListener("click", async (event) => {
-    const cancel = event.target.closest("[data-cancel]"), drop = event.target.closest("[data-delete]");
+    const cancel = event.target.closest("[data-cancel], [data-cancel-group]"), drop = event.target.closest("[data-delete]");
     if (cancel) {
       cancel.disabled = true;
       try {
-        const { status, id } = await ask("POST", `/api/backtests/${cancel.dataset.cancel}/cancel`);
-        say(status === "running" ? `Run ${id} stops at its next step.` : `Run ${id} is cancelled.`);
+        say(await stop(cancel.dataset));
       } catch (problem) {
         say(problem.message, true);
       }
@@ -110,11 +120,6 @@ function startActions() {
 
 function startLists() {
   $("run-filter").addEventListener("change", () => $("run-filter").requestSubmit());
-  $("compare").addEventListener("submit", (event) => {
-    if (checked($("compare"), "run").length === 2) return;
-    event.preventDefault();
-    say("Choose exactly two finished runs to compare.", true);
-  });
 }
 
 startTables();
@@ -122,3 +127,4 @@ startLine();
 startForm();
 startActions();
 startLists();
+startCompare();
