@@ -15,9 +15,10 @@ from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
 from tests.web.browsing import NOW_MS, TOKEN
-from tests.web.laboratory import House
+from tests.web.laboratory import House, swept
 
 pytestmark = pytest.mark.slow
+LONG = "a_label_without_any_room_" * 3
 
 
 class Served:
@@ -84,9 +85,18 @@ def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Ope
     page.goto(served.base + "lab", wait_until="load")
     ask_for(page, ("2026-01-09", "2026-01-05"), "mine")
     page.wait_for_selector("#form-error:not([hidden])")
-    assert "ends before it starts" in page.inner_text("#form-error")
+    assert "ends before it starts" in page.inner_text("[data-ask=end_ms] .wrong")
+    assert page.evaluate("document.activeElement.id") == "ask-to" and not page.is_visible("#ask-changes")
     watched.complaints.clear()  # the browser logs the refusal
 
+    page.click("#more > summary")
+    page.fill("#ask-step_minutes", "1")
+    page.click("#more > summary")
+    ask_for(page, ("2026-01-05", "2026-01-09"), "mine")
+    page.wait_for_selector("#wrong-step_minutes")  # the fold is opened for it
+    assert page.locator(".wrong").count() == 1 and "5" in page.inner_text("#wrong-step_minutes")
+    page.fill("#ask-step_minutes", "60")
+    watched.complaints.clear()
     page.select_option("#ask-preset", "CUSTOM")
     page.fill("#ask-changes", "gates.delta_max=0.35\nmin_score=0.2")
     page.check("input[value=hold_to_expiry]")
@@ -102,10 +112,18 @@ def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Ope
     store.claim("w", NOW_MS - 10_000, 60_000)
     store.beat(state.id, "w", NOW_MS, 60_000, 0.5, "own: day 3")
     page.wait_for_selector("text=50% · own: day 3 · about 10 s left")
+    other = watched.context.new_page()  # the run's own page follows it too, until it is over
+    other.goto(served.base + f"lab/runs/{state.id}", wait_until="load")
+    other.wait_for_selector("text=50% · own: day 3")
+    store.beat(state.id, "w", NOW_MS, 60_000, 0.75, "own: day 4")
+    other.wait_for_selector("text=75% · own: day 4")
+    page.wait_for_selector("text=75% · own: day 4")
     page.click(f"[data-cancel='{state.id}']")
     page.wait_for_selector("text=stopping…")
     store.fail(state.id, "w", "", NOW_MS)
     page.wait_for_selector(f"#run-{state.id} .status-cancelled")
+    other.wait_for_selector("h1 .status-cancelled")
+    other.close()
     page.click(f"[data-delete='{state.id}']")
     page.click("#sure-yes")
     page.wait_for_selector(f"#run-{state.id}", state="detached")
@@ -145,3 +163,37 @@ def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served
     page.click("#trades-table [data-sort=pnl]")
     assert page.evaluate(places) == before
     watched.assert_clean()
+
+
+def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, opened: Open) -> None:
+    """Last in this file: the sweep stays in the list."""
+    swept(served.house, f"by delta, {LONG}")
+    for width, theme in (("wide", "light"), ("phone", "dark")):
+        watched = opened(served.link, width, theme)
+        page = watched.page
+        page.goto(served.base + "lab", wait_until="load")
+        page.click(".fold details > summary")
+        page.focus("#run-filter select[name=source]")
+        run = served.queue(name=LONG)
+        page.wait_for_selector(f"[data-testid=queued-{run}]")
+        assert page.is_visible(".fold .ranking")  # the update has not closed it
+        assert page.evaluate("document.activeElement.name") == "source"
+        watched.assert_fits()
+        watched.assert_accessible()
+        served.house.lab.store.cancel(run, NOW_MS)
+        page.wait_for_selector(f"#run-{run} .status-cancelled")
+        page.click(".fold .acts a >> nth=0")
+        page.wait_for_selector("#ranking-table")
+        watched.assert_fits()
+        watched.assert_accessible()
+        first, second = (
+            page.locator("#ranking-table input").nth(0),
+            page.locator("#ranking-table input").nth(1),
+        )
+        first.check()
+        second.check()
+        page.click("[data-testid=compare]")
+        page.wait_for_url("**/lab/diff?run=*")
+        assert page.locator("[data-testid=diff] tbody tr").count() == 6
+        watched.assert_fits()
+        watched.assert_clean()

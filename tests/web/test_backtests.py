@@ -112,25 +112,32 @@ def test_two_runs_are_compared(done: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "said", "field"),
     [
-        ({"source": "magic"}, "source 'magic' is not there"),
-        ({"end_ms": START_MS - 1}, "ends before it starts"),
-        ({"start_ms": 0}, "choose a period within it"),
-        ({"strategy": "nobody"}, "no strategy instance 'nobody'"),
-        ({"config": {"stepp": 5}}, "stepp is nothing that a backtest knows"),
-        ({"config": {"btc": -1}}, "btc: "),
-        ({"config": {"preset": "SAFE"}}, "preset 'SAFE' is not there"),
-        ({"config": {"preset": "CUSTOM", "changes": "gates.delta_max"}}, "'gates.delta_max' is not name=value"),
-        ({"config": {"preset": "CUSTOM", "changes": {"gates.delta_mx": 0.3}}}, "delta_m"),
-        ({"underlyings": []}, "underlyings: "),
-        ({"surprise": 1}, "surprise is no parameter"),
+        ({"source": "magic"}, "source 'magic' is not there", "source"),
+        ({"end_ms": START_MS - 1}, "ends before it starts", "end_ms"),
+        ({"start_ms": 0}, "choose a period within it", "start_ms"),
+        ({"end_ms": 4_000_000_000_000}, "choose a period within it", "end_ms"),
+        ({"strategy": "nobody"}, "no strategy instance 'nobody'", "strategy"),
+        ({"underlyings": ["DOGE"]}, "DOGE", "underlyings"),
+        ({"source": "real_scraper", "config": {"data": "/nowhere"}}, "/nowhere", "data"),
+        ({"config": {"stepp": 5}}, "stepp is nothing that a backtest knows", ""),
+        ({"config": {"btc": -1}}, "btc: ", "btc"),
+        ({"config": {"wheel_convert": True}}, "wheel_convert is for a wheel", "wheel_convert"),
+        ({"config": {"preset": "SAFE"}}, "preset 'SAFE' is not there", "preset"),
+        ({"config": {"changes": {"min_score": 0.3}}}, "changes go with preset CUSTOM", "changes"),
+        ({"config": {"preset": "CUSTOM", "changes": "delta_max"}}, "'delta_max' is not name=value", "changes"),
+        ({"config": {"preset": "CUSTOM", "changes": {"gates.delta_mx": 0.3}}}, "delta_m", "changes"),
+        ({"underlyings": []}, "underlyings: ", "underlyings"),
+        ({"surprise": 1}, "surprise is no parameter", "surprise"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_nothing_is_queued(
-    house: House, changes: dict[str, Any], said: str
+    house: House, changes: dict[str, Any], said: str, field: str
 ) -> None:
-    assert said in house.ask("", "POST", 422, json={**ASKED, **changes})["error"]
+    told = house.ask("", "POST", 422, json={**ASKED, **changes})
+    assert said in told["error"]
+    assert set(told.get("fields", {})) == ({field} if field else set())
     assert house.ask("")["runs"] == []
 
 

@@ -14,8 +14,9 @@ from optionwriter.bootstrap.backtest_config import BacktestConfig
 from optionwriter.bootstrap.second_pass import NAMES, PREFIX
 from optionwriter.cli.main import app as cli
 from optionwriter.core.report.ranking import Trial, verdict
-from optionwriter.core.report.run import ChainRow, MetricRow, Provenance, RunResult, RunState, RunStatus
+from optionwriter.core.report.run import ChainRow, MetricRow, RunState, RunStatus
 from optionwriter.web.format import percent, places
+from optionwriter.web.lab.asked import FIRST, form
 from optionwriter.web.lab.figures import name_of, summaries, text_of
 from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
 from optionwriter.web.lab.glossary import FIGURES
@@ -25,7 +26,7 @@ from optionwriter.web.lab.view import left, position
 from optionwriter.web.pages import Pages
 from optionwriter.web.words import label
 from tests.web.browsing import BEARER, NOW_MS, Page, ask
-from tests.web.laboratory import House
+from tests.web.laboratory import SHARPES, House, swept
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=//evil.example onerror=x>"
 
@@ -49,6 +50,10 @@ def test_the_form_asks_for_everything_that_decides_and_says_what_it_means(house:
     for field in BacktestConfig.model_fields.values():
         assert str(field.description) in seen.text
     options = {attributes.get("value") for tag, attributes in seen.tags if tag == "option"}
+    folded = [name for group in form(house.lab.choices())["groups"] for name in group["fields"]]
+    assert (
+        len(BacktestConfig.model_fields) - len(folded) == len(FIRST) == 6
+    )  # with name, source, strategy, period, coins
     assert {"ULTRA_SAFE", "CUSTOM", "synthetic", "sample", "income", "anchored", "realised"} <= options
     assert "Nothing waits" in seen.text and "No run of that kind yet" in seen.text
 
@@ -124,26 +129,6 @@ def test_two_runs_are_compared_side_by_side(done: House) -> None:
         assert f"{places(row[name])} USD" in seen.text
     assert f"{places(row['change'], 2, True)} USD" in seen.text
     assert "choose exactly two" in page(done, "/lab/diff?run=1", 422).text
-
-
-SHARPES = {0.2: 1.1, 0.3: 2.4, 0.4: -0.3}  # by what was varied
-
-
-def swept(house: House, name: str = "by delta") -> dict[float, int]:
-    """Three finished sets of a sweep, one failed, two that wait; the runs' ids by the delta."""
-    store = house.lab.store
-    deltas = [*SHARPES, 0.5, 0.6, 0.7]
-    specs = [house.spec(name=f"d={one}", group=name, config={"preset": "CUSTOM", "changes": {"gates.delta_max": one}})
-             for one in deltas]  # fmt: skip
-    ids = dict(zip(deltas, store.queue_all(specs, NOW_MS), strict=True))
-    for delta, sharpe in SHARPES.items():
-        store.claim("w", NOW_MS, 60_000, name)
-        told = (("sharpe", sharpe, 0.75), ("net_profit", 1_000 * sharpe), ("max_drawdown", delta / 10))
-        rows = [MetricRow("own", currency, *row) for currency in ("USD", "BTC") for row in told]
-        assert store.finish(ids[delta], "w", RunResult(Provenance("f", "c"), tuple(rows), ()), NOW_MS)
-    store.claim("w", NOW_MS, 60_000, name)
-    assert store.fail(ids[0.5], "w", "its data are missing", NOW_MS)
-    return ids
 
 
 def test_a_sweep_is_one_row_of_the_list_with_its_best_sets(house: House) -> None:

@@ -16,7 +16,6 @@ from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunBusyError, RunStore, RunStoreError
-from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, headline, run_json, whole_run
 from optionwriter.services.sweep import stop_all
 from optionwriter.web import backtest_schemas as shapes
@@ -158,10 +157,7 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
             name, body.source, body.strategy, tuple(one.upper() for one in body.underlyings),
             body.start_ms, body.end_ms, body.seed, body.config, group=body.group,
         )  # fmt: skip
-        try:
-            return {"id": lab.queue(spec, now_ms())}
-        except RunError as error:
-            raise HTTPException(422, str(error)) from None
+        return {"id": lab.queue(spec, now_ms())}
 
     @routes.delete("/{run_id}", response_model=shapes.RunGone, responses=_MISSING | _BUSY | _CHANGED)
     def delete(run_id: RunId, _: _NONE) -> Any:

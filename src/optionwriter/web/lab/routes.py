@@ -14,9 +14,10 @@ from optionwriter.core.report.run_diff import differences
 from optionwriter.services.jobs import RunError
 from optionwriter.web.backtest_schemas import DiffQuery, LabQuery, StyleQuery, SweepQuery
 from optionwriter.web.backtests import RunId, finished, listed, store_of
+from optionwriter.web.lab.asked import form
 from optionwriter.web.lab.figures import differences_shown
 from optionwriter.web.lab.sweep import sweep
-from optionwriter.web.lab.view import form, going, listed_lines, queue_lines, run_line, whole
+from optionwriter.web.lab.view import going, listed_lines, queue_lines, run_line, whole
 from optionwriter.web.pages import Pages
 from optionwriter.web.schemas import NoQuery
 

@@ -1,11 +1,10 @@
-"""View: what the Lab's templates show of the run database and of what can be asked for."""
+"""View: what the Lab's templates show of the run database."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from optionwriter.bootstrap import Choices
 from optionwriter.core.report.run import ChainRow, RunFilter, RunState, RunStatus
 from optionwriter.ports import RunStore
 from optionwriter.services.run_export import headline
@@ -19,8 +18,6 @@ from optionwriter.web.words import label
 
 Row = dict[str, Any]
 MOST_QUEUED = 50
-FIRST_FIELDS = ("preset", "exit_styles", "changes", "btc", "eth", "usdc")
-PERIOD = ("2026-01-05", "2026-03-01")
 DAY_MS = 86_400_000
 
 
@@ -91,50 +88,6 @@ def left(state: RunState, now_ms: int) -> str:
         return ""
     gone = max(0, now_ms - state.started_ms) / 1000
     return f"about {span(gone * (1 - state.progress) / state.progress)} left"
-
-
-def form(choices: Choices) -> Row:
-    """The form's fields: what stands first, and what stands under "More"."""
-    fields = [_field(name, schema, choices) for name, schema in choices.fields.items()]
-    return {
-        "sources": choices.sources,
-        "strategies": choices.strategies,
-        "underlyings": choices.underlyings,
-        "first": sorted(
-            (one for one in fields if one["name"] in FIRST_FIELDS),
-            key=lambda one: FIRST_FIELDS.index(one["name"]),
-        ),
-        "more": [one for one in fields if one["name"] not in FIRST_FIELDS],
-        "from": PERIOD[0],
-        "to": PERIOD[1],
-    }
-
-
-def _field(name: str, schema: Row, choices: Choices) -> Row:
-    """One setting as the form asks for it, from its schema."""
-    kinds = [schema, *schema.get("anyOf", ())]
-    number: Row = next((one for one in kinds if one.get("type") in ("number", "integer")), {})
-    default = schema.get("default", "")
-    options = schema.get("enum", ())
-    kind = "select" if options else "number" if number else "text"
-    if name == "preset":
-        kind, options = "select", choices.presets
-    elif name == "exit_styles":
-        kind, options = "checks", choices.exit_styles
-    elif schema.get("type") == "boolean":
-        kind, options, default = "select", ("false", "true"), str(default).lower()
-    elif schema.get("type") == "object":
-        kind, default = "lines", ""
-    return {
-        "name": name,
-        "label": name.upper() if name in ("btc", "eth", "usdc") else label(name),
-        "kind": kind,
-        "options": options,
-        "default": default,
-        "help": schema.get("description", ""),
-        "min": number.get("minimum"),
-        "max": number.get("maximum"),
-    }
 
 
 def whole(store: RunStore, state: RunState, style: str, now_ms: int = 0) -> Row:

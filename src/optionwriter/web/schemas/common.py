@@ -31,6 +31,9 @@ class Problem(BaseModel):
     """Any answer that is not 200: one sentence that names what is wrong and the cure."""
 
     error: str
+    fields: dict[str, str] | None = Field(
+        None, description="Of what was sent: by its name what is wrong with it, where that is known."
+    )
 
 
 class NoQuery(BaseModel):

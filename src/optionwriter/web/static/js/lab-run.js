@@ -1,9 +1,8 @@
 // A run's page: its curve, the switch between USD and coin, and tables that sort.
 import { startChart } from "./chart.js";
+import { startLine } from "./line.js";
 import { startPlaces } from "./places.js";
 import { startTables } from "./tables.js";
-
-const POLL_MS = 15_000;
 
 startTables();
 startPlaces();
@@ -15,18 +14,10 @@ document.addEventListener("unit", (event) => {
 const box = document.getElementById("equity-chart");
 if (box) startChart(box.dataset.address);
 
-// A run that is under way is asked after whenever the stream says that something is new, and now and then without it.
-const run = document.querySelector("[data-run]"), UNDER_WAY = ["queued", "running"];
-if (UNDER_WAY.includes(run.dataset.status)) {
-  const box = document.getElementById("run-progress");
-  const look = async () => {
-    if (document.hidden) return;
-    try {
-      const reply = await fetch(`/lab/runs/${run.dataset.run}/progress`);
-      if (reply.status === 204 || !reply.ok) location.reload(); // over, gone, or signed out: the page says which
-      else box.innerHTML = await reply.text(); // our own template, escaped
-    } catch { /* the server does not answer: later */ }
-  };
-  new EventSource("/api/backtests/events").addEventListener("version", look); // it connects again by itself
-  setInterval(look, POLL_MS);
+// A run that is under way is asked after with each piece of news; when it is over its page is another.
+if (document.getElementById("stream")) {
+  startLine();
+  document.addEventListener("htmx:after:request", (event) => {
+    if (event.detail.ctx.response?.status !== 200) location.reload();
+  });
 }

@@ -1,5 +1,6 @@
-// The Lab: asks for runs, follows the queue, cancels and deletes. None of it computes.
+// The Lab: follows the queue, cancels and deletes. None of it computes.
 import { startCompare } from "./compare.js";
+import { startForm } from "./lab-form.js";
 import { startLine } from "./line.js";
 import { startTables } from "./tables.js";
 
@@ -26,52 +27,8 @@ async function ask(method, path, body) {
   }
   if (reply.status === 401) location.reload();
   const told = await reply.json();
-  if (!reply.ok) throw new Error(told.error);
+  if (!reply.ok) throw Object.assign(new Error(told.error), { fields: told.fields ?? {} });
   return told;
-}
-
-function checked(form, name) {
-  return [...form.querySelectorAll(`input[name="${name}"]:checked`)].map((one) => one.value);
-}
-
-// What the form says, as the API takes it; what stands at its default is left out.
-function asked(form) {
-  const body = { underlyings: checked(form, "underlyings"), config: {} };
-  for (const one of form.querySelectorAll("[data-run]")) body[one.dataset.run] = one.value.trim();
-  if (body.seed === "") delete body.seed;
-  for (const one of form.querySelectorAll("[data-day]")) {
-    const at = Date.parse(one.value);
-    if (Number.isNaN(at)) throw new Error(`Give a day for “${one.labels[0].textContent}”.`);
-    body[one.dataset.day] = at;
-  }
-  if (!body.underlyings.length) throw new Error("Choose at least one coin.");
-  for (const one of form.querySelectorAll("[data-config]:not([type=checkbox])")) {
-    const value = one.value.trim();
-    if (value !== "" && value !== one.dataset.default) body.config[one.dataset.config] = value;
-  }
-  const styles = checked(form, "exit_styles");
-  if (!styles.length) throw new Error("Choose at least one exit style.");
-  body.config.exit_styles = styles;
-  return body;
-}
-
-function startForm() {
-  const form = $("run-form"), error = $("form-error"), send = $("run-send");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    error.hidden = true;
-    send.disabled = true;
-    try {
-      const { id } = await ask("POST", "/api/backtests", asked(form));
-      say(`Run ${id} is queued.`);
-      refresh();
-    } catch (problem) {
-      error.textContent = problem.message;
-      error.hidden = false;
-    } finally {
-      send.disabled = false;
-    }
-  });
 }
 
 // Cancels a run, or all of a group that are not over; what was done, in words.
@@ -124,7 +81,7 @@ function startLists() {
 
 startTables();
 startLine();
-startForm();
+startForm(ask, (text) => { say(text); refresh(); });
 startActions();
 startLists();
 startCompare();
