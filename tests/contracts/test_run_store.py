@@ -26,7 +26,7 @@ from optionwriter.core.report.run import (
     RunStatus,
 )
 from optionwriter.ports import RunStore, RunStoreError
-from tests.contracts.databases import empty_database, postgresql
+from tests.contracts.databases import empty_database
 
 NOW, LEASE = 1_790_000_000_000, 30_000
 SPEC = RunSpec(
@@ -69,12 +69,6 @@ RESULT = RunResult(
     curves={"own": {"at_ms": [1, 2], "equity_usd": [100.25, 1e-17]}},
     notes=("Prices of options are a model's.", "Zweite Zeile"),
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql() as address:
-        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

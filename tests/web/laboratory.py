@@ -29,9 +29,9 @@ ASKED: dict[str, Any] = {
 class House:
     """A page over a data folder's run database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
-        self.settings = Settings(data_dir=folder)
+        self.settings = Settings(data_dir=folder, database_url=database_url)
         self.lab = Lab(self.settings)
         views = ViewStore(folder / "views.sqlite", lambda: NOW_MS)
         self.app: FastAPI = create_app(views, kill=None, token=TOKEN, now_ms=lambda: NOW_MS, lab=self.lab)
