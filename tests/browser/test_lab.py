@@ -150,6 +150,13 @@ def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served
     page.wait_for_selector("#equity-chart canvas")
     assert page.locator("dl.tiles:visible").inner_text().count("USD") > 0
     page.click("#equity-switch button[data-unit=BTC]")
+    legend = page.locator("#equity-legend span")
+    assert [one.split(" 2.")[0] for one in legend.all_inner_texts()] == [
+        "Equity", "Holding", "Monthly call, 10 % out", "30-day call, at the money",
+    ]  # fmt: skip
+    page.click("#equity-switch button[data-unit=USDC]")
+    assert legend.count() == 2  # the rules write on coins
+    page.click("#equity-switch button[data-unit=BTC]")
     tiles = page.locator("dl.tiles:visible").inner_text()
     assert "BTC" in tiles and "USD" not in tiles
     places = "[...document.querySelectorAll('#trades-table tbody tr')].map(one => Number(one.dataset.place))"
@@ -163,6 +170,16 @@ def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served
     page.click("#trades-table [data-sort=pnl]")
     assert page.evaluate(places) == before
     watched.assert_clean()
+
+
+def test_without_its_stream_the_page_asks_by_itself(served: Served, opened: Open) -> None:
+    watched = opened(served.link)
+    watched.page.route("**/api/backtests/events", lambda route: route.abort())
+    watched.page.goto(served.base + "lab", wait_until="load")
+    watched.page.wait_for_selector("[data-testid=reconnecting]:not([hidden])")
+    run = served.queue(name="unheard")
+    watched.page.wait_for_selector(f"[data-testid=queued-{run}]")
+    served.house.lab.store.cancel(run, NOW_MS)
 
 
 def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, opened: Open) -> None:

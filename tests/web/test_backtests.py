@@ -61,7 +61,7 @@ def test_the_plain_rules_stand_beside_the_curve(done: House) -> None:
     metrics = {
         (one["exit_style"], one["currency"], one["name"]): one["value"] for one in done.ask("/1")["metrics"]
     }
-    assert [one["name"] for one in curve["benchmarks"]] == ["benchmark_atm", "benchmark_otm"]
+    assert [one["name"] for one in curve["benchmarks"]] == ["benchmark_otm", "benchmark_atm"]
     count = len(curve["at_ms"])
     assert 2 < count <= 2_000
     for rule in curve["benchmarks"]:

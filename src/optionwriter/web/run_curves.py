@@ -37,12 +37,15 @@ def columns(curve: Mapping[str, Any]) -> dict[str, Any]:
             name: {"equity": curve[f"equity_{name}"], "holding": curve.get(f"holding_{name}", unknown)}
             for name in names
         },
-        "benchmarks": [_rule(curve, key.removesuffix("_usd"), names) for key in curve if _is_rule(key)],
+        "benchmarks": [_rule(curve, name, names) for name in _rules(curve)],
     }
 
 
-def _is_rule(key: str) -> bool:
-    return key.startswith(PREFIX) and key.endswith("_usd")
+def _rules(curve: Mapping[str, Any]) -> list[str]:
+    """Those that are known here first, in their order."""
+    found = [key.removesuffix("_usd") for key in curve if key.startswith(PREFIX) and key.endswith("_usd")]
+    order = {name: place for place, name in enumerate(RULES)}
+    return sorted(found, key=lambda one: (order.get(one, len(order)), one))
 
 
 def _rule(curve: Mapping[str, Any], rule: str, names: list[str]) -> dict[str, Any]:
