@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page
@@ -14,10 +14,12 @@ from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
+from tests.browser.watched import WIDTHS
 from tests.web.browsing import NOW_MS, TOKEN
 from tests.web.laboratory import House, swept
 
 pytestmark = pytest.mark.slow
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LONG = "a_label_without_any_room_" * 3
 
 
@@ -57,18 +59,21 @@ def served(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         served.stop()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", ["wide", "phone"])
-def test_every_page_is_clean_fits_and_is_accessible(
-    served: Served, opened: Open, width: str, theme: str
-) -> None:
-    watched = opened(served.link, width, theme)
-    for path in ("lab", "lab/runs/1", "lab/diff?run=1&run=2"):
-        watched.page.goto(served.base + path, wait_until="load")
-        if path == "lab/runs/1":
-            watched.page.wait_for_selector("#equity-chart canvas")
+@pytest.mark.parametrize("path", ["lab", "lab/runs/1", "lab/diff?run=1&run=2"])
+def test_every_page_is_clean_fits_and_is_accessible(served: Served, opened: Open, path: str) -> None:
+    """Loaded once, then seen at both widths in both colours."""
+    watched = opened(served.link)
+    watched.page.goto(served.base + path, wait_until="load")
+    if path == "lab":
+        watched.page.click("#more > summary")
+    if path == "lab/runs/1":
+        watched.page.wait_for_selector("#equity-chart canvas")
+    for width, high in WIDTHS.values():
+        watched.page.set_viewport_size({"width": width, "height": high})
         watched.assert_fits()
-        watched.assert_accessible()
+        for theme in THEMES:
+            watched.page.emulate_media(color_scheme=theme)
+            watched.assert_accessible()
     watched.assert_clean()
 
 
