@@ -307,6 +307,14 @@ class RunStore(Protocol):
         """The latest runs of that kind, latest first."""
         ...
 
+    def groups(self, names: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
+        """How many runs of each of these groups stand where; a group without runs is left out."""
+        ...
+
+    def figures(self, group: str, currency: str, names: Sequence[str]) -> Mapping[int, tuple[MetricRow, ...]]:
+        """These metrics of all finished runs of the group, by run."""
+        ...
+
     def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
         """A run's numbers, by exit style, currency and name."""
         ...

@@ -75,7 +75,9 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
     sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
-            raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
+            raise RunError.at(
+                "underlyings", f"there are no prices of {name}: choose from {', '.join(sample.recorded)}"
+            )
     price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
     begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - WARM_UP_MS
     inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
@@ -109,9 +111,8 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
         feed.instants(spec.start_ms, spec.end_ms), steps(spec, config), step_ms, OLDEST_MS
     )
     if not instants and until_ms is None:
-        raise RunError(
-            f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
-        )
+        text = f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
+        raise RunError.at("start_ms", text)
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
     notes += history_note(past_files)
     settling = {key: price for key, price in deliveries.items() if spec.start_ms <= key[1] <= spec.end_ms}
@@ -165,7 +166,8 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     kind = spec.source
     given = Path(config.data) if config.data else Path("data") / kind
     if config.data and not given.is_dir():
-        raise RunError(f"{given} is no folder: name that of the recorded chains with -o data=PATH")
+        text = f"{given} is no folder: name that of the recorded chains with -o data=PATH"
+        raise RunError.at("data", text)
     if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
         return RecordedFolder(
             given,
@@ -175,9 +177,8 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
         )
     path = next((one for one in (given / kind, given) if one.is_dir()), FOLDER / kind)
     if not path.is_dir():
-        raise RunError(
-            f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
-        )
+        text = f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
+        raise RunError.at("data", text)
     opener = _OPENERS[kind]
 
     def files(code: str, day: date) -> Sequence[Path]:
