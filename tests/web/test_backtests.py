@@ -128,6 +128,8 @@ def test_two_runs_are_compared(done: House) -> None:
         ({"config": {"changes": {"min_score": 0.3}}}, "changes go with preset CUSTOM", "changes"),
         ({"config": {"preset": "CUSTOM", "changes": "delta_max"}}, "'delta_max' is not name=value", "changes"),
         ({"config": {"preset": "CUSTOM", "changes": {"gates.delta_mx": 0.3}}}, "delta_m", "changes"),
+        ({"driver": "fast"}, "driver 'fast' is not there", "driver"),
+        ({"driver": "compiled", "underlyings": ["BTC", "ETH"]}, "can't take this run: BTC, ETH are 2", "driver"),
         ({"underlyings": []}, "underlyings: ", "underlyings"),
         ({"surprise": 1}, "surprise is no parameter", "surprise"),
     ],

@@ -72,6 +72,9 @@ class RunAsked(BaseModel):
     end_ms: Instant = Field(description="The period's end.")
     seed: int = Field(1, ge=0, le=2_147_483_647, description="Of the price path and the resampling.")
     group: Name = Field("", description="A name for runs that belong together.")
+    driver: Name = Field(
+        "event", description="event, compiled, or auto: compiled where it can take the run, else event."
+    )
     config: dict[str, Any] = Field(
         default_factory=dict, description="preset, exit_styles, changes and the rest, as docs/backtesting.md."
     )

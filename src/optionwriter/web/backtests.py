@@ -155,7 +155,7 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         name = body.name or f"{body.strategy} on {body.source}"
         spec = RunSpec(
             name, body.source, body.strategy, tuple(one.upper() for one in body.underlyings),
-            body.start_ms, body.end_ms, body.seed, body.config, group=body.group,
+            body.start_ms, body.end_ms, body.seed, body.config, driver=body.driver, group=body.group,
         )  # fmt: skip
         return {"id": lab.queue(spec, now_ms())}
 

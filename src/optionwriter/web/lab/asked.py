@@ -17,6 +17,7 @@ GROUPS: tuple[
     ("Strategy", ("mode", "wheel_convert", "convert_cost"), ()),
     ("Cash that covers nothing", ("idle_yield_btc", "idle_yield_eth", "idle_yield_usdc"), ()),
     ("Synthetic market", ("model", "iv_multiplier", "listing"), ("synthetic",)),
+    ("Smile", ("smile", "skew"), ("synthetic", "sample")),
     ("Recorded chains", ("data", "failed_days"), RECORDED),
     ("Steps", ("step_minutes", "fast_forward"), ()),
 )
@@ -35,6 +36,7 @@ def form(choices: Choices) -> Row:
         "sources": choices.sources,
         "strategies": choices.strategies,
         "underlyings": choices.underlyings,
+        "drivers": choices.drivers,
         "first": [fields[name] for name in FIRST if name in fields],
         "groups": [
             {"title": title, "fields": found, "sources": sources}
