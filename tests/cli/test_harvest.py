@@ -65,6 +65,22 @@ def test_history_comes_to_its_own_folder_and_goes_on(port: str) -> None:
     )
 
 
+def test_history_fills_the_holes_of_its_files(port: str) -> None:
+    ran(port, "--history", "--from", "2025-12-01", "--assets", "BTC")
+    lost = {"prices/BTC": [*range(5, 9), 30, 700], "volatility_index/BTC": [40]}
+    whole = {}
+    for name, rows in lost.items():
+        path = Path(f"data/local/history/{name}.parquet")
+        whole[path] = pl.read_parquet(path)
+        whole[path].with_row_index().filter(~pl.col("index").is_in(rows)).drop("index").write_parquet(path)
+    again = json.loads(ran(port, "--history", "--assets", "BTC", "--json").stdout)
+    assert {f"{one['kind']}/{one['name']}": one["added"] for one in again} == {
+        **{name: len(rows) for name, rows in lost.items()},
+        "delivery_prices/btc_usd": 0,
+    }
+    assert all(pl.read_parquet(path).equals(frame) for path, frame in whole.items())
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

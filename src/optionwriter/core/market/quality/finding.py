@@ -18,9 +18,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-RULES_VERSION = 2  # of checks and limits: results of another version are not used again
+RULES_VERSION = 3  # of checks and limits: results of another version are not used again
 FAIL_BELOW, WARN_BELOW = 50, 80
 NEVER = math.inf
+_ANY = 1e-9  # a share that one case reaches
 
 
 class Severity(StrEnum):
@@ -74,6 +75,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "null parsed fields": Limit(NEVER, NEVER, 0, "fields parsed from the name are empty; the name has them"),
         "wrong parsed fields": Limit(0.001, 0.05, 30, "fields beside the name contradict it"),
         "unreadable names": Limit(0.001, 0.20, 30, "names that are no option of this asset"),
+        "unreadable files": Limit(_ANY, _ANY, 60, "a file of the day can't be read, so its rows are not known"),
+        "no rows": Limit(_ANY, _ANY, 100, "the day's files hold not one row of this asset"),
         "rows without price": Limit(0.02, 0.50, 40, "no forward, mark or mark volatility"),
         "no price columns": Limit(0.5, 0.5, 100, "the columns that a chain needs are not there"),
         "null columns": Limit(NEVER, NEVER, 0, "columns that are empty all day"),
