@@ -59,7 +59,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "quote arbitrage": Limit(0.001, 0.02, 30, "a butterfly or spread could be traded for less than nothing"),
         "calendar arbitrage": Limit(0.03, 0.25, 20, "total variance falls from one expiry to the next"),
         "parity breaks": Limit(0.15, 0.50, 30, "call less put is not forward less strike"),
-        "discounted marks": Limit(NEVER, NEVER, 0, "marks are discounted from the expiry, as linear ones may be"),
+        "discounted marks": Limit(NEVER, NEVER, 0, "linear marks are Black-76 times index / forward"),
         "iv does not price": Limit(0.05, 0.25, 40, "Black-76 on forward and volatility does not give the mark"),
         "wrong units": Limit(0.5, 0.5, 100, "prices or volatilities are in another unit than the layout says"),
         "not utc": Limit(0.5, 0.5, 100, "times are another zone's: options decay as if at another hour"),
