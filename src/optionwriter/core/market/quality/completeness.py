@@ -135,7 +135,7 @@ def _files(day: ChainDay) -> Found:
     empty = not len(day) and not told.unread and not told.unreadable
     return [
         finding("unreadable files", len(told.unread), told.files, next(iter(told.unread), "")),
-        finding("no rows", int(empty), 1, f"{told.files} file(s) hold no row"),
+        finding("no rows", int(empty), 1, f"{told.files} file(s) hold no row of it"),
     ]
 
 

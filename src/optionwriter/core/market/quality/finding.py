@@ -76,7 +76,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "wrong parsed fields": Limit(0.001, 0.05, 30, "fields beside the name contradict it"),
         "unreadable names": Limit(0.001, 0.20, 30, "names that are no option of this asset"),
         "unreadable files": Limit(_ANY, _ANY, 60, "a file of the day can't be read, so its rows are not known"),
-        "no rows": Limit(_ANY, _ANY, 100, "the day's files hold not one row of this asset"),
+        "no rows": Limit(_ANY, _ANY, 100, "the files hold not one row of this asset and day"),
         "rows without price": Limit(0.02, 0.50, 40, "no forward, mark or mark volatility"),
         "no price columns": Limit(0.5, 0.5, 100, "the columns that a chain needs are not there"),
         "null columns": Limit(NEVER, NEVER, 0, "columns that are empty all day"),
