@@ -446,6 +446,10 @@ class HistoryStore(Protocol):
         """The first and the last instant that is there."""
         ...
 
+    def holes(self, kind: str, name: str) -> Sequence[tuple[int, int]]:
+        """(start, end) of what is missing between the first and the last, ascending."""
+        ...
+
     def merge(self, kind: str, name: str, columns: Mapping[str, Sequence[object]]) -> int:
         """Adds rows; how many were not there."""
         ...

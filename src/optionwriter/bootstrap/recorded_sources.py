@@ -57,7 +57,7 @@ class RecordedFolder:
     """Where recorded chains lie, and how they are read there."""
 
     path: Path
-    open: Callable[[str, int, int], RecordedChains]
+    open: Callable[..., RecordedChains]  # (product, start_ms, end_ms, days to leave out)
     files: Callable[[str, date], Sequence[Path]]
     recording: Callable[[str], Recording]  # as the catalogue knows one asset of it
 
@@ -80,20 +80,25 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
             )
     price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
     begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - WARM_UP_MS
-    inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
-    linear = {
-        code: folder.open(code, spec.start_ms, spec.end_ms)
+    linear = [
+        code
         for name in spec.underlyings
         if any(folder.files(code := f"{name}_USDC", day) for day in days_of(spec.start_ms, spec.end_ms))
-    }
-    torn = sum(one.torn for one in (*inverse.values(), *linear.values()))
-    read: dict[str, Chains] = {**inverse, **linear}
+    ]
     gate = quality_gate(
-        map(folder.recording, read),
+        map(folder.recording, (*spec.underlyings, *linear)),
         utc_day(spec.start_ms),
         utc_day(max(spec.end_ms - 1, spec.start_ms)),
         config.failed_days,
     )
+    opened = {
+        code: folder.open(
+            code, spec.start_ms if code in linear else begin, spec.end_ms, gate.left_out.get(code, ())
+        )
+        for code in (*spec.underlyings, *linear)
+    }
+    torn = sum(one.torn for one in opened.values())
+    read: dict[str, Chains] = {**opened}
     read |= {code: LeftOut(read[code], days) for code, days in gate.left_out.items()}
     missing = _missing(spec, [read[name] for name in spec.underlyings])
     shown = in_bursts({code: one if until_ms is None else Until(one, until_ms) for code, one in read.items()})
@@ -171,7 +176,7 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
         return RecordedFolder(
             given,
-            lambda code, _start, _end: six_hourly(given, code),
+            lambda code, _start, _end, _without=(): six_hourly(given, code),
             lambda code, day: sorted((given / SIX_HOURLY / code).glob(f"{code}_{day:%Y-%m}.parquet")),
             lambda code: Recording(kind, given / SIX_HOURLY, code, Layout.MONTHS),
         )
@@ -190,7 +195,7 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     layout = Layout.SNAPSHOTS if kind == HARVEST_FOLDER else Layout.DAYS
     return RecordedFolder(
         path,
-        lambda code, start, end: opener(path, code, start, end),
+        lambda code, start, end, without=(): opener(path, code, start, end, without),
         files,
         lambda code: Recording(kind, path, code, layout),
     )
