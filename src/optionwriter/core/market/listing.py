@@ -206,6 +206,7 @@ class Listing:
         self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
+        self._spelt: dict[int, tuple[frozenset[Decimal], tuple[str, ...]]] = {}  # expiry -> (strikes, names)
         self._listed: tuple[tuple[int, tuple[int, ...]], tuple[str, ...]] = ((-1, ()), ())  # the last answer
 
     def names(self, at_ms: int) -> tuple[str, ...]:
@@ -214,6 +215,7 @@ class Listing:
         if self._names[0] != day:
             expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
+            self._spelt = {expiry: spelt for expiry, spelt in self._spelt.items() if expiry > day}
         alive = tuple(expiry for expiry, _ in self._names[1] if expiry > at_ms)
         if self._listed[0] != (day, alive):
             listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
@@ -221,11 +223,16 @@ class Listing:
         return self._listed[1]
 
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
-        return tuple(
-            option_name(self._product.code, expiry_ms, strike, option_type)
-            for strike in sorted(self._strikes(expiry_ms, day))
-            for option_type in (OptionType.CALL, OptionType.PUT)
-        )
+        strikes = self._strikes(expiry_ms, day)
+        known = self._spelt.get(expiry_ms)
+        if known is None or known[0] != strikes:
+            names = tuple(
+                option_name(self._product.code, expiry_ms, strike, option_type)
+                for strike in sorted(strikes)
+                for option_type in (OptionType.CALL, OptionType.PUT)
+            )
+            known = self._spelt[expiry_ms] = (strikes, names)
+        return known[1]
 
     def _strikes(self, expiry_ms: int, day: int) -> frozenset[Decimal]:
         first = expiry_at(utc_day(self._policy.created(expiry_ms, self._product)))
