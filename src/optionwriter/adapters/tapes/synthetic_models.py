@@ -52,10 +52,10 @@ class Model(Protocol):
 
 
 class Moments(NamedTuple):
-    """Options at many instants, flattened: `at_ms` and `index` (t,); of each row (n,) its instant's place and numbers."""
+    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place and numbers."""
 
     at_ms: I64
-    index: F64
+    index_price: F64
     place: NDArray[np.intp]
     strike: F64
     expiry_ms: I64
@@ -104,7 +104,7 @@ class Anchored:
         """As OverTime."""
         units = [self._unit(past, underlying, at_ms) for at_ms in moments.at_ms.tolist()]
         levels = np.array([one.atm_iv for one in units])
-        index, left = moments.index[moments.place], moments.left_ms
+        index, left = moments.index_price[moments.place], moments.left_ms
         if self._bends is not None:
             at_the_money = iv_of_levels(
                 units[0].expiry_ms, levels, units[0].nodes, moments.place, left, index / index
@@ -196,7 +196,7 @@ class Realised:
         )
         if self._shapes is not None:
             levels = [self._shapes[underlying].at_level(0, 1.0, one) for one in flat.tolist()]
-            index = moments.index[place]
+            index = moments.index_price[place]
             moneyness = moments.strike * (index / moments.forward) / index
             atm = np.array([one.atm_iv for one in levels])
             return iv_of_levels(levels[0].expiry_ms, atm, levels[0].nodes, place, moments.left_ms, moneyness)

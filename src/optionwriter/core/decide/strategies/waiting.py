@@ -18,7 +18,14 @@ from optionwriter.core.decide.managing import EXPIRE, HOLD, NEAR_EXPIRY, ROLL, O
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, Wait, Writes, product_of
+from optionwriter.core.decide.strategies.base import (
+    WRITES,
+    StrategyConfig,
+    Wait,
+    Watched,
+    Writes,
+    product_of,
+)
 from optionwriter.core.decide.strategies.holding import (
     bounds_of,
     close_leg,
@@ -53,6 +60,29 @@ def writer_waits(
                 return _ASK
             needs |= found.needs
     return Wait(not needs, frozenset(needs))
+
+
+def writer_watches(
+    kinds: Sequence[str], state: AgentState, config: StrategyConfig
+) -> tuple[Watched, ...] | None:
+    """The sold legs on which the waiting of such a strategy rests (base.Watching)."""
+    if sorted(config.writes) != sorted(kinds):
+        return None
+    watched: list[Watched] = []
+    for underlying in config.underlyings:
+        for name in config.writes:
+            product = product_of(WRITES[name], underlying)
+            found = state.underlyings.get(underlying)
+            chains = own_chains(state, config, product.code, WRITES[name])
+            if found is None or product.code not in found.chains or len(chains) < config.max_chains:
+                return None
+            watched += (
+                Watched(parse_instrument(leg.instrument), float(leg.entry_price), config.manage)
+                for chain in chains
+                for leg in chain.open_legs
+                if leg.position < 0
+            )
+    return tuple(watched)
 
 
 def _kind_waits(
