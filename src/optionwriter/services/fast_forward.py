@@ -45,6 +45,7 @@ class FastForward:
         self._desk, self._parts, self._benchmarks, self._instants = desk, parts, benchmarks, instants
         self._stretch: Stretch | None = None
         self._ahead = 0
+        self._alone = False  # whether the last glance told all from the rows that are held
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._strategies = tuple(
@@ -100,8 +101,8 @@ class FastForward:
     def look_ahead(self, state: AgentState, place: int) -> None:
         """Makes ready for the steps from `place` on, after one that was passed over with that state."""
         quiet = self._quiet
-        if quiet is None or not self._parts.looks_ahead:
-            return
+        if quiet is None or not (self._alone and self._parts.looks_ahead):
+            return  # what needed a whole chain is likely to need it again
         watched = [
             one.watches(state, config) if isinstance(one, Watching) else None
             for one, config in self._strategies
@@ -135,6 +136,7 @@ class FastForward:
         desk = self._desk
         now = desk.clock.now_ms()
         rows, whole = self._wanted(quiet, now)
+        self._alone = True
         chains = {
             code: desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
             for code in products_read(desk)
@@ -154,6 +156,7 @@ class FastForward:
                 return None
             chains |= {code: desk.market.chain(code) for code in found.needs - whole}
             whole |= found.needs
+            self._alone = False
 
     def _wait(self, state: AgentState, whole: frozenset[str]) -> Wait:
         """What all strategies say together."""

@@ -37,6 +37,7 @@ class TapeMarket:
 
     def __init__(self, feed: Feed, clock: Clock) -> None:
         self._feed, self._clock = feed, clock
+        self._over = feed if isinstance(feed, TellsOver) and feed.tells_over else None
 
     def chain(self, product_code: str) -> OptionChain:
         """The whole chain of a product, now. Errors: MarketUnavailableError."""
@@ -55,14 +56,14 @@ class TapeMarket:
     @property
     def looks_ahead(self) -> bool:
         """Whether `rows_over` answers."""
-        return isinstance(self._feed, TellsOver) and self._feed.tells_over
+        return self._over is not None
 
     def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """As ports.Parts: what `part` will show when the clock is there. Errors: MarketUnavailableError."""
-        if not isinstance(self._feed, TellsOver):
+        if self._over is None:
             raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
         try:
-            return self._feed.quotes_over(product_code, names, at_ms)
+            return self._over.quotes_over(product_code, names, at_ms)
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
 

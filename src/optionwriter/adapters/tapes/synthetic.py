@@ -63,6 +63,7 @@ class SyntheticFeed:
                     f"the prices of {name} don't cover {start_ms} to {end_ms} (epoch ms): choose a period within them"
                 )
         self._pasts, self._model, self._carry = pasts, model, carry
+        self._over_time = model if isinstance(model, OverTime) else None
         self._start_ms, self._end_ms = start_ms, end_ms
         self._paths = {
             name: BridgePath.of_candles(seed, name, past.candles, _GAP_VOLATILITY)
@@ -121,7 +122,7 @@ class SyntheticFeed:
     @property
     def tells_over(self) -> bool:
         """Whether `quotes_over` answers: it does with a model that tells of many instants."""
-        return isinstance(self._model, OverTime)
+        return self._over_time is not None
 
     def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """Quotes of the named options at ascending instants, the numbers of `quotes` at each.
@@ -131,12 +132,8 @@ class SyntheticFeed:
         """
         book, wanted = self._book(product_code), tuple(names)
         listed, table = self._table(product_code, int(at_ms[0])).row_of, book.chosen(wanted)
-        model = self._model
-        if (
-            not isinstance(model, OverTime)
-            or at_ms[-1] > self._end_ms
-            or np.any(table.expiry_ms <= at_ms[-1])
-        ):
+        model = self._over_time
+        if model is None or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
             raise InstrumentError(f"{product_code} is not told of from {at_ms[0]} to {at_ms[-1]} at once")
         for name in wanted:
             if name not in listed:

@@ -52,7 +52,8 @@ class Model(Protocol):
 
 
 class Moments(NamedTuple):
-    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place and numbers."""
+    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place, and
+    its numbers."""
 
     at_ms: I64
     index_price: F64
