@@ -46,6 +46,7 @@ class FastForward:
         self._stretch: Stretch | None = None
         self._ahead = 0
         self._alone = False  # whether the last glance told all from the rows that are held
+        self._needed: frozenset[str] = frozenset()  # products that it needed: likely needed again
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._strategies = tuple(
@@ -136,7 +137,7 @@ class FastForward:
         desk = self._desk
         now = desk.clock.now_ms()
         rows, whole = self._wanted(quiet, now)
-        self._alone = True
+        least, whole = whole, whole | self._needed
         chains = {
             code: desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
             for code in products_read(desk)
@@ -149,14 +150,15 @@ class FastForward:
         account = replace(quiet.account, at_ms=now)
         while True:
             state = build_state(now, account, quiet.book, chains, contexts)
-            found = self._wait(state, whole)
+            self._alone = self._wait(state, least).waits
+            found = Wait(True) if self._alone else self._wait(state, whole)
             if found.waits:
+                self._needed = frozenset() if self._alone else whole - least
                 return state
             if found.needs <= whole:
                 return None
             chains |= {code: desk.market.chain(code) for code in found.needs - whole}
             whole |= found.needs
-            self._alone = False
 
     def _wait(self, state: AgentState, whole: frozenset[str]) -> Wait:
         """What all strategies say together."""
