@@ -11,7 +11,7 @@ from typing import Protocol
 
 from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
 from optionwriter.core.books.facts import Fact, Intent
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.report.decision import DecisionRecord
 from optionwriter.core.report.harvester import Gap, HarvesterState
@@ -115,7 +115,24 @@ class Market(Protocol):
 
 
 class Parts(Protocol):
-    """A market that can show some rows of a chain without the rest."""
+    """A market that can show some rows of a chain without the rest, and maybe of instants to come.
+
+    What lies ahead is for whoever passes over steps, to find the one at which someone must be asked: it is shown to no
+    strategy, and each of its numbers is one that `part` gives when the clock is there.
+    """
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `rows_over` answers."""
+        ...
+
+    def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """The named rows at ascending instants, all listed throughout. Raises MarketUnavailableError."""
+        ...
+
+    def realised_over(self, underlying: str, at_ms: I64) -> tuple[F64, F64]:
+        """Realised volatilities of 7 and 30 days at the instants. Raises MarketUnavailableError."""
+        ...
 
     def part(self, product_code: str, names: Sequence[str]) -> OptionChain:
         """The named rows, in that order, as the whole chain has them. Raises MarketUnavailableError."""
