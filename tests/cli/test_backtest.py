@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.parts import config_path
 from optionwriter.cli.main import app
+from optionwriter.core.report.glossary import GLOSSARY
 
 SHORT = ["--source", "synthetic", "--from", "2026-01-05", "--to", "2026-01-09", "--underlyings", "BTC",
          "-o", "step_minutes=240"]  # fmt: skip
@@ -105,6 +107,53 @@ def test_a_repetition_that_differs_says_what_changed(tmp_path: Path) -> None:
     assert (
         "the code changed: 0.0.1+old then" in told and "own BTC net_profit:" in told and "sharpe" not in told
     )
+
+
+def test_a_repetition_names_the_setting_that_was_edited_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("backtest", *SHORT)
+    shipped = config_path("strategies.toml").read_text(encoding="utf-8")
+    edited = shipped.replace('profile = "balanced"', 'profile = "balanced"\nsize_share = 0.4', 1)
+    (tmp_path / "mine.toml").write_text(edited, encoding="utf-8")
+    monkeypatch.setenv("STRATEGIES_FILE", str(tmp_path / "mine.toml"))
+    told = invoke("runs", "repeat", "1", code=1)
+    assert "the settings changed: strategy.size_share: 1 then, 0.4 now" in told
+    assert told.count("changed") == 1 and "the positions differ" in told
+
+
+def test_every_metric_of_a_run_is_in_the_glossary() -> None:
+    told = json.loads(invoke("backtest", *SHORT, "-o", "model=realised", "--json"))
+    assert {one["name"] for one in told["metrics"]} == set(GLOSSARY)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "btc=0", "-o", "usdc=0"], "there is nothing to trade with"),
+        (["-o", "preset=AGGRESSIVE"], "--option preset: say it with --preset"),
+        (["-o", "exit_styles=all"], "--option exit_styles: say it with --exit-style"),
+        (["-o", "data=/no/such"], "-o data=/no/such is no folder"),
+        (["-o", "skew=/no/such"], "-o skew=/no/such is no folder"),
+        (["--underlyings", ""], "no coin is named"),
+        (["-o", "wheel_convert=true"], "income is of kind income"),
+    ],
+)
+def test_what_would_pass_unheard_or_break_later_is_refused(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    assert said in invoke("backtest", *SHORT, *words, code=2)
+    assert not (tmp_path / "data" / RUNS_FILE).exists()
+
+
+def test_a_data_folder_that_is_a_file_and_a_torn_database_are_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("", encoding="utf-8")
+    told = invoke("runs", "list", code=2)
+    assert "folder" in told and "can't be made (File exists): name another DATA_DIR" in told
+    (tmp_path / "data").unlink()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / RUNS_FILE).write_bytes(b"torn" * 300)
+    assert "move it away (its runs are lost)" in invoke("runs", "list", code=2)
 
 
 def test_a_queued_run_waits_for_a_worker_and_can_be_cancelled() -> None:

@@ -217,15 +217,22 @@ def instance_of(
         (found,) = read_instances({name: table}, Mode(config.mode), underlyings, GateOverrides())
     except ConfigError as error:
         raise RunError.at("changes" if config.changes else "strategy", str(error)) from None
+    if not underlyings:
+        text = "no coin is named: name some with --underlyings, such as BTC,ETH"
+        raise RunError.at("underlyings", text)
     if not found.underlyings:
         raise RunError.at(
             "underlyings",
             f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings",
         )
     if config.wheel_convert and found.kind != "wheel":
-        raise RunError.at(
-            "wheel_convert", f"wheel_convert is for a wheel, {name} is a {found.kind}: leave it out"
-        )
+        text = f"wheel_convert is for a wheel, {name} is of kind {found.kind}: leave it out"
+        raise RunError.at("wheel_convert", text)
+    opening = {one: config.opening.get(one) for one in (*found.underlyings, "USDC")}
+    if not any(opening.values()):
+        names = " or ".join(f"-o {one.lower()}=…" for one in opening)
+        text = f"there is nothing to trade with: every opening amount is 0: give some with {names}"
+        raise RunError.at(next(iter(opening)).lower(), text)
     return found
 
 

@@ -35,6 +35,7 @@ from optionwriter.bootstrap.compiled import (
     run_compiled,
     why_event,
 )
+from optionwriter.bootstrap.in_force import in_force
 from optionwriter.bootstrap.parts import limits_of
 from optionwriter.bootstrap.second_pass import at_one, unmultiplied
 from optionwriter.bootstrap.source import Source
@@ -65,7 +66,7 @@ def run_store(settings: Settings) -> SqlRunStore:
 
 
 def code_version() -> str:
-    """This program's version and a hash of its sources and shipped configuration: equal code, equal text."""
+    """This program's version and a hash of its sources: equal code, equal text."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parents[1]
     for path in sorted(package.rglob("*.py")):
@@ -124,7 +125,7 @@ def runner(settings: Settings) -> Runner:
                 metrics.append(found)
             else:
                 notes.append(found)
-        provenance = Provenance(source.fingerprint, code_version())
+        provenance = Provenance(source.fingerprint, code_version(), in_force(settings, instance))
         return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
 
     return run

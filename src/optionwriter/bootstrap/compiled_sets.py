@@ -15,6 +15,7 @@ import numpy as np
 from optionwriter.bootstrap import compiled
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import code_version, runner
+from optionwriter.bootstrap.in_force import in_force
 from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
@@ -159,7 +160,7 @@ class CompiledSets:
             progress(place / len(config.exit_styles), str(style))
             figures = self._engine.figures_compiled(market, config, instance, style)
             rows += figure_rows(str(style), spec.underlyings[0], figures)
-        return RunResult(self._provenance(market), tuple(rows), (), notes=market.source.notes)
+        return RunResult(self._provenance(market, instance), tuple(rows), (), notes=market.source.notes)
 
     def deepen_best(self, store: RunStore, group: str) -> None:
         """Stores the best finished sets whole: with standard errors, positions and curves."""
@@ -191,10 +192,10 @@ class CompiledSets:
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
         notes = market.source.notes
-        return RunResult(self._provenance(market), tuple(metrics), tuple(chains), curves, notes)
+        return RunResult(self._provenance(market, instance), tuple(metrics), tuple(chains), curves, notes)
 
-    def _provenance(self, market: CompiledMarket) -> Provenance:
-        return Provenance(market.source.fingerprint, self._version)
+    def _provenance(self, market: CompiledMarket, instance: StrategyConfig) -> Provenance:
+        return Provenance(market.source.fingerprint, self._version, in_force(self._settings, instance))
 
     def _read(self, spec: RunSpec) -> tuple[BacktestConfig, StrategyConfig]:
         config = read_config(spec.config)

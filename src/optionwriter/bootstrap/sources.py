@@ -41,6 +41,9 @@ def open_source(
     opens = SOURCES.get(spec.source)
     if opens is None:
         raise RunError.at("source", f"source {spec.source!r} is not there: choose from {', '.join(SOURCES)}")
+    for name, folder in (("data", config.data), ("skew", config.skew)):
+        if folder and not Path(folder).is_dir() and opens is not recorded_source:
+            raise RunError.at(name, f"-o {name}={folder} is no folder: name another, or leave it out")
     try:
         return opens(spec, config, until_ms)
     except SampleError as error:

@@ -69,16 +69,11 @@ def backtest(
             name=name or f"{strategy} on {source}",
             source=source,
             strategy=strategy,
-            underlyings=tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
+            underlyings=coins_of(underlyings),
             start_ms=day_ms(start, "--from"),
             end_ms=day_ms(end, "--to"),
             seed=seed,
-            config={
-                **pairs(option, "--option"),
-                "preset": preset,
-                "exit_styles": exit_style,
-                **({"changes": pairs(change, "--set")} if change else {}),
-            },
+            config=asked(option, preset, exit_style, change),
             driver=driver,
         )
         check_run(settings, spec)
@@ -106,6 +101,21 @@ def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
         return read_pairs(given or [])
     except ValueError as error:
         raise UserError(f"{option} {error}") from None
+
+
+def asked(option: list[str] | None, preset: str, exit_style: str, change: list[str] | None) -> dict[str, Any]:
+    """A run's config of the command line's options. Errors: UserError names what is said in the wrong place."""
+    found = pairs(option, "--option")
+    for name, own in (("preset", "--preset"), ("exit_styles", "--exit-style"), ("changes", "--set")):
+        if name in found:
+            raise UserError(f"--option {name}: say it with {own}")
+    changes = {"changes": pairs(change, "--set")} if change else {}
+    return {**found, "preset": preset, "exit_styles": exit_style, **changes}
+
+
+def coins_of(text: str) -> tuple[str, ...]:
+    """Comma-separated coins, each once, in capitals."""
+    return tuple(dict.fromkeys(one.strip().upper() for one in text.split(",") if one.strip()))
 
 
 def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
@@ -174,7 +184,7 @@ def _tell(store: SqlRunStore, run_id: int, json: bool) -> None:
     for table in summary_tables(metrics):
         out.print(table)
     for note in store.notes(run_id).splitlines():
-        out.print(f"[dim]{note}[/dim]")
+        out.print(note, markup=False, soft_wrap=True, style="dim")
 
 
 def worker(

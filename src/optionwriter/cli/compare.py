@@ -13,7 +13,7 @@ import typer
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import check_run, run_store
-from optionwriter.cli.backtest import day_ms, pairs, work_on
+from optionwriter.cli.backtest import asked, coins_of, day_ms, work_on
 from optionwriter.cli.output import UserError, out, print_json, told
 from optionwriter.cli.runs import difference_table
 from optionwriter.core.report.decisions import plain
@@ -52,13 +52,7 @@ def compare(
         names = [one.strip() for one in sources.split(",") if one.strip()]
         if len(names) != 2 or names[0] == names[1]:
             raise UserError(f"--sources {sources!r} is not two sources, such as synthetic,live_deribit")
-        config = {
-            **pairs(option, "--option"),
-            "preset": preset,
-            "exit_styles": exit_style,
-            **({"changes": pairs(change, "--set")} if change else {}),
-        }
-        coins = tuple(one.strip().upper() for one in underlyings.split(",") if one.strip())
+        config, coins = asked(option, preset, exit_style, change), coins_of(underlyings)
         now_ms = SystemClock().now_ms()
         first = RunSpec(
             f"{strategy} on {names[0]}", names[0], strategy, coins, day_ms(start, "--from"), day_ms(end, "--to"),

@@ -17,7 +17,8 @@ from optionwriter.bootstrap import run_store, runner
 from optionwriter.cli.output import UserError, out, print_json, told
 from optionwriter.core.market.instruments import utc_day
 from optionwriter.core.report.decisions import plain
-from optionwriter.core.report.run import MetricRow, RunFilter, RunResult, RunState, RunStatus
+from optionwriter.core.report.repetition import otherwise
+from optionwriter.core.report.run import MetricRow, RunFilter, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
@@ -29,12 +30,13 @@ app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 SHOWN = (
-    "net_profit", "option_pnl", "max_drawdown", "sharpe", "sortino", "calmar", "profit_factor", "win_rate",
-    "trades", "average_trade", "fees", "premium_sold", "premium_kept", "given_up", "settlements_in_the_money",
-    "fees_saved", "idle_yield", "conversions", "fills_repriced", "fills_converted", "settlements_official",
-    "settlements_path_average", "settlements_price_0800", "at_multiplier_1_net_profit",
-    "at_multiplier_1_option_pnl", "at_multiplier_1_trades", "over_holding", "holding_net_profit", "turnover",
-    "time_exposed",
+    "net_profit", "option_pnl", "gross_profit", "gross_loss", "max_drawdown", "max_drawdown_days", "sharpe",
+    "sortino", "calmar", "profit_factor", "win_rate", "trades", "average_trade", "fees", "premium_sold",
+    "premium_kept", "given_up", "settlements_in_the_money", "fees_saved", "idle_yield", "conversions",
+    "fills_repriced", "fills_converted", "settlements_official", "settlements_path_average",
+    "settlements_price_0800", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
+    "at_multiplier_1_trades", "over_holding", "holding_net_profit", "benchmark_otm_over",
+    "benchmark_atm_over", "iv_sold", "realised_over_life", "turnover", "time_exposed",
 )  # fmt: skip
 
 UNLESS_NONE = frozenset(
@@ -224,7 +226,9 @@ def repeat(run_id: int, data_dir: DataDir = None) -> None:
             raise UserError(f"run {run_id} is {state.status}: only a finished run can be repeated")
         settings = load(overrides={"data_dir": data_dir}).settings
         again = runner(settings)(state.spec, lambda _share, _text: None)
-        if found := told_differences(store, state, again):
+        whole = bool(store.curves(run_id))  # a sweep keeps of most sets the figures alone
+        positions = store.chains(run_id) if whole else None
+        if found := otherwise(state.provenance, store.metrics(run_id), positions, again):
             for line in found:
                 out.print(line, markup=False, soft_wrap=True)
             raise typer.Exit(1)
@@ -232,38 +236,6 @@ def repeat(run_id: int, data_dir: DataDir = None) -> None:
         out.print(f"Run {run_id} repeats to the last digit: {counted}")
 
     _with_store(data_dir, act)
-
-
-def told_differences(store: SqlRunStore, state: RunState, again: RunResult) -> list[str]:
-    """What a repetition gave otherwise, a line each; none when all is the same."""
-    assert state.provenance is not None
-    changed: list[str] = []
-    lines: list[str] = []
-    for name, old, new in (
-        ("the code", state.provenance.code_version, again.provenance.code_version),
-        ("the data", state.provenance.data_fingerprint, again.provenance.data_fingerprint),
-    ):
-        if old != new:
-            changed.append(f"{name} changed: {old} then, {new} now")
-    stored = {(one.exit_style, one.currency, one.name): one for one in store.metrics(state.id)}
-    for row in again.metrics:
-        old_row = stored.get((row.exit_style, row.currency, row.name))
-        if old_row is None or not _same(old_row, row):
-            then = "absent" if old_row is None else str(old_row.value)
-            lines.append(f"{row.exit_style} {row.currency} {row.name}: {then} then, {row.value} now")
-    by_style = tuple(sorted(again.chains, key=lambda one: one.exit_style))
-    if json_module.loads(json_module.dumps(plain(by_style))) != json_module.loads(
-        json_module.dumps(plain(store.chains(state.id)))
-    ):
-        lines.append("the positions differ: see optionwriter runs export")
-    return changed + lines if lines else []
-
-
-def _same(old: MetricRow, new: MetricRow) -> bool:
-    def stored(value: float | None) -> float | None:
-        return None if value is None or value != value or abs(value) == float("inf") else value
-
-    return (stored(old.value), stored(old.error)) == (stored(new.value), stored(new.error))
 
 
 def summary_tables(metrics: Sequence[MetricRow]) -> Iterator[Table]:
@@ -305,4 +277,6 @@ def number(one: MetricRow | None) -> str:
     if one.value is None:
         return "—"
     text = f"{one.value:,.2f}" if abs(one.value) >= 100 else f"{one.value:,.4g}"
-    return text if one.error is None else f"{text} ± {one.error:.2g}"
+    if one.error is None:
+        return text
+    return f"{text} ± {one.error:,.0f}" if one.error >= 100 else f"{text} ± {one.error:.2g}"

@@ -31,10 +31,11 @@ from optionwriter.bootstrap.sweeps import (
     set_of,
     value_of,
 )
-from optionwriter.cli.backtest import day_ms, pairs, signals
+from optionwriter.cli.backtest import asked, coins_of, day_ms, signals
 from optionwriter.cli.output import UserError, err, told
 from optionwriter.cli.run import Stop
 from optionwriter.cli.sweep_tables import Shown, tell
+from optionwriter.core.report.glossary import GLOSSARY
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
@@ -92,17 +93,15 @@ def sweep(
     with told(SettingsError, RunError, RunStoreError):
         if export is not None and export.suffix != ".csv":
             raise UserError(f"--export {export.name}: end the file's name with .csv")
+        if export is not None and not export.absolute().parent.is_dir():
+            raise UserError(f"--export {export}: there is no folder {export.parent}")
+        if by not in GLOSSARY:
+            raise UserError(f"--by {by!r} is no metric: choose from {', '.join(sorted(GLOSSARY))}")
         settings = load(overrides={"data_dir": data_dir}).settings
         axes = [_axis(one) for one in vary or ()]
         base = RunSpec(
-            "", source, strategy, tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
-            day_ms(start, "--from"), day_ms(end, "--to"), seed,
-            {
-                **pairs(option, "--option"),
-                "preset": preset,
-                "exit_styles": exit_style,
-                **({"changes": pairs(change, "--set")} if change else {}),
-            },
+            "", source, strategy, coins_of(underlyings), day_ms(start, "--from"), day_ms(end, "--to"), seed,
+            asked(option, preset, exit_style, change),
         )  # fmt: skip
         if resume and (axes or name):
             raise UserError("--resume names a sweep whose axes are known: leave --vary and --name out")

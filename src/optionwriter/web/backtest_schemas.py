@@ -127,6 +127,9 @@ class RunProvenance(Growing):
 
     data_fingerprint: str
     code_version: str
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="Strategy table and limits as they were in force, by dotted key."
+    )
 
 
 class RunState(Growing):

@@ -15,6 +15,7 @@ from optionwriter.core.report.metrics import (
     curve_metrics,
     daily_returns,
     fall_of,
+    share_of,
     sharpe_error,
     sharpe_ratio,
     sortino_ratio,
@@ -181,3 +182,15 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         curve_metrics(at_ms, value[:-1], np.zeros(len(value)), rng())
     with pytest.raises(ValueError, match="must rise"):
         curve_metrics(at_ms[::-1].copy(), value, np.zeros(len(value)), rng())
+
+
+def test_a_share_of_sums_is_as_sure_as_more_samples_show() -> None:
+    chances = rng(3)
+    wholes = chances.uniform(50.0, 150.0, (4_000, 12))
+    parts = wholes * chances.normal(0.4, 0.5, wholes.shape)
+    found = [share_of(one, other) for one, other in zip(parts, wholes, strict=True)]
+    told = float(np.mean([one.error for one in found]))
+    assert told == pytest.approx(float(np.std([one.value for one in found])), rel=0.05)
+    few = share_of(parts[0, :4], wholes[0, :4])
+    assert few.value == pytest.approx(parts[0, :4].sum() / wholes[0, :4].sum()) and math.isnan(few.error)
+    assert math.isnan(share_of(np.zeros(0), np.zeros(0)).value)

@@ -123,6 +123,18 @@ def trade_metrics(results: F64, rng: np.random.Generator) -> TradeMetrics:
     )
 
 
+def share_of(parts: F64, wholes: F64) -> Estimate:
+    """Σ parts over Σ wholes, the pairs taken as independent; its error is that of a ratio estimator (Cochran 1977)."""
+    count, whole = len(parts), float(wholes.sum())
+    if not whole > 0:
+        return Estimate(_NAN, _NAN)
+    share = float(parts.sum()) / whole
+    if count < LEAST_TRADES:
+        return Estimate(share, _NAN)
+    left = parts - share * wholes
+    return Estimate(share, math.sqrt(count / (count - 1) * float(np.sum(left * left))) / whole)
+
+
 def daily_returns(at_ms: I64, equity: F64, flows: F64) -> F64:
     """Returns from each 00:00 UTC to the next, what was deposited taken out at the end of its day.
 

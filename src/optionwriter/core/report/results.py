@@ -29,6 +29,7 @@ from optionwriter.core.report.metrics import (
     Estimate,
     TradeMetrics,
     curve_metrics,
+    share_of,
     trade_metrics,
 )
 from optionwriter.core.report.origins import MADE, Origins, chain_origins, counts, flow_origins
@@ -240,7 +241,8 @@ def _sums(
     yield "option_pnl", sum(of(one.pnl.total) for one in mine)
     yield "fees", -sum(of(one.pnl.fees) for one in mine)
     yield "premium_sold", sold
-    yield "premium_kept", sum(of(one.pnl.total) for one in mine) / sold if sold > 0 else float("nan")
+    kept = np.array([of(one.pnl.total) for one in mine]), np.array([of(_sold(one.chain)) for one in mine])
+    yield "premium_kept", share_of(*kept)
     yield "given_up", sum(of(one.given_up) for one in upside.chains())
     yield "rolls", float(sum(one.chain.rolls for one in mine))
     settled = [one.body for one in own if isinstance(one.body, Settled)]

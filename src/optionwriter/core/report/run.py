@@ -54,6 +54,9 @@ class Provenance:
 
     data_fingerprint: str
     code_version: str
+    settings: Mapping[str, Plain] = field(
+        default_factory=dict
+    )  # dotted keys: strategy table and limits in force
 
 
 @dataclass(frozen=True, slots=True)

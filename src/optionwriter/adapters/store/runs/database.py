@@ -43,7 +43,7 @@ def open_database(url: str) -> Engine:
         raise RunStoreError(f"DATABASE_URL names {address.drivername}: only sqlite and postgresql are spoken")
     is_sqlite = address.drivername == "sqlite"
     if is_sqlite and address.database not in (None, "", ":memory:"):
-        Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_room(Path(str(address.database)).parent)
     engine = create_engine(address, connect_args={"timeout": _LOCK_WAIT_S} if is_sqlite else {})
     if is_sqlite:
         _prepare_sqlite(engine)
@@ -53,10 +53,22 @@ def open_database(url: str) -> Engine:
         engine.dispose()
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         shown = address.render_as_string(hide_password=True)
-        raise RunStoreError(
-            f"the run database {shown} can't be used ({reason}): check DATABASE_URL, or leave it out for SQLite"
-        ) from None
+        cure = (
+            "if the file is damaged, move it away (its runs are lost) or put a backup in its place"
+            if is_sqlite
+            else "check DATABASE_URL, or leave it out for SQLite"
+        )
+        raise RunStoreError(f"the run database {shown} can't be used ({reason}): {cure}") from None
     return engine
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunStoreError(
+            f"the run database's folder {folder} can't be made ({error.strerror}): name another DATA_DIR"
+        ) from None
 
 
 def _prepare_sqlite(engine: Engine) -> None:

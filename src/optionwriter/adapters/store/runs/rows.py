@@ -55,6 +55,7 @@ def spec_of(row: Row) -> RunSpec:
 def state_of(row: Row) -> RunState:
     """A row of backtest_runs."""
     known = row["data_fingerprint"] is not None
+    settings = json.loads(row["settings"] or "{}")
     return RunState(
         id=row["id"],
         spec=spec_of(row),
@@ -69,7 +70,7 @@ def state_of(row: Row) -> RunState:
         progress_text=row["progress_text"],
         cancel_requested=row["cancel_requested"],
         error=row["error"],
-        provenance=Provenance(row["data_fingerprint"], row["code_version"]) if known else None,
+        provenance=Provenance(row["data_fingerprint"], row["code_version"], settings) if known else None,
     )
 
 

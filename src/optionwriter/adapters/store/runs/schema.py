@@ -51,6 +51,7 @@ runs = Table(
     Column("data_fingerprint", String(80)),
     Column("code_version", String(80)),
     Column("notes", Text, nullable=False),
+    Column("settings", Text),
     Index("ix_backtest_runs_status", "status", "id"),
     Index("ix_backtest_runs_group", "run_group"),
 )

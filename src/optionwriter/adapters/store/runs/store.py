@@ -361,6 +361,7 @@ def _proven(result: RunResult) -> dict[str, Any]:
     return {
         "data_fingerprint": result.provenance.data_fingerprint,
         "code_version": result.provenance.code_version,
+        "settings": as_json(result.provenance.settings),
         "notes": "\n".join(result.notes),
     }
 
