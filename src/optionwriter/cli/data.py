@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
@@ -37,6 +38,7 @@ _ASSET = re.compile(r"[A-Z]{2,}(_[A-Z]+)?")
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
 _BARS = "▁▂▃▄▅▆▇█"
 _PICTURE = 96  # characters
+_TABLE = 140  # likewise, at least: a narrow screen wraps its lines, none of the figures is cut
 _COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 _WHAT = Annotated[
@@ -95,9 +97,9 @@ def list_(
             f"{sum(one.compacted for one in days)} of {len(days)}",
             f"{sum(one.bytes for one in days) / 1e6:,.1f}",
         )  # fmt: skip
-    out.print(table)
+    Console(width=max(out.width, _TABLE), highlight=False).print(table)
     for (name, asset), days in groups.items():
-        out.print(f"{asset:>10} {picture(days)}  {name}", markup=False)
+        out.print(f"{asset:>10} {picture(days)}  {name}", markup=False, soft_wrap=True)
     if groups:
         first, last = (f(one.day for one in found) for f in (min, max))
         out.print(
