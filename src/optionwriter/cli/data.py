@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
@@ -27,7 +26,7 @@ from optionwriter.bootstrap.catalogue import (
     told_quality,
 )
 from optionwriter.cli import exam
-from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
 from optionwriter.core.market.quality import Severity, Verdict
 from optionwriter.web.format import span
 
@@ -38,7 +37,6 @@ _ASSET = re.compile(r"[A-Z]{2,}(_[A-Z]+)?")
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
 _BARS = "▁▂▃▄▅▆▇█"
 _PICTURE = 96  # characters
-_TABLE = 140  # likewise, at least: a narrow screen wraps its lines, none of the figures is cut
 _COLOURS = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 _WHAT = Annotated[
@@ -97,7 +95,7 @@ def list_(
             f"{sum(one.compacted for one in days)} of {len(days)}",
             f"{sum(one.bytes for one in days) / 1e6:,.1f}",
         )  # fmt: skip
-    Console(width=max(out.width, _TABLE), highlight=False).print(table)
+    print_wide(table)
     for (name, asset), days in groups.items():
         out.print(f"{asset:>10} {picture(days)}  {name}", markup=False, soft_wrap=True)
     if groups:
