@@ -36,6 +36,8 @@ def judged(folder: Path) -> Any:
 def test_list_tells_coverage_as_a_picture_and_as_json(data: Path) -> None:
     shown = told("list", str(data))
     assert shown.exit_code == 0
+    (row,) = (line for line in shown.output.splitlines() if "live_deribit" in line and "│" in line)
+    assert "2026-02-01 " in row and "2026-02-06 " in row and "…" not in row
     assert "BTC █▇█··█" in shown.output and "2026-02-01 to 2026-02-06" in shown.output
     days = json.loads(told("list", str(data), "2026-02-02..2026-02-03", "--json").stdout)["days"]
     assert [one["day"] for one in days] == ["2026-02-02", "2026-02-03"]
