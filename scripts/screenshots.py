@@ -26,6 +26,7 @@ DAYS = "10.5"
 SLOW = {"LOCAL_SPEED": "240"}  # a cycle in half a minute
 WIDE, PHONE = (1440, 1200), (390, 844)
 TIMEOUT_MS = 60_000
+RUN_MS = 300_000  # a backtest of eight weeks in three exit styles, beside the demo
 
 Take = Callable[[Page], bytes]
 
@@ -88,6 +89,23 @@ def calibration(page: Page) -> bytes:
     return whole(page)
 
 
+def lab(page: Page) -> bytes:
+    """The Lab after its worker has done one backtest in three exit styles."""
+    page.goto(page.url.partition("#")[0].rstrip("/") + "/lab", wait_until="load")
+    for name in ("hold to expiry", "tp and roll"):
+        page.get_by_label(name, exact=True).check()
+    page.locator("#run-send").click()
+    page.get_by_test_id("runs").locator(".status-finished").first.wait_for(timeout=RUN_MS)
+    return whole(page)
+
+
+def run(page: Page) -> bytes:
+    """A finished backtest's page."""
+    page.goto(page.url.partition("#")[0].rstrip("/") + "/lab/runs/1?exit_style=own", wait_until="load")
+    expect(page.get_by_test_id("equity-chart").locator("canvas").first).to_be_visible(timeout=TIMEOUT_MS)
+    return whole(page)
+
+
 PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("live.png", WIDE, "light", whole),
     ("live-dark.png", WIDE, "dark", whole),
@@ -96,6 +114,8 @@ PICTURES: tuple[tuple[str, tuple[int, int], str, Take], ...] = (
     ("decision.png", WIDE, "light", decision),
     ("data.png", (1440, 1000), "light", data),
     ("calibration-page.png", WIDE, "light", calibration),
+    ("lab.png", (1440, 1000), "light", lab),
+    ("run.png", (1440, 1200), "light", run),
 )
 
 

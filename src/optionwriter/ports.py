@@ -11,7 +11,7 @@ from typing import Protocol
 
 from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
 from optionwriter.core.books.facts import Fact, Intent
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.report.decision import DecisionRecord
 from optionwriter.core.report.harvester import Gap, HarvesterState
@@ -115,7 +115,24 @@ class Market(Protocol):
 
 
 class Parts(Protocol):
-    """A market that can show some rows of a chain without the rest."""
+    """A market that can show some rows of a chain without the rest, and maybe of instants to come.
+
+    What lies ahead is for whoever passes over steps, to find the one at which someone must be asked: it is shown to no
+    strategy, and each of its numbers is one that `part` gives when the clock is there.
+    """
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `rows_over` answers."""
+        ...
+
+    def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """The named rows at ascending instants, all listed throughout. Raises MarketUnavailableError."""
+        ...
+
+    def realised_over(self, underlying: str, at_ms: I64) -> tuple[F64, F64]:
+        """Realised volatilities of 7 and 30 days at the instants. Raises MarketUnavailableError."""
+        ...
 
     def part(self, product_code: str, names: Sequence[str]) -> OptionChain:
         """The named rows, in that order, as the whole chain has them. Raises MarketUnavailableError."""
@@ -307,6 +324,14 @@ class RunStore(Protocol):
         """The latest runs of that kind, latest first."""
         ...
 
+    def groups(self, names: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
+        """How many runs of each of these groups stand where; a group without runs is left out."""
+        ...
+
+    def figures(self, group: str, currency: str, names: Sequence[str]) -> Mapping[int, tuple[MetricRow, ...]]:
+        """These metrics of all finished runs of the group, by run."""
+        ...
+
     def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
         """A run's numbers, by exit style, currency and name."""
         ...
@@ -443,6 +468,10 @@ class HistoryStore(Protocol):
 
     def span(self, kind: str, name: str) -> tuple[int, int] | None:
         """The first and the last instant that is there."""
+        ...
+
+    def holes(self, kind: str, name: str) -> Sequence[tuple[int, int]]:
+        """(start, end) of what is missing between the first and the last, ascending."""
         ...
 
     def merge(self, kind: str, name: str, columns: Mapping[str, Sequence[object]]) -> int:

@@ -76,3 +76,16 @@ def test_a_check_is_kept_beside_the_data_until_the_file_changes(spoilt: Path) ->
     path.write_text("{torn")
     with pytest.raises(RunError, match=BAD):
         opened("live_deribit", "2026-02-05", "2026-02-08", config=refusing)
+
+
+def test_a_day_that_cant_be_read_is_refused_and_skipped_alike(spoilt: Path) -> None:
+    file = spoilt / "live_deribit" / day_path("BTC", utc_day(day_ms(BAD)))
+    file.write_bytes(file.read_bytes()[:3_000])
+    data = {"data": str(spoilt)}
+    with pytest.raises(RunError, match=rf"BTC {BAD} \(unreadable files: .*{file.name}.*failed_days=skip"):
+        opened("live_deribit", "2026-02-02", "2026-02-12", config=data)
+    source = opened("live_deribit", "2026-02-02", "2026-02-12", config={**data, "failed_days": "skip"})
+    seen = {utc_day(at).isoformat() for at in source.instants if at not in source.repriced}
+    assert len(seen) == 9 and BAD not in seen and any(BAD in note for note in source.notes)
+    with pytest.raises(RunError, match=f"{file.name} is no recorded chain"):
+        opened("live_deribit", "2026-02-02", "2026-02-12", config={**data, "failed_days": "take"})

@@ -36,6 +36,8 @@ def judged(folder: Path) -> Any:
 def test_list_tells_coverage_as_a_picture_and_as_json(data: Path) -> None:
     shown = told("list", str(data))
     assert shown.exit_code == 0
+    (row,) = (line for line in shown.output.splitlines() if "live_deribit" in line and "│" in line)
+    assert "2026-02-01 " in row and "2026-02-06 " in row and "…" not in row
     assert "BTC █▇█··█" in shown.output and "2026-02-01 to 2026-02-06" in shown.output
     days = json.loads(told("list", str(data), "2026-02-02..2026-02-03", "--json").stdout)["days"]
     assert [one["day"] for one in days] == ["2026-02-02", "2026-02-03"]
@@ -95,3 +97,37 @@ def test_compact_makes_one_file_of_each_day_that_is_over(tmp_path: Path) -> None
     assert [path.name for path in path.parent.iterdir()] == ["BTC_2026-02-03.parquet"]
     assert judged(tmp_path) == before
     assert "Nothing to compact" in told("compact", str(tmp_path)).output
+
+
+def test_a_file_that_cant_be_read_or_is_empty_fails_its_own_day_and_no_other(tmp_path: Path) -> None:
+    folder = spoilt(tmp_path) / "live_deribit"
+    whole = pl.read_parquet(folder / day_path("BTC", date(2026, 2, 2)))
+    (folder / day_path("BTC", date(2026, 2, 2))).unlink()
+    for minute, (_, rows) in enumerate(whole.group_by("harvest_time", maintain_order=True)):
+        rows.write_parquet(folder / snapshot_path("BTC", date(2026, 2, 2), 4, minute))
+    torn = folder / snapshot_path("BTC", date(2026, 2, 2), 4, 1)
+    torn.write_bytes(torn.read_bytes()[:500])
+    bad = folder / day_path("BTC", date(2026, 2, 6))
+    bad.write_bytes(b"")
+    empty = folder / day_path("BTC", date(2026, 2, 7))
+    empty.parent.mkdir()
+    whole.clear().write_parquet(empty)
+    for beside in ("_imports", ".importing", ".quality"):
+        (folder / beside).mkdir()
+        (folder / beside / "rows.parquet").write_bytes(b"PAR1")
+    (folder / "BTC" / "2026" / "02" / "01" / ".BTC_2026-02-01.parquet.part").write_bytes(b"PAR1")
+    shown = told("check", str(tmp_path), "--json")
+    assert shown.exit_code == 1, shown.output
+    days = {one["day"]: one for one in json.loads(shown.stdout)["days"]}
+    assert [days[f"2026-02-0{day}"]["verdict"] for day in (1, 2, 3, 6, 7)] == ["pass", *["fail"] * 4]
+    one, two, three = (days[f"2026-02-0{day}"]["findings"][0] for day in (2, 6, 7))
+    assert one["name"] == two["name"] == "unreadable files" and (one["count"], one["of"]) == (1, 3)
+    assert str(torn) in one["example"] and str(bad) in two["example"] and three["name"] == "no rows"
+    assert days["2026-02-02"]["snapshots"] == 2 and days["2026-02-06"]["rows"] == 0
+    listed = json.loads(told("list", str(tmp_path), "--json").stdout)["days"]
+    assert [(one["day"][-1], one["snapshots"]) for one in listed][-2:] == [("6", 0), ("7", 0)]
+    assert told("list", str(tmp_path)).exit_code == 0
+    refused = told("compact", str(tmp_path))
+    assert refused.exit_code == 2 and str(torn) in refused.output
+    named = told("check", str(torn))
+    assert named.exit_code == 2 and "can't be read" in named.output

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +17,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from optionwriter.adapters.tapes.harvest_files import HarvestFolder, harvester_state
+from optionwriter.bootstrap import seat_harvester
 from optionwriter.cli.main import app
+from optionwriter.services.harvest import run_harvester
+from optionwriter.settings import load
 from tests.cli.house import environment
 from tests.venue.server.house import exchange, serving
 
@@ -65,6 +69,22 @@ def test_history_comes_to_its_own_folder_and_goes_on(port: str) -> None:
     )
 
 
+def test_history_fills_the_holes_of_its_files(port: str) -> None:
+    ran(port, "--history", "--from", "2025-12-01", "--assets", "BTC")
+    lost = {"prices/BTC": [*range(5, 9), 30, 700], "volatility_index/BTC": [40]}
+    whole = {}
+    for name, rows in lost.items():
+        path = Path(f"data/local/history/{name}.parquet")
+        whole[path] = pl.read_parquet(path)
+        whole[path].with_row_index().filter(~pl.col("index").is_in(rows)).drop("index").write_parquet(path)
+    again = json.loads(ran(port, "--history", "--assets", "BTC", "--json").stdout)
+    assert {f"{one['kind']}/{one['name']}": one["added"] for one in again} == {
+        **{name: len(rows) for name, rows in lost.items()},
+        "delivery_prices/btc_usd": 0,
+    }
+    assert all(pl.read_parquet(path).equals(frame) for path, frame in whole.items())
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -85,6 +105,8 @@ def test_what_makes_no_sense_is_one_error(
 
 
 def test_an_exchange_that_is_away_or_a_folder_in_use_is_one_error(port: str, tmp_path: Path) -> None:
+    ahead = ran(port, "--history", "--from", "2026-01-02")
+    assert ahead.exit_code == 2 and "--from is not in the past: on local it is 2026-01-01" in ahead.stderr
     away = ran("1", "--once")
     assert away.exit_code == 2 and "can't be reached" in away.stderr
     held = HarvestFolder(tmp_path / "data/local/live_deribit")
@@ -92,6 +114,39 @@ def test_an_exchange_that_is_away_or_a_folder_in_use_is_one_error(port: str, tmp
     in_use = ran(port, "--once")
     held.release()
     assert in_use.exit_code == 2 and "in use by another harvester" in in_use.stderr
+
+
+@pytest.mark.slow
+def test_what_was_harvested_is_listed_checked_asked_and_traded_on(
+    port: str,
+) -> None:
+    overrides = {"local_port": int(port), "local_speed": 1e6, "harvester_interval_minutes": 240}
+    folder = Path("data/local/live_deribit")
+    with seat_harvester(load(overrides=overrides).settings, "local", folder, ("BTC", "BTC_USDC")) as desk:
+        assert run_harvester(desk, slots=15) == 15
+
+    def said(*words: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(app, [*words, "--json"])
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout) if code < 2 else result.output
+
+    days = said("data", "list", "data/local", "BTC")["days"]
+    assert [(one["day"], one["snapshots"]) for one in days][1:3] == [("2026-01-02", 6), ("2026-01-03", 6)]
+    counts = "count(*) AS options, count(DISTINCT harvest_time) AS slots"
+    asked = f"SELECT {counts} FROM chains_live_deribit WHERE underlying = 'BTC'"
+    (row,) = said("data", "sql", asked, "--data", "data/local")["rows"]
+    assert row == {"options": sum(one["rows"] for one in days), "slots": 15}
+    checked = said("data", "check", "data/local", code=1)["days"]  # this exchange lists 5 expiries of 12
+    faults = [{each["name"] for each in one["findings"] if each["severity"] == "fault"} for one in checked]
+    assert faults == [{"missing expiries"}] * 2 * len(days)
+    words = ("--from", "2026-01-02", "--to", "2026-01-04", "--underlyings", "BTC")
+    real = ("backtest", "--source", "live_deribit", *words, "-o", "data=data/local", "--data-dir", "runs")
+    assert "BTC 2026-01-02 (missing expiries" in said(*real, code=2)
+    run = said(*real, "-o", "failed_days=take")
+    assert any("decisions at 12 snapshots" in one for one in run["notes"]), run["notes"]
+    exam = ("--data", "data/local", "--folder", "exam", "--take-failed")
+    built = said("data", "exam", "build", *words, *exam)
+    assert sum("/BTC_USDC_" in one for one in built["files"]) == 7  # a compacted day, and six snapshots
 
 
 @pytest.mark.slow

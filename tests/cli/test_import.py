@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
-from adapters.tapes.importers.truth import chain
+from adapters.tapes.importers.truth import AT, chain
 from typer.testing import CliRunner
 
+from optionwriter.adapters.tapes.importers import writing
 from optionwriter.cli.main import app
 
 
@@ -75,5 +77,34 @@ def test_a_stop_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("optionwriter.bootstrap.importing.open_file", stopped)
-    assert "files that were written are whole" in invoke("auto", "in/chain.csv", code=2)
+    assert "stopped before anything was written" in invoke("auto", "in/chain.csv", code=2)
     assert not files() and not list(Path("data/real_scraper").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [(KeyboardInterrupt(), "stopped"), (OSError(28, "No space left on device"), "No space")],
+)
+def test_an_import_that_is_broken_off_reports_the_days_that_it_wrote(
+    monkeypatch: pytest.MonkeyPatch, fault: BaseException, told: str
+) -> None:
+    pl.concat([chain(), chain(AT + timedelta(days=1))]).write_csv("in/chain.csv")
+    whole, seen = writing.write_whole, list[Path]()
+
+    def second_fails(frame: pl.DataFrame, path: Path) -> int:
+        seen.append(path)
+        if len(seen) == 2:
+            raise fault
+        return whole(frame, path)
+
+    monkeypatch.setattr(writing, "write_whole", second_fails)
+    said = invoke("auto", "in/chain.csv", code=2)
+    assert f"Broken off: {told}" in said.replace("[Errno 28] ", "") and "import again to go on" in said
+    (stored,) = (one for one in files() if one.endswith(".parquet"))
+    (report,) = (json.loads(one) for name, one in files().items() if "/_imports/" in name)
+    assert [one["path"] for one in report["days"]] == [stored.removeprefix("data/")] and told in report[
+        "broken_off"
+    ]
+    assert not Path("data/real_scraper/.importing").exists()
+    monkeypatch.setattr(writing, "write_whole", whole)
+    assert "36 rows added to 1 of 2 files" in invoke("auto", "in/chain.csv")

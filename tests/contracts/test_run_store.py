@@ -26,7 +26,7 @@ from optionwriter.core.report.run import (
     RunStatus,
 )
 from optionwriter.ports import RunStore, RunStoreError
-from tests.contracts.databases import empty_database, postgresql
+from tests.contracts.databases import empty_database
 
 NOW, LEASE = 1_790_000_000_000, 30_000
 SPEC = RunSpec(
@@ -71,12 +71,6 @@ RESULT = RunResult(
     curves={"own": {"at_ms": [1, 2], "equity_usd": [100.25, 1e-17]}},
     notes=("Prices of options are a model's.", "Zweite Zeile"),
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql() as address:
-        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -132,6 +126,32 @@ def test_one_run_can_be_taken_by_its_id_past_older_ones(store: SqlRunStore) -> N
     assert claimed is not None and claimed.id == wanted
     assert store.claim("w2", NOW, LEASE, run_id=wanted) is None
     assert store.get(older).status is RunStatus.QUEUED
+
+
+def test_the_runs_of_a_group_are_folded_counted_and_read_at_once(store: SqlRunStore) -> None:
+    grouped, alone = replace(SPEC, group="g"), SPEC
+    ids = [store.queue(one, NOW) for one in (grouped, alone, grouped, replace(SPEC, group="h"), grouped)]
+    store.cancel(ids[4], NOW)
+    store.claim("w", NOW, LEASE, "g")
+    assert store.finish(ids[0], "w", RESULT, NOW)
+
+    def listed(limit: int = 50, **asked: object) -> list[int]:
+        return [one.id for one in store.list(RunFilter(folded=True, **asked), limit)]  # type: ignore[arg-type]
+
+    assert listed() == [ids[4], ids[3], ids[1]]
+    assert listed(2) == [ids[4], ids[3]] and listed(before_id=ids[3]) == [
+        ids[1]
+    ]  # the group is not told again
+    assert listed(status=RunStatus.QUEUED) == [ids[3], ids[2], ids[1]]  # the latest of those asked for
+    assert listed(status=RunStatus.FINISHED) == [ids[0]] and listed(source="none") == []
+    assert store.groups(["g", "h", "none"]) == {
+        "g": {RunStatus.QUEUED: 1, RunStatus.FINISHED: 1, RunStatus.CANCELLED: 1}, "h": {RunStatus.QUEUED: 1},
+    }  # fmt: skip
+    assert store.groups([]) == {}
+    assert store.figures("g", "BTC", ["sharpe", "net_profit"]) == {
+        ids[0]: (RESULT.metrics[0], MetricRow("own", "BTC", "sharpe", 1 / 3, None))
+    }
+    assert store.figures("g", "BTC", ["none"]) == store.figures("h", "BTC", ["sharpe"]) == {}
 
 
 def test_only_the_worker_that_holds_a_run_may_tell_of_it(store: SqlRunStore) -> None:

@@ -14,6 +14,7 @@ import pytest
 from optionwriter.adapters.files.nowhere import NeverKilled
 from optionwriter.adapters.paper import PaperBroker
 from optionwriter.adapters.tapes.market import TapeMarket
+from optionwriter.adapters.tapes.synthetic import SyntheticFeed
 from optionwriter.bootstrap.backtest_config import instance_of, read_config
 from optionwriter.bootstrap.backtests import desk_for
 from optionwriter.bootstrap.sources import Source, open_source
@@ -25,13 +26,13 @@ from optionwriter.core.decide.state import AgentState
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.income import Income
-from optionwriter.core.market.chain import OptionChain
+from optionwriter.core.market.chain import I64, OptionChain, RowsOver
 from optionwriter.core.market.context import MarketContext
-from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.market.instruments import MS_PER_DAY, InstrumentError
 from optionwriter.core.report.benchmarks import rules
 from optionwriter.core.report.results import chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import RunSpec
-from optionwriter.ports import Clock, KillOrder
+from optionwriter.ports import Clock, Feed, KillOrder
 from optionwriter.services.backtest import Ran, run_backtest
 from optionwriter.services.cycle import Desk
 from optionwriter.settings import Settings
@@ -55,7 +56,13 @@ def opened(spec: RunSpec, style: ExitStyle) -> tuple[Source, Desk]:
     return source, desk_for(settings, config, source, instance, spec.seed)
 
 
-def ran(spec: RunSpec, style: ExitStyle, forward: bool, meddle: Meddling | None = None) -> Ran:
+def ran(
+    spec: RunSpec,
+    style: ExitStyle,
+    forward: bool,
+    meddle: Meddling | None = None,
+    seen_through: Callable[[Feed, Clock], TapeMarket] = TapeMarket,
+) -> Ran:
     source, desk = opened(spec, style)
     steps = 0
 
@@ -65,7 +72,7 @@ def ran(spec: RunSpec, style: ExitStyle, forward: bool, meddle: Meddling | None 
         if meddle is not None:
             meddle(desk, steps)
 
-    parts = TapeMarket(source.feed, desk.clock) if forward else None
+    parts = seen_through(source.feed, desk.clock) if forward else None
     beside = rules(source.feed.delivery_price)
     return run_backtest(desk, source.instants, str(style), progress, benchmarks=beside, parts=parts)
 
@@ -268,3 +275,84 @@ def test_rows_are_those_of_the_whole_chain(source_name: str) -> None:
             assert (part.at_ms, part.index_price) == (whole.at_ms, whole.index_price)
             for name in ("forward", "mark", "mark_iv", "bid", "ask", "open_interest"):
                 assert np.array_equal(getattr(part, name), getattr(whole, name)[rows], equal_nan=True), name
+
+
+class Counted(TapeMarket):
+    """A market that counts how often rows of one instant and of many were asked for, and how many those were."""
+
+    def __init__(self, feed: Feed, clock: Clock) -> None:
+        super().__init__(feed, clock)
+        self.now = self.ahead = self.instants = 0
+
+    def part(self, product_code: str, names: Sequence[str]) -> OptionChain:
+        """As always, counted."""
+        self.now += 1
+        return super().part(product_code, names)
+
+    def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """As always, counted."""
+        self.ahead, self.instants = self.ahead + 1, self.instants + len(at_ms)
+        return super().rows_over(product_code, names, at_ms)
+
+
+class Nearsighted(Counted):
+    """One that shows no instant but its own."""
+
+    looks_ahead = False
+
+
+def test_looking_ahead_changes_nothing() -> None:
+    spec, markets = spec_of(days=8, seed=5, step_minutes=60), list[Counted]()
+
+    def seen(kind: type[Counted]) -> Ran:
+        def make(feed: Feed, clock: Clock) -> Counted:
+            markets.append(kind(feed, clock))
+            return markets[-1]
+
+        return ran(spec, ExitStyle.OWN, forward=True, seen_through=make)
+
+    near, far = seen(Nearsighted), seen(Counted)
+    assert told(far) == told(near) and far.passed_over == near.passed_over
+    assert markets[0].ahead == 0 < markets[1].ahead < markets[1].instants / 8
+    assert markets[1].now < markets[0].now / 3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"smile": "skew_anchors"},
+        {"model": "realised"},
+        {"model": "realised", "smile": "surface", "step_minutes": 15},
+    ],
+)
+def test_rows_ahead_are_those_of_their_instants(config: dict[str, object]) -> None:
+    source, _ = opened(spec_of(days=2, **config), ExitStyle.OWN)
+    feed, rng = source.feed, np.random.default_rng(2)
+    assert isinstance(feed, SyntheticFeed)
+    at_ms = np.array(source.instants[3:11], dtype=np.int64)
+    for code in feed.products:
+        table = feed.chain(code, int(at_ms[0])).table
+        alive = [name for name, end in zip(table.names, table.expiry_ms, strict=True) if end > at_ms[-1]]
+        names = [alive[row] for row in rng.choice(len(alive), 9, replace=False)]
+        over = feed.quotes_over(code, names, at_ms)
+        for row, instant in enumerate(at_ms.tolist()):
+            plain = feed.quotes(code, names, instant)
+            assert (over.at_ms[row], over.index_price[row]) == (instant, plain.index_price)
+            for name in ("forward", "mark", "mark_iv", "bid", "ask"):
+                assert np.array_equal(getattr(over, name)[row], getattr(plain, name), equal_nan=True), name
+
+
+def test_what_is_not_listed_throughout_is_not_told_of_at_once() -> None:
+    source, _ = opened(spec_of(days=3), ExitStyle.OWN)
+    feed = source.feed
+    assert isinstance(feed, SyntheticFeed)
+    at_ms = np.array(source.instants[:20], dtype=np.int64)
+    first = feed.chain("BTC", int(at_ms[0])).table
+    ends = [name for name, end in zip(first.names, first.expiry_ms, strict=True) if end <= at_ms[-1]]
+    with pytest.raises(InstrumentError, match="at once"):
+        feed.quotes_over("BTC", ends[:1], at_ms)
+    with pytest.raises(InstrumentError, match="not listed"):
+        feed.quotes_over("BTC", ["BTC-25DEC26-1000-C"], at_ms)
+    with pytest.raises(InstrumentError, match="at once"):
+        feed.quotes_over("BTC", [], at_ms + (feed.end_ms - int(at_ms[0])))

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.bootstrap import Lab, runner
+from optionwriter.core.report.run import MetricRow, Provenance, RunResult, RunSpec
 from optionwriter.services.jobs import MachineTime, Worker
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
@@ -28,9 +29,9 @@ ASKED: dict[str, Any] = {
 class House:
     """A page over a data folder's run database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
-        self.settings = Settings(data_dir=folder)
+        self.settings = Settings(data_dir=folder, database_url=database_url)
         self.lab = Lab(self.settings)
         views = ViewStore(folder / "views.sqlite", lambda: NOW_MS)
         self.app: FastAPI = create_app(views, kill=None, token=TOKEN, now_ms=lambda: NOW_MS, lab=self.lab)
@@ -43,6 +44,10 @@ class House:
     def reply(self, path: str, method: str = "GET", **more: Any) -> httpx2.Response:
         return ask(self.app, f"/api/backtests{path}", method=method, **more)
 
+    def spec(self, **changes: Any) -> RunSpec:
+        """What would be queued, for a test that asks the store itself."""
+        return RunSpec(**{**ASKED, "underlyings": ("BTC",), **changes})
+
     def queue(self, **changes: Any) -> int:
         return int(self.ask("", "POST", 202, json={**ASKED, **changes})["id"])
 
@@ -51,3 +56,23 @@ class House:
         worker = Worker(self.lab.store, runner(self.settings), "test", time)
         while worker.work_once() is not None:
             pass
+
+
+SHARPES = {0.2: 1.1, 0.3: 2.4, 0.4: -0.3}  # by what was varied
+
+
+def swept(house: House, name: str = "by delta") -> dict[float, int]:
+    """Three finished sets of a sweep, one failed, two that wait; the runs' ids by the delta."""
+    store = house.lab.store
+    deltas = [*SHARPES, 0.5, 0.6, 0.7]
+    specs = [house.spec(name=f"d={one}", group=name, config={"preset": "CUSTOM", "changes": {"gates.delta_max": one}})
+             for one in deltas]  # fmt: skip
+    ids = dict(zip(deltas, store.queue_all(specs, NOW_MS), strict=True))
+    for delta, sharpe in SHARPES.items():
+        store.claim("w", NOW_MS, 60_000, name)
+        told = (("sharpe", sharpe, 0.75), ("net_profit", 1_000 * sharpe), ("max_drawdown", delta / 10))
+        rows = [MetricRow("own", currency, *row) for currency in ("USD", "BTC") for row in told]
+        assert store.finish(ids[delta], "w", RunResult(Provenance("f", "c"), tuple(rows), ()), NOW_MS)
+    store.claim("w", NOW_MS, 60_000, name)
+    assert store.fail(ids[0.5], "w", "its data are missing", NOW_MS)
+    return ids

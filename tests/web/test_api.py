@@ -239,6 +239,8 @@ def test_the_openapi_document_names_every_endpoint_and_shape(store: ViewStore) -
         "/{run_id}/cancel",
         "/{run_id}/download",
         "/{run_id}/equity",
+        "/cancel",
+        "/events",
         "/{first}/diff/{second}",
     )
     more |= {f"/api/backtests{part}" for part in parts}

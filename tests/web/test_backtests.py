@@ -16,6 +16,7 @@ from optionwriter.bootstrap import Lab
 from optionwriter.cli.main import app as cli
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
+from optionwriter.web.run_curves import columns
 from tests.web.browsing import BASE, NOW_MS, TOKEN, ask
 from tests.web.laboratory import ASKED, START_MS, House
 
@@ -55,6 +56,28 @@ def test_the_curve_is_that_of_the_account(done: House) -> None:
     assert "it has" in done.ask("/1/equity?exit_style=none", code=404)["error"]
 
 
+def test_the_plain_rules_stand_beside_the_curve(done: House) -> None:
+    curve = done.ask("/1/equity?exit_style=hold_to_expiry")
+    metrics = {
+        (one["exit_style"], one["currency"], one["name"]): one["value"] for one in done.ask("/1")["metrics"]
+    }
+    assert [one["name"] for one in curve["benchmarks"]] == ["benchmark_otm", "benchmark_atm"]
+    count = len(curve["at_ms"])
+    assert 2 < count <= 2_000
+    for rule in curve["benchmarks"]:
+        assert rule["title"] and rule["about"].endswith(".") and set(rule["currencies"]) == {"BTC"}
+        for unit, values in (("USD", rule["usd"]), ("BTC", rule["currencies"]["BTC"])):
+            told = metrics["hold_to_expiry", unit, f"{rule['name']}_net_profit"]
+            assert len(values) == count and values[-1] - values[0] == pytest.approx(told, abs=1e-6)
+
+
+def test_a_run_of_an_older_program_has_neither_rules_nor_holding_by_coin() -> None:
+    old = {"at_ms": [1, 2], "equity_usd": [1.0, 2.0], "holding_usd": [1.0, 1.0], "equity_BTC": [1.0, 2.0],
+           "price_BTC": [1.0, 1.0]}  # fmt: skip
+    found = columns(old)
+    assert found["benchmarks"] == [] and found["currencies"]["BTC"]["holding"] == [None, None]
+
+
 def test_runs_are_listed_filtered_and_paged(done: House) -> None:
     found = done.ask("")
     assert [one["id"] for one in found["runs"]] == [2, 1] and found["before"] is None
@@ -89,25 +112,34 @@ def test_two_runs_are_compared(done: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "said", "field"),
     [
-        ({"source": "magic"}, "source 'magic' is not there"),
-        ({"end_ms": START_MS - 1}, "ends before it starts"),
-        ({"start_ms": 0}, "choose a period within it"),
-        ({"strategy": "nobody"}, "no strategy instance 'nobody'"),
-        ({"config": {"stepp": 5}}, "stepp is nothing that a backtest knows"),
-        ({"config": {"btc": -1}}, "btc: "),
-        ({"config": {"preset": "SAFE"}}, "preset 'SAFE' is not there"),
-        ({"config": {"preset": "CUSTOM", "changes": "gates.delta_max"}}, "'gates.delta_max' is not name=value"),
-        ({"config": {"preset": "CUSTOM", "changes": {"gates.delta_mx": 0.3}}}, "delta_m"),
-        ({"underlyings": []}, "underlyings: "),
-        ({"surprise": 1}, "surprise is no parameter"),
+        ({"source": "magic"}, "source 'magic' is not there", "source"),
+        ({"end_ms": START_MS - 1}, "ends before it starts", "end_ms"),
+        ({"start_ms": 0}, "choose a period within it", "start_ms"),
+        ({"end_ms": 4_000_000_000_000}, "choose a period within it", "end_ms"),
+        ({"strategy": "nobody"}, "no strategy instance 'nobody'", "strategy"),
+        ({"underlyings": ["DOGE"]}, "DOGE", "underlyings"),
+        ({"source": "real_scraper", "config": {"data": "/nowhere"}}, "/nowhere", "data"),
+        ({"config": {"stepp": 5}}, "stepp is nothing that a backtest knows", ""),
+        ({"config": {"btc": -1}}, "btc: ", "btc"),
+        ({"config": {"wheel_convert": True}}, "wheel_convert is for a wheel", "wheel_convert"),
+        ({"config": {"preset": "SAFE"}}, "preset 'SAFE' is not there", "preset"),
+        ({"config": {"changes": {"min_score": 0.3}}}, "changes go with preset CUSTOM", "changes"),
+        ({"config": {"preset": "CUSTOM", "changes": "delta_max"}}, "'delta_max' is not name=value", "changes"),
+        ({"config": {"preset": "CUSTOM", "changes": {"gates.delta_mx": 0.3}}}, "delta_m", "changes"),
+        ({"driver": "fast"}, "driver 'fast' is not there", "driver"),
+        ({"driver": "compiled", "underlyings": ["BTC", "ETH"]}, "can't take this run: BTC, ETH are 2", "driver"),
+        ({"underlyings": []}, "underlyings: ", "underlyings"),
+        ({"surprise": 1}, "surprise is no parameter", "surprise"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_nothing_is_queued(
-    house: House, changes: dict[str, Any], said: str
+    house: House, changes: dict[str, Any], said: str, field: str
 ) -> None:
-    assert said in house.ask("", "POST", 422, json={**ASKED, **changes})["error"]
+    told = house.ask("", "POST", 422, json={**ASKED, **changes})
+    assert said in told["error"]
+    assert set(told.get("fields", {})) == ({field} if field else set())
     assert house.ask("")["runs"] == []
 
 

@@ -117,8 +117,13 @@ def test_without_data_the_page_says_so(tmp_path: Path) -> None:
     assert reply.status_code == 503 and "harvest or import some" in reply.json()["error"]
     torn = spoilt(tmp_path / "torn")
     (torn / "live_deribit" / day_path("BTC", utc_day(FIRST_MS))).write_bytes(b"PAR1 no")
-    reply = ask(app_of(torn, tmp_path), "/api/data")
-    assert reply.status_code == 503 and "can't be read" in reply.json()["error"]
+    days = ask(app_of(torn, tmp_path), "/api/data").json()["days"]
+    assert [one["verdict"] for one in days] == ["fail", "pass", "fail", "pass"] and days[0]["rows"] == 0
+    assert "can't be read" in days[0]["findings"][0]["example"]
+    page = Page(ask(app_of(torn, tmp_path), "/data").text)
+    page.assert_keeps_the_policy()
+    reply = ask(app_of(torn, tmp_path), "/data/day?source=live_deribit&asset=BTC&day=2026-02-01")
+    assert reply.status_code == 200 and "unreadable files" in reply.text
 
 
 def test_a_running_harvester_and_its_gaps_are_shown(tmp_path: Path, app: FastAPI) -> None:

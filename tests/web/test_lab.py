@@ -5,23 +5,28 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner
 
 from optionwriter.bootstrap.backtest_config import BacktestConfig
+from optionwriter.bootstrap.second_pass import NAMES, PREFIX
 from optionwriter.cli.main import app as cli
-from optionwriter.core.report.run import ChainRow, RunState
+from optionwriter.core.report.ranking import Trial, verdict
+from optionwriter.core.report.run import ChainRow, MetricRow, RunState, RunStatus
 from optionwriter.web.format import percent, places
-from optionwriter.web.lab.figures import name_of, text_of
+from optionwriter.web.lab.asked import FIRST, form
+from optionwriter.web.lab.figures import name_of, summaries, text_of
 from optionwriter.web.lab.frame import HIGH, LEFT, RIGHT, TOP, WIDE
+from optionwriter.web.lab.glossary import FIGURES
 from optionwriter.web.lab.price_chart import price_charts
 from optionwriter.web.lab.report import picture
 from optionwriter.web.lab.view import left, position
 from optionwriter.web.pages import Pages
 from optionwriter.web.words import label
 from tests.web.browsing import BEARER, NOW_MS, Page, ask
-from tests.web.laboratory import House
+from tests.web.laboratory import SHARPES, House, swept
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=//evil.example onerror=x>"
 
@@ -45,6 +50,10 @@ def test_the_form_asks_for_everything_that_decides_and_says_what_it_means(house:
     for field in BacktestConfig.model_fields.values():
         assert str(field.description) in seen.text
     options = {attributes.get("value") for tag, attributes in seen.tags if tag == "option"}
+    folded = [name for group in form(house.lab.choices())["groups"] for name in group["fields"]]
+    assert (
+        len(BacktestConfig.model_fields) - len(folded) == len(FIRST) == 6
+    )  # with name, source, strategy, period, coins
     assert {"ULTRA_SAFE", "CUSTOM", "synthetic", "sample", "income", "anchored", "realised"} <= options
     assert "Nothing waits" in seen.text and "No run of that kind yet" in seen.text
 
@@ -122,6 +131,67 @@ def test_two_runs_are_compared_side_by_side(done: House) -> None:
     assert "choose exactly two" in page(done, "/lab/diff?run=1", 422).text
 
 
+def test_a_sweep_is_one_row_of_the_list_with_its_best_sets(house: House) -> None:
+    alone = house.queue()
+    ids = swept(house)
+    house.lab.store.cancel(alone, NOW_MS)
+    seen = page(house, "/lab")
+    assert "sweep" in seen.ids() and f"run-{alone}" in seen.ids()
+    assert not {f"run-{one}" for one in ids.values()} & seen.ids()
+    for said in ("6 runs", "4 sets were tried", "Deflated Sharpe ratio", f"run {ids[0.3]}", "2.40 ± 0.75"):
+        assert said in seen.text
+    assert "2 runs wait" in seen.text and f"queued-{ids[0.6]}" not in seen.ids()
+    assert "run-1" not in page(house, "/lab?status=failed").ids()
+    unfolded = page(house, "/lab?group=by+delta")
+    assert {f"run-{one}" for one in ids.values()} <= unfolded.ids() and "sweep" not in unfolded.ids()
+    pages = [page(house, f"/lab?limit=1{more}").ids() for more in ("", f"&before={ids[0.7]}")]
+    assert "sweep" in pages[0] and f"run-{alone}" not in pages[0]
+    assert "sweep" not in pages[1] and f"run-{alone}" in pages[1]  # its older runs don't fill pages
+
+
+def test_a_sweep_is_ranked_by_any_of_its_figures(house: House) -> None:
+    ids = swept(house, HOSTILE)
+    group = quote(HOSTILE)
+
+    def places(by: str) -> list[str]:
+        seen = page(house, f"/lab/sweep?group={group}&by={by}")
+        assert HOSTILE in seen.text and "its data are missing" in seen.text
+        rows = (attributes.get("id") or "" for tag, attributes in seen.tags if tag == "tr")
+        return [one.split("-")[2] for one in rows if one.startswith("ranking-table")]
+
+    assert places("sharpe") == [str(ids[one]) for one in (0.3, 0.2, 0.4)]
+    assert places("max_drawdown") == [str(ids[one]) for one in (0.2, 0.3, 0.4)]  # less is better
+    seen = page(house, f"/lab/sweep?group={group}")
+    assert "delta_max" in seen.text  # what was varied, by its short name
+    found = verdict([Trial(1, "own", "event", {}, {"sharpe": MetricRow("own", "USD", "sharpe", one, 0.75)})
+                     for one in SHARPES.values()], 4)  # fmt: skip
+    assert found.by_chance is not None and f"would show {found.by_chance:.2f}" in seen.text
+    assert "no sweep" in page(house, "/lab/sweep?group=none", 404).text
+    assert "by" in page(house, f"/lab/sweep?group={group}&by=luck", 422).text
+    assert "2.40 ± 0.75" in page(house, f"/lab/sweep/parts?group={group}").text
+
+
+def test_a_sweep_too_large_to_look_at_each_time_is_a_row_without_ranking(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept(house)
+    monkeypatch.setattr("optionwriter.web.lab.sweep.MOST_FOLDED", 5)
+    seen = page(house, "/lab")
+    assert "6 runs" in seen.text and "sets were tried" not in seen.text
+    assert "sets were tried" in page(house, "/lab/sweep?group=by+delta").text
+
+
+def test_all_runs_of_a_sweep_are_stopped_at_once(house: House) -> None:
+    ids = swept(house)
+    store = house.lab.store
+    store.claim("w", NOW_MS, 60_000)
+    assert house.ask("/cancel", "POST", json={"group": "by delta"}) == {"group": "by delta", "runs": 2}
+    assert store.get(ids[0.6]).cancel_requested and store.get(ids[0.7]).status is RunStatus.CANCELLED
+    assert store.get(ids[0.2]).status is RunStatus.FINISHED
+    assert "no group" in house.ask("/cancel", "POST", 404, json={"group": "none"})["error"]
+    assert "group" in house.ask("/cancel", "POST", 422, json={})["error"]
+
+
 def test_what_is_not_there_or_not_over_is_a_page_with_words(house: House) -> None:
     assert "there is no run 9" in page(house, "/lab/runs/9", 404).text
     house.queue(name=HOSTILE)
@@ -183,6 +253,21 @@ def test_positions_stand_on_the_price_at_their_strikes_while_they_were_held() ->
     assert price_charts({"at_ms": [0, 1]}, [chain]) == []
 
 
+def test_a_leg_on_the_price_tells_bought_from_sold_and_made_prices_from_recorded_ones() -> None:
+    put, wing, call = "BTC_USDC-30JAN26-90000-P", "BTC_USDC-30JAN26-80000-P", "BTC-30JAN26-120000-C"
+    legs = [{"instrument": put, "opened_ms": 0, "closed_ms": 50, "sold": True},
+            {"instrument": wing, "opened_ms": 0, "closed_ms": None, "sold": False},
+            {"instrument": call, "opened_ms": 50, "closed_ms": None, "sold": True}]  # fmt: skip
+    flows = [{"instrument": put, "repriced": True}, {"instrument": put, "repriced": True, "converted": True},
+             {"instrument": wing, "converted": True}, {"instrument": call}]  # fmt: skip
+    chain = ChainRow("own", "1", "income", "put_spread", "BTC", "put", "USDC", 0, None, "9", "9",
+                     {"legs": legs, "flows": flows})  # fmt: skip
+    (made,) = price_charts({"at_ms": [0, 100], "price_BTC": [80_000.0, 100_000.0]}, [chain])
+    assert [one["look"] for one in made["legs"]] == ["made", "bought made", ""]
+    assert made["legs"][0]["text"].endswith("USD (2 repriced, 1 converted)")
+    assert "bought" in made["legs"][1]["text"] and made["legs"][2]["text"].endswith("USD")
+
+
 def test_a_position_says_how_many_of_its_fills_had_no_recorded_price() -> None:
     detail = {"legs": [{"instrument": "BTC-30JAN26-95000-C"}], "repriced": 2, "converted": 0}
     row = ChainRow("own", "c", "s", "covered_call", "BTC", "call", "BTC", 0, 1, "0.1", "9", detail)
@@ -193,6 +278,31 @@ def test_a_position_says_how_many_of_its_fills_had_no_recorded_price() -> None:
     )  # a run of an older program
     shown = Pages().text("lab/report.html", styles=[{"style": "own", "positions": [position(row)]}])
     assert '<span class="sub">2 repriced</span>' in shown
+
+
+def test_every_figure_that_a_run_can_have_is_named_and_explained(done: House) -> None:
+    metrics = done.ask("/1")["metrics"]
+    names = {one["name"] for one in metrics} | {f"{PREFIX}{name}" for name in NAMES}
+    assert names == set(FIGURES)  # none is missing, and none is of another program
+    assert len({one.name for one in FIGURES.values()}) == len(FIGURES)
+    assert all(one.about.endswith(".") for one in FIGURES.values())
+    seen = page(done, "/lab/runs/1?exit_style=own")
+    for name in {one["name"] for one in metrics}:
+        assert FIGURES[name].about in seen.text and FIGURES[name].name in seen.text
+    for one in metrics:
+        if one["exit_style"] == "own" and one["error"] is not None:
+            assert f"± {text_of(one['name'], one['error'], one['currency'])}" in seen.text
+
+
+def test_what_this_program_does_not_know_is_shown_under_its_own_name() -> None:
+    rows = [
+        MetricRow("own", "USD", name, 0.25) for name in ("new_share", "new_pnl", "new_days", "new", "fees")
+    ]
+    (usd,) = summaries(rows, "own")
+    (*_, others) = usd["groups"]
+    assert {one["name"]: one["text"] for one in others["rows"]} == {
+        "New share": "25.00%", "New pnl": "0.25 USD", "New days": "0.2 d", "New": "0.25",
+    }  # fmt: skip
 
 
 def test_the_new_figures_have_names_of_their_own() -> None:

@@ -174,17 +174,18 @@ def read_config(values: Mapping[str, object]) -> BacktestConfig:
     try:
         return BacktestConfig.model_validate(values)
     except ValidationError as error:
-        told = []
+        told: list[str] = []
+        fields: dict[str, str] = {}
         for one in error.errors():
             name = ".".join(str(part) for part in one["loc"])
             if one["type"] == "extra_forbidden":
                 known = ", ".join(BacktestConfig.model_fields)
                 told.append(f"{name} is nothing that a backtest knows: known are {known}")
             else:
-                told.append(
-                    f"{name}: {one['msg'].removeprefix('Value error, ')} ({one.get('input')!r} was given)"
-                )
-        raise RunError("; ".join(told)) from None
+                text = f"{one['msg'].removeprefix('Value error, ')} ({one.get('input')!r} was given)"
+                told.append(f"{name}: {text}")
+                fields.setdefault(str(one["loc"][0]), text)
+        raise RunError("; ".join(told), fields) from None
 
 
 def presets() -> dict[str, Mapping[str, object]]:
@@ -203,29 +204,35 @@ def instance_of(
     """The named instance with preset and changes laid over it, enabled or not. Errors: RunError."""
     known = presets()
     if config.preset not in known:
-        raise RunError(f"preset {config.preset!r} is not there: choose from {', '.join(known)}")
+        raise RunError.at("preset", f"preset {config.preset!r} is not there: choose from {', '.join(known)}")
     if config.changes and config.preset != CUSTOM:
-        raise RunError(f"changes go with preset {CUSTOM} (BALANCED plus changes): name it, or leave them out")
+        text = f"changes go with preset {CUSTOM} (BALANCED plus changes): name it, or leave them out"
+        raise RunError.at("changes", text)
     tables = instance_tables(settings)
     if name not in tables:
-        raise RunError(
-            f"{strategies_path(settings)} has no strategy instance {name!r}: it has {', '.join(tables)}"
-        )
+        text = f"{strategies_path(settings)} has no strategy instance {name!r}: it has {', '.join(tables)}"
+        raise RunError.at("strategy", text)
     table = _over(_over(tables[name], known[config.preset]), _nested(config.changes))
     try:
         (found,) = read_instances({name: table}, Mode(config.mode), underlyings, GateOverrides())
     except ConfigError as error:
-        raise RunError(str(error)) from None
+        raise RunError.at("changes" if config.changes else "strategy", str(error)) from None
     if not underlyings:
-        raise RunError("no coin is named: name some with --underlyings, such as BTC,ETH")
+        text = "no coin is named: name some with --underlyings, such as BTC,ETH"
+        raise RunError.at("underlyings", text)
     if not found.underlyings:
-        raise RunError(f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings")
+        raise RunError.at(
+            "underlyings",
+            f"{name} writes on none of {', '.join(underlyings)}: name others with --underlyings",
+        )
     if config.wheel_convert and found.kind != "wheel":
-        raise RunError(f"wheel_convert is for a wheel, {name} is of kind {found.kind}: leave it out")
+        text = f"wheel_convert is for a wheel, {name} is of kind {found.kind}: leave it out"
+        raise RunError.at("wheel_convert", text)
     opening = {one: config.opening.get(one) for one in (*found.underlyings, "USDC")}
     if not any(opening.values()):
         names = " or ".join(f"-o {one.lower()}=…" for one in opening)
-        raise RunError(f"there is nothing to trade with: every opening amount is 0: give some with {names}")
+        text = f"there is nothing to trade with: every opening amount is 0: give some with {names}"
+        raise RunError.at(next(iter(opening)).lower(), text)
     return found
 
 

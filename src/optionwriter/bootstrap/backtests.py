@@ -77,12 +77,14 @@ def code_version() -> str:
 def check(settings: Settings, spec: RunSpec) -> BacktestConfig:
     """What can be known to be wrong before a run begins. Errors: RunError."""
     if spec.driver not in DRIVERS:
-        raise RunError(f"driver {spec.driver!r} is not there: choose from {', '.join(DRIVERS)}")
+        text = f"driver {spec.driver!r} is not there: choose from {', '.join(DRIVERS)}"
+        raise RunError.at("driver", text)
     config = read_config(spec.config)
     instance = instance_of(settings, spec.strategy, spec.underlyings, config)
     why = why_event(settings, config, instance, spec.underlyings)
     if spec.driver == COMPILED and why is not None:
-        raise RunError(f"the compiled driver can't take this run: {why}; take the event driver, or auto")
+        text = f"the compiled driver can't take this run: {why}; take the event driver, or auto"
+        raise RunError.at("driver", text)
     open_source(settings, spec, config)
     return config
 

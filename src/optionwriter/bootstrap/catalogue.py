@@ -101,18 +101,26 @@ class Catalogue:
             raise CatalogueError(str(error)) from None
 
     def compact(self, wanted: Wanted, before: date, told: Callable[[str], None]) -> Iterator[Compacted]:
-        """Makes one file of every harvested day that is over (`before`) and asked for. Errors: CatalogueError."""
+        """Makes one file of every harvested day that is over (`before`) and asked for.
+
+        Errors: CatalogueError, of the days that can't be, after the others are done.
+        """
         self._known(wanted)
-        try:
-            for one in wanted.of(self.recordings):
-                if one.layout is not Layout.SNAPSHOTS:
-                    continue
-                for day in one.days():
-                    if wanted.holds(day) and day < before and snapshot_files(one.folder, one.asset, day):
-                        told(f"{one.source} {one.asset} {day}")
-                        yield compact(one.folder, one.asset, day)
-        except (CompactionError, OSError) as error:
-            raise CatalogueError(str(error)) from None
+        wrong: list[str] = []
+        for one in wanted.of(self.recordings):
+            if one.layout is not Layout.SNAPSHOTS:
+                continue
+            for day in one.days():
+                if wanted.holds(day) and day < before and snapshot_files(one.folder, one.asset, day):
+                    told(f"{one.source} {one.asset} {day}")
+                    try:
+                        done = compact(one.folder, one.asset, day)
+                    except (CompactionError, OSError) as error:
+                        wrong.append(str(error))
+                    else:
+                        yield done
+        if wrong:
+            raise CatalogueError("; ".join(wrong))
 
     def _known(self, wanted: Wanted) -> None:
         if not self.recordings:

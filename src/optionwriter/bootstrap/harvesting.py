@@ -20,7 +20,7 @@ from optionwriter.adapters.tapes.history_files import HistoryFolder
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, HISTORY_FOLDER
 from optionwriter.bootstrap.desks import exchange_clock
 from optionwriter.bootstrap.parts import BootError
-from optionwriter.core.market.instruments import PRODUCTS, RECORDED_PRODUCTS, recorded_product
+from optionwriter.core.market.instruments import PRODUCTS, RECORDED_PRODUCTS, recorded_product, utc_day
 from optionwriter.ports import Clock
 from optionwriter.services.harvest import HarvestDesk
 from optionwriter.services.history_fetch import Fetched, Wanted, fetch_history
@@ -111,8 +111,11 @@ def fetch_past(
     ]
     store = HistoryFolder(folder_of(environment, data) / HISTORY_FOLDER, f"deribit {environment}")
     with _open(settings, environment, lambda _: False) as (session, clock):
+        now_ms = clock.now_ms()
+        if from_ms is not None and from_ms >= now_ms:
+            raise BootError(f"--from is not in the past: on {environment} it is {utc_day(now_ms)}")
         return fetch_history(
-            HistoryPages(session.client), store, wanted, clock.now_ms(), from_ms is not None, stop, tell
+            HistoryPages(session.client), store, wanted, now_ms, from_ms is not None, stop, tell
         )
 
 

@@ -52,11 +52,15 @@ def import_files(
                 telling,
                 dry_run=dry_run,
             )
+        report = replace(report, folder=str(out))
+        if any(day.bytes for day in report.days):
+            _keep(report, folder)
     except ImportRefusedError as error:
         raise ImportingError(str(error)) from error
-    report = replace(report, folder=str(out))
-    if any(day.bytes for day in report.days):
-        _keep(report, folder)
+    except OSError as error:
+        raise ImportingError(
+            f"{error}: make room or name another folder with -o, then import again"
+        ) from error
     return report
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_tables, presets
 from optionwriter.bootstrap.backtests import check, run_store
+from optionwriter.bootstrap.compiled import DRIVERS
 from optionwriter.bootstrap.sources import SOURCES
 from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.market.instruments import PRODUCTS
@@ -26,6 +27,7 @@ class Choices:
     presets: tuple[str, ...]
     underlyings: tuple[str, ...]
     exit_styles: tuple[str, ...]
+    drivers: tuple[str, ...]
     fields: dict[str, Any]
 
 
@@ -60,6 +62,7 @@ class Lab:
             tuple(presets()),
             tuple(dict.fromkeys(one.underlying for one in PRODUCTS.values())),
             tuple(str(one) for one in ExitStyle),
+            DRIVERS,
             BacktestConfig.model_json_schema()["properties"],
         )
 

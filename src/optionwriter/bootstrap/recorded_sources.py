@@ -57,7 +57,7 @@ class RecordedFolder:
     """Where recorded chains lie, and how they are read there."""
 
     path: Path
-    open: Callable[[str, int, int], RecordedChains]
+    open: Callable[..., RecordedChains]  # (product, start_ms, end_ms, days to leave out)
     files: Callable[[str, date], Sequence[Path]]
     recording: Callable[[str], Recording]  # as the catalogue knows one asset of it
 
@@ -75,23 +75,30 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
     sample, past_files = market_data(spec, config)
     for name in spec.underlyings:
         if name not in sample.recorded:
-            raise RunError(f"there are no prices of {name}: choose from {', '.join(sample.recorded)}")
+            raise RunError.at(
+                "underlyings", f"there are no prices of {name}: choose from {', '.join(sample.recorded)}"
+            )
     price_end = min(int(sample.recorded[name].candle_ms[-1]) for name in spec.underlyings)
     begin = spec.start_ms if spec.end_ms <= price_end else spec.start_ms - WARM_UP_MS
-    inverse = {name: folder.open(name, begin, spec.end_ms) for name in spec.underlyings}
-    linear = {
-        code: folder.open(code, spec.start_ms, spec.end_ms)
+    linear = [
+        code
         for name in spec.underlyings
         if any(folder.files(code := f"{name}_USDC", day) for day in days_of(spec.start_ms, spec.end_ms))
-    }
-    torn = sum(one.torn for one in (*inverse.values(), *linear.values()))
-    read: dict[str, Chains] = {**inverse, **linear}
+    ]
     gate = quality_gate(
-        map(folder.recording, read),
+        map(folder.recording, (*spec.underlyings, *linear)),
         utc_day(spec.start_ms),
         utc_day(max(spec.end_ms - 1, spec.start_ms)),
         config.failed_days,
     )
+    opened = {
+        code: folder.open(
+            code, spec.start_ms if code in linear else begin, spec.end_ms, gate.left_out.get(code, ())
+        )
+        for code in (*spec.underlyings, *linear)
+    }
+    torn = sum(one.torn for one in opened.values())
+    read: dict[str, Chains] = {**opened}
     read |= {code: LeftOut(read[code], days) for code, days in gate.left_out.items()}
     missing = _missing(spec, [read[name] for name in spec.underlyings])
     shown = in_bursts({code: one if until_ms is None else Until(one, until_ms) for code, one in read.items()})
@@ -109,9 +116,8 @@ def _opened(spec: RunSpec, config: BacktestConfig, folder: RecordedFolder, until
         feed.instants(spec.start_ms, spec.end_ms), steps(spec, config), step_ms, OLDEST_MS
     )
     if not instants and until_ms is None:
-        raise RunError(
-            f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
-        )
+        text = f"{folder.path} has no snapshot from {utc_day(spec.start_ms)} on: choose another period"
+        raise RunError.at("start_ms", text)
     notes = _notes(sample, feed, len(instants) - len(repriced), len(repriced), torn, missing)
     notes += history_note(past_files)
     settling = {key: price for key, price in deliveries.items() if spec.start_ms <= key[1] <= spec.end_ms}
@@ -165,19 +171,19 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     kind = spec.source
     given = Path(config.data) if config.data else Path("data") / kind
     if config.data and not given.is_dir():
-        raise RunError(f"{given} is no folder: name that of the recorded chains with -o data=PATH")
+        text = f"{given} is no folder: name that of the recorded chains with -o data=PATH"
+        raise RunError.at("data", text)
     if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
         return RecordedFolder(
             given,
-            lambda code, _start, _end: six_hourly(given, code),
+            lambda code, _start, _end, _without=(): six_hourly(given, code),
             lambda code, day: sorted((given / SIX_HOURLY / code).glob(f"{code}_{day:%Y-%m}.parquet")),
             lambda code: Recording(kind, given / SIX_HOURLY, code, Layout.MONTHS),
         )
     path = next((one for one in (given / kind, given) if one.is_dir()), FOLDER / kind)
     if not path.is_dir():
-        raise RunError(
-            f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
-        )
+        text = f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
+        raise RunError.at("data", text)
     opener = _OPENERS[kind]
 
     def files(code: str, day: date) -> Sequence[Path]:
@@ -189,7 +195,7 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     layout = Layout.SNAPSHOTS if kind == HARVEST_FOLDER else Layout.DAYS
     return RecordedFolder(
         path,
-        lambda code, start, end: opener(path, code, start, end),
+        lambda code, start, end, without=(): opener(path, code, start, end, without),
         files,
         lambda code: Recording(kind, path, code, layout),
     )

@@ -92,9 +92,10 @@ def recorded_steps(
 def within(spec: RunSpec, first_ms: int, last_ms: int) -> None:
     """Errors: RunError when the period is not within what there is."""
     if spec.start_ms < first_ms or spec.end_ms > last_ms:
-        raise RunError(
+        raise RunError.at(
+            "start_ms" if spec.start_ms < first_ms else "end_ms",
             f"{spec.source} has {day(first_ms, up=True)} to {day(last_ms)}, asked for {day(spec.start_ms)} to "
-            f"{day(spec.end_ms)}: choose a period within it"
+            f"{day(spec.end_ms)}: choose a period within it",
         )
 
 

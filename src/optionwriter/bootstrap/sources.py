@@ -35,15 +35,15 @@ def open_source(
     Errors: RunError names the source, the period and the cure.
     """
     if spec.end_ms == spec.start_ms:
-        raise RunError("the period is empty: end it a day after its start, or later")
+        raise RunError.at("end_ms", "the period is empty: end it a day after its start, or later")
     if spec.end_ms < spec.start_ms:
-        raise RunError("the period ends before it starts: swap its dates")
+        raise RunError.at("end_ms", "the period ends before it starts: swap its dates")
     opens = SOURCES.get(spec.source)
     if opens is None:
-        raise RunError(f"source {spec.source!r} is not there: choose from {', '.join(SOURCES)}")
+        raise RunError.at("source", f"source {spec.source!r} is not there: choose from {', '.join(SOURCES)}")
     for name, folder in (("data", config.data), ("skew", config.skew)):
         if folder and not Path(folder).is_dir() and opens is not recorded_source:
-            raise RunError(f"-o {name}={folder} is no folder: name another, or leave it out")
+            raise RunError.at(name, f"-o {name}={folder} is no folder: name another, or leave it out")
     try:
         return opens(spec, config, until_ms)
     except SampleError as error:
@@ -79,7 +79,8 @@ def _synthetic(spec: RunSpec, config: BacktestConfig, until_ms: int | None) -> S
     }
     missing = [name for name in spec.underlyings if name not in data.recorded]
     if missing:
-        raise RunError(f"there are no prices of {', '.join(missing)}: choose from {', '.join(data.recorded)}")
+        text = f"there are no prices of {', '.join(missing)}: choose from {', '.join(data.recorded)}"
+        raise RunError.at("underlyings", text)
     own = {name: data.recorded[name] for name in spec.underlyings}
     known = max(int(one.index_ms[0]) for one in own.values()) if config.model == "anchored" else 0
     first = max(known, max(int(one.candle_ms[0]) for one in own.values()) + _WARM_UP_MS)

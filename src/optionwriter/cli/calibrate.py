@@ -15,7 +15,7 @@ from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibratio
 from optionwriter.bootstrap.explaining_backtest import explain_backtest
 from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
 from optionwriter.cli.backtest import day_ms, pairs
-from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
 from optionwriter.core.market.skew_factors import ANCHORS, TENOR_DAYS
 from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
 from optionwriter.core.report.calibration_models import FITS, TITLES, Model
@@ -294,7 +294,7 @@ def _over_time(moments: Sequence[Moment]) -> None:
             f"{100 * one.atm_30d:.1f}", _number(one.multiplier),
             *("-" if points is None else f"{points:.1f}" for points in off),
         )  # fmt: skip
-    out.print(table)
+    print_wide(table)
 
 
 def _add(table: Table, name: str, row: ErrorRow) -> None:

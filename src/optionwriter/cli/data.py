@@ -26,7 +26,7 @@ from optionwriter.bootstrap.catalogue import (
     told_quality,
 )
 from optionwriter.cli import exam
-from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
 from optionwriter.core.market.quality import Severity, Verdict
 from optionwriter.web.format import span
 
@@ -95,9 +95,9 @@ def list_(
             f"{sum(one.compacted for one in days)} of {len(days)}",
             f"{sum(one.bytes for one in days) / 1e6:,.1f}",
         )  # fmt: skip
-    out.print(table)
+    print_wide(table)
     for (name, asset), days in groups.items():
-        out.print(f"{asset:>10} {picture(days)}  {name}", markup=False)
+        out.print(f"{asset:>10} {picture(days)}  {name}", markup=False, soft_wrap=True)
     if groups:
         first, last = (f(one.day for one in found) for f in (min, max))
         out.print(

@@ -110,7 +110,7 @@ def _imported(
             paths, format_name, options, target, telling, replace_stored=replace, dry_run=dry_run
         )
     except KeyboardInterrupt:
-        raise UserError("stopped: files that were written are whole; import again to go on") from None
+        raise UserError("stopped before anything was written: import again") from None
 
 
 def _downloaded(format_name: str, folder: Path, start: str, end: str) -> list[Path]:
@@ -135,7 +135,7 @@ def _tell(report: ImportReport, json: bool) -> None:
     else:
         for line in report_lines(report):
             out.print(line, markup=False, soft_wrap=True)
-    if report.refused:
+    if report.refused or report.broken_off:
         raise typer.Exit(EXIT_WRONG)
 
 

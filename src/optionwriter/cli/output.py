@@ -9,10 +9,12 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_WIDE = 140  # characters
 EXIT_WRONG = 2  # wrong input or a state that a person must mend
 
 
@@ -30,6 +32,11 @@ def told(*expected: type[Exception]) -> Iterator[None]:
         for line in str(error).splitlines():
             err.print(f"error: {line}", markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_WRONG) from None
+
+
+def print_wide(table: Table) -> None:
+    """A table of many columns, uncut: a narrow screen wraps its lines."""
+    Console(width=max(out.width, _WIDE), highlight=False).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from optionwriter.core.report.ranking import (
     SHARPE,
     Trial,
     Verdict,
+    doubts,
     ranked,
+    said,
     settings_of,
+    short_keys,
     trials_of,
     varied_keys,
     verdict,
@@ -69,7 +72,7 @@ def tell(store: SqlRunStore, group: str, shown: Shown, export: Path | None, json
         out.print(_ranking(order[: shown.top], keys, shown.by))
         if (grid := _grid(order, keys, shown.by)) is not None:
             out.print(grid)
-        for line in _doubts(found, order, shown):
+        for line in doubts(found, order, shown.by, shown.currency):
             out.print(line, markup=False, soft_wrap=True)
     for one in failed:
         out.print(f"run {one.id} {one.spec.name}: failed: {one.error}", markup=False, soft_wrap=True)
@@ -94,7 +97,7 @@ def _ranking(order: Sequence[Trial], keys: Sequence[str], by: str) -> Table:
         "run",
         *(["exit style"] if styles else []),
         *(["driver"] if drivers else []),
-        *_short(keys),
+        *short_keys(keys),
     ):
         table.add_column(head, justify="left" if head in ("exit style", "driver") else "right")
     for head in names:
@@ -107,15 +110,9 @@ def _ranking(order: Sequence[Trial], keys: Sequence[str], by: str) -> Table:
             *([one.driver] if drivers else []),
         ]
         table.add_row(
-            *told, *(_said(one.varied.get(key)) for key in keys), *(_number(one, name) for name in names)
+            *told, *(said(one.varied.get(key)) for key in keys), *(_number(one, name) for name in names)
         )
     return table
-
-
-def _short(keys: Sequence[str]) -> tuple[str, ...]:
-    """Without their tables' names, where that leaves them different."""
-    ends = [one.rpartition(".")[2] for one in keys]
-    return tuple(end if ends.count(end) == 1 else key for end, key in zip(ends, keys, strict=True))
 
 
 def _number(one: Trial, name: str) -> str:
@@ -131,7 +128,7 @@ def _grid(order: Sequence[Trial], keys: Sequence[str], by: str) -> Table | None:
     """The metric by the two axes, shaded from worst to best; None where there are not two, or too many values."""
     if len(keys) != 2 or len({one.exit_style for one in order}) > 1:
         return None
-    cells = {(_said(one.varied.get(keys[0])), _said(one.varied.get(keys[1]))): one for one in reversed(order)}
+    cells = {(said(one.varied.get(keys[0])), said(one.varied.get(keys[1]))): one for one in reversed(order)}
     across = sorted({one for _, one in cells}, key=_by_size)
     down = sorted({one for one, _ in cells}, key=_by_size)
     if len(across) > _MOST_COLUMNS or len(cells) < 2 or len(cells) < len(across) * len(down) / 2:
@@ -165,43 +162,8 @@ def _by_size(text: str) -> tuple[bool, float, str]:
         return True, 0.0, text
 
 
-def _doubts(found: Verdict, order: Sequence[Trial], shown: Shown) -> Iterator[str]:
-    yield f"{found.trials} sets were tried{' (a set in one exit style is one)' if _styles(order) > 1 else ''}."
-    if (different := len({one.value(shown.by) for one in order})) < len(order):
-        yield f"They gave {different} different results: some of what was varied did not matter here."
-    if bare := sum(shown.by not in one.metrics for one in order):
-        yield (
-            f"{bare} of them keep only the compiled driver's figures and have no {shown.by.replace('_', ' ')}: they "
-            "stand last whatever it is. A new sweep by it has it of all."
-        )
-    if found.sharpe is None or found.by_chance is None:
-        yield "No Sharpe ratio is known of enough sets to say what the best is worth: take a longer period."
-        return
-    error = "unknown" if found.error is None else f"{found.error:.2f}"
-    yield (
-        f"The best Sharpe ratio ({shown.currency}) is {found.sharpe:.2f} ± {error}, run {found.best}; without any "
-        f"skill the best of so many would show {found.by_chance:.2f}."
-    )
-    sure = (
-        "can't be known: the period is too short" if found.probability is None else f"{found.probability:.1%}"
-    )
-    yield f"Deflated Sharpe ratio, the chance that the true one is above 0: {sure}."
-
-
-def _styles(order: Sequence[Trial]) -> int:
-    return len({one.exit_style for one in order})
-
-
-def _said(value: Plain) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
 def _exact(value: Plain) -> str:
-    return repr(value) if isinstance(value, float) else _said(value)
+    return repr(value) if isinstance(value, float) else said(value)
 
 
 def _plain(

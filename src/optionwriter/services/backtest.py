@@ -14,6 +14,7 @@ from optionwriter.core.decide.state import AgentState
 from optionwriter.core.report.attribution import AttributionMaker
 from optionwriter.core.report.benchmarks import CallRule
 from optionwriter.core.report.curve import CurveMaker
+from optionwriter.core.report.glimpse import Glimpse, Passing
 from optionwriter.core.report.results import Outcome
 from optionwriter.core.report.views import prices_of
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
@@ -57,15 +58,13 @@ def run_backtest(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
     looks = _Looks(CurveMaker(), AttributionMaker(), tuple(benchmarks))
-    forward = FastForward(desk, parts, benchmarks) if parts is not None else None
+    forward = FastForward(desk, parts, benchmarks, instants) if parts is not None else None
     failures: list[str] = []
     passed = 0
     for done, at_ms in enumerate(instants):
         desk.clock.sleep_until(at_ms)
-        glanced = forward.glance() if forward is not None else None
-        if glanced is not None:
+        if forward is not None and _passed_over(looks, forward, done):
             passed += 1
-            looks.look(glanced, glanced.book)
         else:
             failures += _full(desk, looks, forward, at_ms)
         progress(
@@ -76,6 +75,20 @@ def run_backtest(
             f"{len(failures)} of {len(instants)} steps failed, the first at {failures[0]}: choose other data"
         )
     return Ran(_end(desk, looks, exit_style), len(instants), tuple(failures), passed)
+
+
+def _passed_over(looks: _Looks, forward: FastForward, place: int) -> bool:
+    """Whether the step of that place could be passed over; it is then looked at."""
+    glimpse = forward.glimpse(place)
+    if glimpse is not None:
+        looks.pass_over(glimpse)
+        return True
+    state = forward.glance()
+    if state is None:
+        return False
+    looks.look(state, state.book)
+    forward.look_ahead(state, place + 1)
+    return True
 
 
 def _full(desk: Desk, looks: _Looks, forward: FastForward | None, at_ms: int) -> list[str]:
@@ -93,13 +106,15 @@ def _full(desk: Desk, looks: _Looks, forward: FastForward | None, at_ms: int) ->
     return [f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Looks:
     """Everyone who looks at each step."""
 
     curve: CurveMaker
     attribution: AttributionMaker
     benchmarks: tuple[CallRule, ...]
+    _last: tuple[AgentState, Book] | None = None
+    _passing: tuple[Passing, ...] = ()  # made ready after the last look
 
     def look(self, state: AgentState, book: Book) -> None:
         """At the state of a step, and the books as its orders left them."""
@@ -107,6 +122,16 @@ class _Looks:
         self.attribution.look(state, book)
         for one in self.benchmarks:
             one.look(state)
+        self._last, self._passing = (state, book), ()
+
+    def pass_over(self, seen: Glimpse) -> None:
+        """At a step after the last look, with account and books as they were at it."""
+        if self._last is not None and not self._passing:
+            state, book = self._last
+            rules = (one.passing(state) for one in self.benchmarks)
+            self._passing = (self.curve.passing(state), self.attribution.passing(state, book), *rules)
+        for one in self._passing:
+            one.look(seen)
 
 
 def _end(desk: Desk, looks: _Looks, exit_style: str) -> Outcome:

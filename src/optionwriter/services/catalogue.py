@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from optionwriter.core.market.chain import I64
+from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.market.quality import RULES_VERSION, Around, ChainDay, DayQuality, check_day
 
 _CADENCE_DAYS = 3  # on either side of a day
@@ -133,6 +134,16 @@ def coverage(recorded: Iterable[Recorded], wanted: Wanted) -> list[DayCoverage]:
         before: int | None = None
         for day, (at, rows) in seen.items():
             if not len(at):
+                if wanted.holds(
+                    day
+                ):  # files without a row, or that can't be read: there, and nothing in them
+                    at_ms = _midnight(day)
+                    found.append(
+                        DayCoverage(
+                            one.source, one.asset, day, 0, 0, at_ms, at_ms, 0, step or 0,
+                            one.compacted(day), one.bytes_of(day),
+                        )
+                    )  # fmt: skip
                 continue
             if wanted.holds(day):
                 steps = np.diff(at if before is None else np.concatenate([[before], at]))
@@ -198,6 +209,10 @@ def around_of(recorded: Recorded, days: Sequence[date], place: int) -> Around:
 def cadence_of(starts: I64) -> int | None:
     """The usual time between snapshots; None without two."""
     return int(np.median(np.diff(starts))) if len(starts) > 1 else None
+
+
+def _midnight(day: date) -> int:
+    return (day.toordinal() - date(1970, 1, 1).toordinal()) * MS_PER_DAY
 
 
 def _key(fingerprint: str, around: Around) -> str:

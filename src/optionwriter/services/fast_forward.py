@@ -2,7 +2,8 @@
 
 A step may be passed over where the last full cycle did nothing, nothing happened since, and every strategy says from
 the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step). What such a step
-still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole chain. Keeps:
+still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole chain. Where
+the market can show rows of many instants at once, the steps after it are looked at together (stretch.py). Keeps:
 facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
 """
 
@@ -14,13 +15,15 @@ from dataclasses import dataclass, replace
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
 from optionwriter.core.decide.state import AgentState, build_state
-from optionwriter.core.decide.strategies.base import Wait, Waiting
+from optionwriter.core.decide.strategies.base import Wait, Waiting, Watching
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
 from optionwriter.core.report.benchmarks import CallRule
+from optionwriter.core.report.glimpse import Glimpse
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
 from optionwriter.services.cycle import CycleReport, Desk, products_read
+from optionwriter.services.stretch import Asked, Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,17 @@ class _Quiet:
 
 
 class FastForward:
-    """Passes over steps of one desk. `parts` shows rows of the desk's own market; `benchmarks` look beside the run."""
+    """Passes over steps of one desk, at `instants`. `parts` shows rows of the desk's own market; `benchmarks` look
+    beside the run."""
 
-    def __init__(self, desk: Desk, parts: Parts, benchmarks: Sequence[CallRule]) -> None:
-        self._desk, self._parts, self._benchmarks = desk, parts, benchmarks
+    def __init__(
+        self, desk: Desk, parts: Parts, benchmarks: Sequence[CallRule], instants: Sequence[int]
+    ) -> None:
+        self._desk, self._parts, self._benchmarks, self._instants = desk, parts, benchmarks, instants
+        self._stretch: Stretch | None = None
+        self._ahead = 0
+        self._alone = False  # whether the last glance told all from the rows that are held
+        self._needed: frozenset[str] = frozenset()  # products that it needed: likely needed again
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._strategies = tuple(
@@ -46,7 +56,7 @@ class FastForward:
 
     def after(self, report: CycleReport, begun: Book) -> None:
         """Takes note of a full cycle that began with the books `begun`."""
-        self._quiet = None
+        self._quiet = self._stretch = None
         book, account = self._desk.recorder.book, report.state.account
         still = (
             self._able
@@ -65,25 +75,69 @@ class FastForward:
 
     def failed(self) -> None:
         """A full cycle failed: the next step is one too."""
-        self._quiet = None
+        self._quiet = self._stretch = None
+
+    def glimpse(self, place: int) -> Glimpse | None:
+        """What the step of that place shows where the ones looked at together reach it; None: ask `glance`."""
+        stretch, found = self._stretch, None
+        if stretch is None:
+            return None
+        try:
+            if self._undisturbed() is not None:
+                found = stretch.at(place)
+        except (MarketUnavailableError, BrokerUnavailableError):
+            pass  # the step by itself tells of it
+        if found is None:
+            self._stretch, self._ahead = None, stretch.ahead
+        return found
 
     def glance(self) -> AgentState | None:
         """The state of a step that may be passed over, of the rows looked at alone; None: take it in full."""
+        try:
+            quiet = self._undisturbed()
+            return self._waiting_state(quiet) if quiet is not None else None
+        except (MarketUnavailableError, BrokerUnavailableError):
+            return None  # the full cycle tells of it
+
+    def look_ahead(self, state: AgentState, place: int) -> None:
+        """Makes ready for the steps from `place` on, after one that was passed over with that state."""
+        quiet = self._quiet
+        if quiet is None or not (self._alone and self._parts.looks_ahead):
+            return  # what needed a whole chain is likely to need it again
+        watched = [
+            one.watches(state, config) if isinstance(one, Watching) else None
+            for one, config in self._strategies
+        ]
+        legs = tuple(leg for found in watched for leg in found or ())
+        held = tuple(one.option.name for one in state.held)
+        rows, _ = self._wanted(quiet, state.at_ms)  # anew: a benchmark may just have sold
+        names = {code: rows.get(code, ()) for code in products_read(self._desk)}
+        shown = {name for some in names.values() for name in some}
+        until_ms = min(
+            (
+                *(one.steady_until(state.at_ms) for one in self._benchmarks),
+                *(parse_instrument(name).expiry_ms for name in shown),
+            ),
+            default=self._instants[-1] + 1,
+        )
+        if None not in watched and shown.issuperset(held) and not state.foreign:
+            asked = Asked(names, held, legs)
+            self._stretch = Stretch(self._parts, asked, self._instants, place, until_ms, self._ahead)
+
+    def _undisturbed(self) -> _Quiet | None:
+        """How things stood, and still stand. Errors: BrokerUnavailableError."""
         quiet, desk = self._quiet, self._desk
         if quiet is None or desk.recorder.book is not quiet.book or desk.kill.read() is not None:
             return None
-        try:
-            if len(desk.broker.events_since(quiet.book.last_event_ms)) != quiet.events:
-                return None
-            return self._waiting_state(quiet)
-        except (MarketUnavailableError, BrokerUnavailableError):
-            return None  # the full cycle tells of it
+        events = desk.broker.events_since(quiet.book.last_event_ms)
+        return quiet if len(events) == quiet.events else None
 
     def _waiting_state(self, quiet: _Quiet) -> AgentState | None:
         """The state where all wait, with as much of the chains as it takes to tell. Errors: MarketUnavailableError."""
         desk = self._desk
         now = desk.clock.now_ms()
         rows, whole = self._wanted(quiet, now)
+        least, whole = whole, whole | self._needed
         chains = {
             code: desk.market.chain(code) if code in whole else self._parts.part(code, rows.get(code, ()))
             for code in products_read(desk)
@@ -96,8 +150,10 @@ class FastForward:
         account = replace(quiet.account, at_ms=now)
         while True:
             state = build_state(now, account, quiet.book, chains, contexts)
-            found = self._wait(state, whole)
+            self._alone = self._wait(state, least).waits
+            found = Wait(True) if self._alone else self._wait(state, whole)
             if found.waits:
+                self._needed = frozenset() if self._alone else whole - least
                 return state
             if found.needs <= whole:
                 return None

@@ -1,7 +1,8 @@
 """History fetch: brings the past of prices, volatility index and delivery prices up to date, a window at a time.
 
-Keeps: what is read is kept before more is asked for, so a fetch that is broken off goes on where it was; what is
-there stays without a hole: newer windows are read upwards, older ones downwards; one failure stops no other.
+Keeps: what is read is kept before more is asked for, so a fetch that is broken off goes on where it was; newer windows
+are read upwards, older ones downwards, so that no fetch leaves a hole; holes that are there (rows lost, or of files
+that were imported) are asked for first, each time until the exchange gives them; one failure stops no other.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def fetch_history(
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[Wanted, int], None] = lambda _one, _at: None,
 ) -> tuple[Fetched, ...]:
-    """Fetches each file from where it ends up to `now_ms`; with `older` also from its `start_ms` to where it begins.
+    """Fetches each file's holes, and from where it ends up to `now_ms`; with `older` also from its `start_ms` to where
+    it begins.
 
     `tell` hears the instant up to which a file is fetched.
     """
@@ -61,7 +63,8 @@ def _fetch(
     added, problem = 0, ""
     try:
         span = store.span(one.kind, one.name)
-        for start, end in _windows(one, span, now_ms, older, source.window_ms(one.kind)):
+        holes = store.holes(one.kind, one.name)
+        for start, end in _windows(one, span, holes, now_ms, older, source.window_ms(one.kind)):
             if stop():
                 problem = "stopped: the next time goes on from here"
                 break
@@ -79,10 +82,16 @@ def _fetch(
 
 
 def _windows(
-    one: Wanted, span: tuple[int, int] | None, now_ms: int, older: bool, width: int
+    one: Wanted,
+    span: tuple[int, int] | None,
+    holes: Sequence[tuple[int, int]],
+    now_ms: int,
+    older: bool,
+    width: int,
 ) -> Iterator[tuple[int, int]]:
     first, last = span if span is not None else (one.start_ms, one.start_ms)
-    step = width or max(now_ms - one.start_ms, 1)
+    step = width or max(now_ms - min(first, one.start_ms), 1)
+    yield from _over(holes, step)
     if older:
         end = first
         while end > one.start_ms:
@@ -92,3 +101,20 @@ def _windows(
     while start < now_ms:
         yield start, min(start + step, now_ms)
         start += step
+
+
+def _over(holes: Sequence[tuple[int, int]], step: int) -> Iterator[tuple[int, int]]:
+    """As few windows of at most `step` as cover the holes; those that lie near share one."""
+    begin = end = 0
+    for start, until in holes:
+        if end > begin and until - begin > step:
+            yield begin, end
+            begin = end
+        if begin == end:
+            begin = start
+        while until - begin > step:
+            yield begin, begin + step
+            begin += step
+        end = until
+    if end > begin:
+        yield begin, end

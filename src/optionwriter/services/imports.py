@@ -1,7 +1,7 @@
 """Imports: the order of events. Recognise a file, read it in parts, convert, keep or count each row; merge; report.
 
 Keeps: one file's refusal never stops the others, and leaves nothing of that file behind; what was written is whole
-days; a dry run reads and checks everything and writes nothing.
+days, and is reported even where writing was broken off; a dry run reads and checks everything and writes nothing.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ def run_import(
     *,
     dry_run: bool = False,
 ) -> ImportReport:
-    """Imports every path. `refusal` is what `opener` and a file's parts raise. Errors: that of `store.write`."""
+    """Imports every path. `refusal` is what `opener`, a file's parts and `store.write` raise.
+
+    Errors: OSError and KeyboardInterrupt as long as nothing is written; then the report tells how far it came.
+    """
     sizes = [max(path.stat().st_size, 1) if path.is_file() else 1 for path in paths]
     whole, behind = sum(sizes), 0
     files: list[FileReport] = []
@@ -116,10 +119,16 @@ def run_import(
         return ImportReport(tuple(files), dry_run=True)
     days: list[DayReport] = []
     count = store.days()
-    for day in store.write():
-        days.append(day)
-        telling(_READING + (1 - _READING) * len(days) / count, day.path)
-    return ImportReport(tuple(files), tuple(days))
+    broken_off = ""
+    try:
+        for day in store.write():
+            days.append(day)
+            telling(_READING + (1 - _READING) * len(days) / count, day.path)
+    except (refusal, OSError) as error:
+        broken_off = str(error)
+    except KeyboardInterrupt:
+        broken_off = "stopped"
+    return ImportReport(tuple(files), tuple(days), broken_off=broken_off)
 
 
 def _one_file(

@@ -7,7 +7,7 @@ worker's end; a worker that is told to stop gives its run back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -35,7 +35,19 @@ class StoppedError(Exception):
 
 
 class RunError(Exception):
-    """A run can't be done as asked; the message names what is wrong and the cure."""
+    """A run can't be done as asked; the message names what is wrong and the cure.
+
+    `fields` says it by the name of what was asked, where one thing alone is wrong, so that a form can point at it.
+    """
+
+    def __init__(self, text: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.fields = dict(fields or {})
+
+    @classmethod
+    def at(cls, field: str, text: str) -> RunError:
+        """Of one thing that was asked."""
+        return cls(text, {field: text})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from optionwriter.adapters.clocks import SystemClock
@@ -13,6 +14,7 @@ from optionwriter.bootstrap import Calibrator, Lab
 from optionwriter.ports import KillSwitch, ViewSource
 from optionwriter.web.api import api
 from optionwriter.web.auth import Auth
+from optionwriter.web.backtest_events import RunVersions, run_events
 from optionwriter.web.backtests import backtests
 from optionwriter.web.calibration.api import calibration_api
 from optionwriter.web.calibration.routes import calibration_pages
@@ -29,6 +31,8 @@ from optionwriter.web.problems import problems
 from optionwriter.web.reference.routes import reference
 
 API_VERSION = "1"
+PACKED_FROM, PACKING = 1_024, 5  # bytes; how hard, of 9
+RUNS_POLL_S = 0.5
 ABOUT = (
     "What the agent is, sees, holds and decides, and the kill switch. Every address asks for the page's session, or "
     "for the header Authorization: Bearer TOKEN."
@@ -62,11 +66,15 @@ def create_app(
         redoc_url=None,
     )
     pages, auth = Pages(), Auth(token, clock)
-    app.state.versions = Versions(source)
+    app.state.versions, app.state.run_versions = (
+        Versions(source),
+        Versions(RunVersions(lab, clock), RUNS_POLL_S),
+    )
     app.include_router(api(source))
     app.include_router(commands(Commands(source, kill, clock)))
     app.include_router(events(app.state.versions))
     app.include_router(live(source, kill, pages))
+    app.include_router(run_events(app.state.run_versions))  # before /api/backtests/{run_id}
     app.include_router(backtests(lab, clock))
     app.include_router(lab_pages(lab, clock, pages))
     app.include_router(data_api(data))
@@ -77,6 +85,8 @@ def create_app(
     app.include_router(login(auth, pages))
     app.include_router(reference(app, pages))
     app.mount("/static", StaticFiles(directory=HERE / "static"))
+    # Within the guard, whose headers stand on every answer; a stream of events is never held back to be packed.
+    app.add_middleware(GZipMiddleware, minimum_size=PACKED_FROM, compresslevel=PACKING)
     app.add_middleware(Guard, auth=auth, sign_in=sign_in(pages), loopback_only=loopback_only)
     problems(app, pages)
     _with_security(app)

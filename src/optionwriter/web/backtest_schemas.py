@@ -5,12 +5,14 @@ Instants are epoch milliseconds UTC. Ratios and shares are fractions; a metric t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from optionwriter.core.report.run import RunFilter, RunStatus
-from optionwriter.web.schemas import Growing
+from optionwriter.web.schemas import Columns, Growing
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]
 Instant = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
@@ -70,6 +72,9 @@ class RunAsked(BaseModel):
     end_ms: Instant = Field(description="The period's end.")
     seed: int = Field(1, ge=0, le=2_147_483_647, description="Of the price path and the resampling.")
     group: Name = Field("", description="A name for runs that belong together.")
+    driver: Name = Field(
+        "event", description="event, compiled, or auto: compiled where it can take the run, else event."
+    )
     config: dict[str, Any] = Field(
         default_factory=dict, description="preset, exit_styles, changes and the rest, as docs/backtesting.md."
     )
@@ -79,6 +84,21 @@ class RunQueued(BaseModel):
     """The run is queued; a worker takes it."""
 
     id: int
+
+
+class GroupAsked(BaseModel):
+    """POST /api/backtests/cancel: the sweep or comparison whose runs are to stop."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class GroupStopped(BaseModel):
+    """How many runs were cancelled, or asked to stop."""
+
+    group: str
+    runs: int
 
 
 class RunGone(BaseModel):
@@ -192,6 +212,22 @@ class Run(BaseModel):
     notes: list[str]
 
 
+class RunBenchmark(BaseModel):
+    """A plain rule's equity beside a run's: columns as long as the run's."""
+
+    name: str
+    title: str
+    about: str = Field(description="What the rule does.")
+    usd: list[float | None]
+    currencies: dict[str, list[float | None]]
+
+
+class RunColumns(Columns):
+    """GET /api/backtests/{run_id}/equity: at most some 2,000 points."""
+
+    benchmarks: list[RunBenchmark]
+
+
 class RunDifference(Growing):
     """One figure of two runs."""
 
@@ -219,8 +255,26 @@ class LabQuery(RunsQuery):
 
     @property
     def wanted(self) -> RunFilter:
-        """As the store is asked."""
-        return RunsQuery(**{**self.model_dump(), "status": self.status or None}).wanted
+        """As the store is asked: a sweep's runs as one, unless it is that sweep's list."""
+        found = RunsQuery(**{**self.model_dump(), "status": self.status or None}).wanted
+        return replace(found, folded=not self.group)
+
+    @property
+    def paged(self) -> str:
+        """What a link to another page of the list keeps, as an address has it."""
+        kept = {"status": self.status, "source": self.source, "strategy": self.strategy, "group": self.group}
+        return urlencode({name: str(value) for name, value in kept.items() if value})
+
+
+class SweepQuery(BaseModel):
+    """Which sweep, and what it is ranked by."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+    by: Literal["net_profit", "over_holding", "sharpe", "max_drawdown", "trades", "win_rate", "fees"] = (
+        "sharpe"
+    )
 
 
 class DiffQuery(BaseModel):

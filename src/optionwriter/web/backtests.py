@@ -16,11 +16,12 @@ from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunBusyError, RunStore, RunStoreError
-from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, headline, run_json, whole_run
+from optionwriter.services.sweep import stop_all
 from optionwriter.web import backtest_schemas as shapes
 from optionwriter.web import schemas
 from optionwriter.web.lab.report import run_report
+from optionwriter.web.run_curves import NOTHING, columns
 
 MOST_ID = 2_147_483_647
 RunId = Annotated[int, InPath(ge=1, le=MOST_ID)]
@@ -99,18 +100,18 @@ def backtests(lab: Lab | None, now_ms: Callable[[], int]) -> APIRouter:
         store = store_of(lab)
         return whole_run(store, store.get(run_id))
 
-    @routes.get("/{run_id}/equity", response_model=schemas.Columns, responses=_MISSING)
+    @routes.get("/{run_id}/equity", response_model=shapes.RunColumns, responses=_MISSING)
     def equity(run_id: RunId, asked: Annotated[shapes.StyleQuery, Query()]) -> Any:
-        """The account's equity through a backtest against merely holding, in USD and in each currency."""
+        """The account's equity through a backtest against holding and two plain rules, in USD and in each currency."""
         store = store_of(lab)
         store.get(run_id)
         found = store.curves(run_id)
         if not found:
-            return {"at_ms": [], "equity_usd": [], "holding_usd": [], "currencies": {}}
+            return NOTHING
         style = asked.exit_style or next(iter(found))
         if style not in found:
             raise HTTPException(404, f"run {run_id} has no exit style {style!r}: it has {', '.join(found)}")
-        return _columns(found[style])
+        return columns(found[style])
 
     @routes.get("/{run_id}/download", response_class=Response, responses=_MISSING | _BUSY | _FILES)
     def download(run_id: RunId, asked: Annotated[shapes.DownloadQuery, Query()]) -> Response:
@@ -154,18 +155,25 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         name = body.name or f"{body.strategy} on {body.source}"
         spec = RunSpec(
             name, body.source, body.strategy, tuple(one.upper() for one in body.underlyings),
-            body.start_ms, body.end_ms, body.seed, body.config, group=body.group,
+            body.start_ms, body.end_ms, body.seed, body.config, driver=body.driver, group=body.group,
         )  # fmt: skip
-        try:
-            return {"id": lab.queue(spec, now_ms())}
-        except RunError as error:
-            raise HTTPException(422, str(error)) from None
+        return {"id": lab.queue(spec, now_ms())}
 
     @routes.delete("/{run_id}", response_model=shapes.RunGone, responses=_MISSING | _BUSY | _CHANGED)
     def delete(run_id: RunId, _: _NONE) -> Any:
         """Drops a backtest and all that it found; one that runs must be cancelled first."""
         store_of(lab).delete(run_id)
         return {"id": run_id}
+
+    @routes.post("/cancel", response_model=shapes.GroupStopped, responses=_MISSING | _CHANGED)
+    def cancel_group(body: shapes.GroupAsked) -> Any:
+        """Cancels all runs of a sweep that wait, and asks those that run to stop."""
+        store = store_of(lab)
+        found = store.groups([body.group]).get(body.group)
+        if found is None:
+            raise HTTPException(404, f"there is no group of runs {body.group!r}")
+        stop_all(store, body.group, now_ms())
+        return {"group": body.group, "runs": sum(n for status, n in found.items() if not status.is_over)}
 
     @routes.post("/{run_id}/cancel", response_model=shapes.RunState, responses=_MISSING | _BUSY | _CHANGED)
     def cancel(run_id: RunId, _: _NONE) -> Any:
@@ -174,18 +182,3 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         if state.status.is_over and state.status is not RunStatus.CANCELLED:
             raise RunBusyError(f"run {run_id} is {state.status}: there is nothing to cancel")
         return plain_row(state)
-
-
-def _columns(curve: Any) -> dict[str, Any]:
-    """A stored curve in the shape of the account's own; an older run has no holding by currency."""
-    unknown = [None] * len(curve["at_ms"])
-    names = [key.removeprefix("price_") for key in curve if key.startswith("price_")]
-    return {
-        "at_ms": curve["at_ms"],
-        "equity_usd": curve["equity_usd"],
-        "holding_usd": curve["holding_usd"],
-        "currencies": {
-            name: {"equity": curve[f"equity_{name}"], "holding": curve.get(f"holding_{name}", unknown)}
-            for name in sorted(names)
-        },
-    }

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from optionwriter.ports import ViewsError, ViewSource
+from optionwriter.ports import ViewsError
 from optionwriter.web import schemas
 
 POLL_S = 0.25
@@ -21,10 +22,24 @@ BEAT_S = 10.0
 RETRY_MS = 1_000
 
 
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "A stream that does not end by itself."},
+    401: {"model": schemas.Problem, "description": "Neither session nor token."},
+}
+
+
+class Versioned(Protocol):
+    """What can be asked often whether something is new."""
+
+    def version(self) -> int:
+        """Another number whenever there is."""
+        ...
+
+
 class Versions:
     """The store's version number, for any number of listeners on one event loop."""
 
-    def __init__(self, source: ViewSource, poll_s: float = POLL_S, beat_s: float = BEAT_S) -> None:
+    def __init__(self, source: Versioned, poll_s: float = POLL_S, beat_s: float = BEAT_S) -> None:
         self._source, self._poll_s, self._beat_s = source, poll_s, beat_s
         self._version = -1  # not read yet
         self._changed = asyncio.Event()  # replaced with each change
@@ -77,17 +92,7 @@ def events(versions: Versions) -> APIRouter:
     """The route."""
     routes = APIRouter()
 
-    @routes.get(
-        "/api/events",
-        response_class=StreamingResponse,
-        responses={
-            200: {
-                "content": {"text/event-stream": {}},
-                "description": "A stream that does not end by itself.",
-            },
-            401: {"model": schemas.Problem, "description": "Neither session nor token."},
-        },
-    )
+    @routes.get("/api/events", response_class=StreamingResponse, responses=STREAMED)
     async def stream() -> StreamingResponse:
         """Server-sent events: `version` with the number of each publication, `beat` where nothing is new."""
         return StreamingResponse(versions.stream(), media_type="text/event-stream")

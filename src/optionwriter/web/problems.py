@@ -8,6 +8,7 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from optionwriter.ports import RunBusyError, RunMissingError, RunStoreError, ViewsError
+from optionwriter.services.jobs import RunError
 from optionwriter.web.guard import API_PATHS
 from optionwriter.web.pages import Pages
 
@@ -17,10 +18,16 @@ log = structlog.get_logger(__name__)
 def problems(app: FastAPI, pages: Pages) -> None:
     """Registers the handlers."""
 
-    def told(request: Request, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    def told(
+        request: Request,
+        status: int,
+        text: str,
+        headers: dict[str, str] | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> Response:
         wants_page = "text/html" in request.headers.get("accept", "")
         if not wants_page or request.url.path.startswith(API_PATHS):
-            return JSONResponse({"error": text}, status, headers)
+            return JSONResponse({"error": text, **({"fields": fields} if fields else {})}, status, headers)
         page = pages.render("problem.html", status=status, text=text)
         page.status_code = status
         page.headers.update(headers or {})
@@ -28,7 +35,14 @@ def problems(app: FastAPI, pages: Pages) -> None:
 
     def bad_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return told(request, 422, "; ".join(_sentence(one) for one in error.errors()))
+        found = error.errors()
+        sent = [one for one in reversed(found) if one["loc"][0] == "body" and len(one["loc"]) > 1]
+        fields = {str(one["loc"][1]): str(one["msg"]) for one in sent}
+        return told(request, 422, "; ".join(_sentence(one) for one in found), fields=fields)
+
+    def impossible(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RunError)
+        return told(request, 422, str(error), fields=error.fields)
 
     def unreadable(request: Request, error: Exception) -> Response:
         return told(request, 503, str(error.detail if isinstance(error, HTTPException) else error))
@@ -58,6 +72,7 @@ def problems(app: FastAPI, pages: Pages) -> None:
         return told(request, 500, "the page failed; the log says why")
 
     app.add_exception_handler(RequestValidationError, bad_request)
+    app.add_exception_handler(RunError, impossible)
     app.add_exception_handler(ViewsError, unreadable)
     app.add_exception_handler(503, unreadable)
     app.add_exception_handler(RunStoreError, unreadable)

@@ -48,6 +48,7 @@ class _Server(uvicorn.Server):
         """Ends the streams first: they would not end by themselves."""
         app: FastAPI = self.config.app  # type: ignore[assignment]
         app.state.versions.close()
+        app.state.run_versions.close()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optionwriter.adapters.tapes.history_files import HistoryError, read_history, write_history
+from optionwriter.adapters.tapes.history_files import (
+    HistoryError,
+    HistoryFolder,
+    read_history,
+    write_history,
+)
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -79,3 +84,20 @@ def test_a_torn_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(HistoryError, match=r"BTC\.parquet can't be read"):
         write_history(tmp_path, "prices", "BTC", candles({2: 5.0}))
+
+
+def test_holes_are_told_by_what_the_rows_around_them_cover(tmp_path: Path) -> None:
+    def hours(found: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+        zero = T0.timestamp() * 1000
+        return [(round((one - zero) / 3.6e6), round((after - zero) / 3.6e6)) for one, after in found]
+
+    past = HistoryFolder(tmp_path, "test")
+    assert past.holes("prices", "BTC") == ()
+    write_history(tmp_path, "prices", "BTC", candles(dict.fromkeys((1, 2, 5, 6, 30), 5.0)))
+    assert hours(past.holes("prices", "BTC")) == [(2, 4), (6, 29)]
+    write_history(tmp_path, "prices", "BTC", candles({28: 5.0}, width=24))  # a day over most of it
+    assert hours(past.holes("prices", "BTC")) == [(2, 4), (28, 29)]
+    days = [T0 + day * 24 * HOUR for day in (0, 1, 3)]
+    prices = pl.DataFrame({"delivery_time": days, "delivery_price": [1.0, 2.0, 3.0]})
+    write_history(tmp_path, "delivery_prices", "btc_usd", prices)
+    assert hours(past.holes("delivery_prices", "btc_usd")) == [(24, 48)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from optionwriter.adapters.tapes.whole_file import write_whole
+from optionwriter.adapters.tapes.whole_file import ASIDE, write_whole
 
 
 def test_replaces_whole_and_repeats_to_the_byte(tmp_path: Path) -> None:
@@ -34,3 +34,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_aside(
         write_whole(pl.DataFrame({"at": [2]}), path)
     assert pl.read_parquet(path)["at"].to_list() == [1]
     assert [one.name for one in tmp_path.iterdir()] == ["b.parquet"]
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "day.parquet"
+    write_whole(pl.DataFrame({"a": [1]}), path)
+    before = path.read_bytes()
+    aside = tmp_path / f".day.parquet{ASIDE}"
+    aside.symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"day\.parquet can't be written.*No space"):
+        write_whole(pl.DataFrame({"a": range(100_000)}), path)
+    assert path.read_bytes() == before and not aside.is_symlink()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optionwriter.core.market.context import MarketContext, Regime, build_context, realised_alone, regime_of
+from optionwriter.core.market.context import (
+    MarketContext,
+    Regime,
+    build_context,
+    realised_alone,
+    realised_over,
+    regime_of,
+)
 from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
@@ -160,6 +168,23 @@ def test_the_realised_volatilities_alone_are_those_of_the_whole(at_ms: int) -> N
     for name in ("underlying", "at_ms", "realised_7d", "realised_30d"):
         assert repr(getattr(alone, name)) == repr(getattr(whole, name))
     assert math.isnan(alone.spot) and not alone.pump_curve
+
+
+def test_many_instants_at_once_are_each_by_itself() -> None:
+    rng, own = np.random.default_rng(3), FULL.candles
+    rows = np.sort(rng.choice(len(own.open_ms), int(len(own.open_ms) * 0.9), replace=False))  # with holes
+    kept = Candles(own.open_ms[rows], own.open[rows], own.high[rows], own.low[rows], own.close[rows])
+    first, last = int(own.open_ms[0]) - MS_PER_DAY, int(own.open_ms[-1]) + 3 * MS_PER_DAY
+    at_ms = np.sort(rng.integers(first, last, 60))
+    for begin in (0, 30, 59):
+        some = at_ms[begin:]
+        short, long = realised_over(kept, some)
+        for row, instant in enumerate(some.tolist()):
+            alone = realised_alone(replace(FULL, candles=kept), instant)
+            assert repr((alone.realised_7d, alone.realised_30d)) == repr(
+                (float(short[row]), float(long[row]))
+            )
+    assert np.isfinite(realised_over(kept, at_ms)[1]).any()
 
 
 def test_a_candle_counts_when_it_has_closed() -> None:

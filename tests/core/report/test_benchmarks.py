@@ -15,6 +15,7 @@ from optionwriter.core.market.chain import InstrumentTable, OptionChain
 from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, product
 from optionwriter.core.report.benchmarks import CallRule, benchmark_usd, month_atm, monthly_otm, rules, units
+from optionwriter.core.report.glimpse import Glimpse, Row
 
 JAN_5 = 20_458 * MS_PER_DAY
 JAN_30 = JAN_5 + 25 * MS_PER_DAY + 8 * MS_PER_HOUR  # the month's last Friday, 08:00 UTC
@@ -119,3 +120,24 @@ def test_a_deposit_arrives_and_a_second_look_replaces_the_first() -> None:
         ("benchmark_otm", "BTC"),
         ("benchmark_otm", "USD"),
     ]
+
+
+def test_between_two_sales_it_is_steady_and_a_glimpse_is_valued_as_a_look() -> None:
+    rule, plain = (CallRule("benchmark_otm", monthly_otm, lambda _index, _at: 110_000.0) for _ in range(2))
+    gone = {"BTC-27FEB26-120000-C": (0.02, 0.021)}
+    state = state_at(JAN_5, 90_000.0)
+    rule.look(state)
+    plain.look(state)
+    assert rule.steady_until(JAN_5) == JAN_30  # it holds what it sold to its expiry
+    later = {**QUOTES, "BTC-30JAN26-101000-C": (0.006, 0.0065)}
+    row = Row(91_000.0, 0.0065, 0.5, 0.007)
+    rule.passing(state).look(
+        Glimpse(JAN_5 + MS_PER_HOUR, {"BTC": Decimal(91_000)}, {"BTC-30JAN26-101000-C": row})
+    )
+    plain.look(state_at(JAN_5 + MS_PER_HOUR, 91_000.0, later))
+    for one in (rule, plain):
+        one.look(state_at(JAN_30, 111_000.0, gone))
+    assert rule.found().equity["BTC"].tolist() == plain.found().equity["BTC"].tolist()
+    assert rule.steady_until(JAN_30) == JAN_30 + 16 * MS_PER_HOUR  # and sells again on the day after
+    again_ms = JAN_30 + 17 * MS_PER_HOUR
+    assert rule.steady_until(again_ms) == again_ms + 1

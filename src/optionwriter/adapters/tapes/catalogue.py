@@ -2,7 +2,8 @@
 
 Known are the harvester's and the importers' layouts (layouts.py), a file a coin and month, and single files that hold
 an option chain or a series of prices. Keeps: files are only read; of a folder's days nothing is read before it is
-asked for; a day's fingerprint is that of its files' bytes.
+asked for; a day's fingerprint is that of its files' bytes; a file that can't be read is told of its own day, and its
+day's and neighbours' other files are read all the same.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -30,6 +31,9 @@ _ASSET = re.compile(r"[A-Z]+(_[A-Z]+)?")
 _MONTH = re.compile(r"_(\d{4})-(\d{2})\.parquet$")
 _READ = (".parquet", ".csv")
 _FILES_KEPT = 2
+_NO_ROWS = pl.DataFrame(
+    schema={"harvest_time": pl.Datetime("us", "UTC"), "instrument_name": pl.String, "mark_price": pl.Float64}
+)
 
 
 class Layout(StrEnum):
@@ -86,7 +90,7 @@ class Recording:
         return self.layout is not Layout.SNAPSHOTS or (self.folder / day_path(self.asset, day)).is_file()
 
     def instants(self, day: date) -> tuple[I64, I64]:
-        """(first instant, rows) of each of the day's snapshots, ascending. Errors: CaptureError."""
+        """(first instant, rows) of each of the day's snapshots, ascending, as far as its files can be read."""
         begin = _midnight(day)
         found = [_snapshots_in(path, self.asset) for path in self.files(day)]
         starts = np.concatenate([np.zeros(0, dtype=np.int64), *(one for one, _ in found)])
@@ -96,10 +100,23 @@ class Recording:
         return starts[own][order], counts[own][order]
 
     def chain(self, day: date) -> ChainDay:
-        """The day's rows. Errors: CaptureError."""
-        frames = [_frame_of(path) for path in self.files(day)]
-        frame = pl.concat(frames, how="diagonal_relaxed") if len(frames) > 1 else frames[0]
-        return chain_day(frame, self.asset, _midnight(day))
+        """The day's rows; files that can't be read are told beside them."""
+        frames, unread = [], []
+        for path in self.files(day):
+            try:
+                frames.append(_chain_of(path))
+            except CaptureError as error:
+                unread.append(str(error))
+        try:
+            frame = pl.concat(frames, how="diagonal_relaxed") if frames else _NO_ROWS
+            found = chain_day(frame, self.asset, _midnight(day))
+        except (CaptureError, pl.exceptions.PolarsError) as error:
+            told = str(error).partition("\n")[0]
+            unread.append(
+                f"the day's files don't hold a chain together ({told}): mend them, or move them away"
+            )
+            found = chain_day(_NO_ROWS, self.asset, _midnight(day))
+        return replace(found, told=replace(found.told, files=len(self.files(day)), unread=tuple(unread)))
 
     def fingerprint(self, day: date) -> str:
         """Of the bytes of the day's files."""
@@ -130,6 +147,7 @@ def recordings(where: Path) -> tuple[Recording, ...]:
     Errors: CaptureError when there is no such folder or file.
     """
     if where.is_file():
+        _frame_of(where)  # named, so its fault is told
         return tuple(_of_file(where))
     if not where.is_dir():
         raise CaptureError(f"there is no folder or file {where}: name one that holds recorded data")
@@ -176,15 +194,31 @@ def _of_file(path: Path) -> Iterator[Recording]:
 
 
 def _days_in(path: Path, asset: str) -> list[date]:
-    """The days of a file's snapshots of an asset."""
+    """The days of a file's snapshots of an asset; the month's first where the file of a month can't be read."""
     starts, _ = _snapshots_in(path, asset)
+    month = _MONTH.search(path.name)
+    if not len(starts) and month:
+        return [one for one in (_day_of(f"{month[1]}-{month[2]}-01"),) if one]
     return [utc_day(int(one) * MS_PER_DAY) for one in np.unique(starts // MS_PER_DAY)]
 
 
 def _snapshots_in(path: Path, asset: str) -> tuple[I64, I64]:
-    """(first instant, rows) of a file's snapshots of an asset."""
+    """(first instant, rows) of a file's snapshots of an asset; none where it can't be read."""
     stat = path.stat()
-    return _snapshots_read(path, asset, stat.st_size, stat.st_mtime_ns)
+    try:
+        return _snapshots_read(path, asset, stat.st_size, stat.st_mtime_ns)
+    except (CaptureError, pl.exceptions.PolarsError):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+
+
+def _chain_of(path: Path) -> pl.DataFrame:
+    """A file that is a chain by its columns. Errors: CaptureError."""
+    frame = _frame_of(path)
+    found = column_map(frame.columns)
+    if found is None:
+        raise CaptureError(f"{path} is no option chain (columns {', '.join(frame.columns)}): move it away")
+    instants(frame.head(1), found.time)
+    return frame
 
 
 @lru_cache(maxsize=4_096)

@@ -69,7 +69,7 @@ class CatalogueSql:
                 if pattern:
                     self._view(name, _quoted(pattern))
         except duckdb.Error as error:
-            raise SqlError(_line(error)) from None
+            raise SqlError(f"{_line(error)}: mend that file, or move it away") from None
         self.views = tuple(sorted({*chains, *own}))
 
     def ask(self, sql: str, limit: int) -> Answer:

@@ -17,6 +17,7 @@ import polars as pl
 
 from optionwriter.adapters.tapes.layouts import HISTORY_COLUMNS, HISTORY_INSTANT, history_path
 from optionwriter.adapters.tapes.whole_file import write_whole
+from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import HarvestStoreError
 
 PRICES, VOLATILITY_INDEX, DELIVERY_PRICES = "prices", "volatility_index", "delivery_prices"
@@ -61,6 +62,18 @@ class HistoryFolder:
         except HistoryError as error:
             raise HarvestStoreError(str(error)) from error
         return (int(times[0]), int(times[-1])) if len(times) else None
+
+    def holes(self, kind: str, name: str) -> tuple[tuple[int, int], ...]:
+        """(start, end) of what is missing between the first and the last row. Raises HarvestStoreError."""
+        try:
+            rows = read_history(self._folder, kind, name)
+        except HistoryError as error:
+            raise HarvestStoreError(str(error)) from error
+        known = rows[HISTORY_INSTANT[kind]].dt.epoch("ms")
+        begins = known - MS_PER_DAY if kind == DELIVERY_PRICES else rows["open_time"].dt.epoch("ms")
+        ends = known.cum_max().shift(1)
+        wide = (begins > ends).fill_null(value=False)
+        return tuple(zip(ends.filter(wide).to_list(), begins.filter(wide).to_list(), strict=True))
 
     def merge(self, kind: str, name: str, columns: Mapping[str, Sequence[object]]) -> int:
         """Adds rows, instants in epoch ms; how many were not there. Raises HarvestStoreError."""

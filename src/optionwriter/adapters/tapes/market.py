@@ -8,12 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64, OptionChain
+from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
+from optionwriter.core.market.context import realised_over
 from optionwriter.core.market.history import PriceHistory, history_start
 from optionwriter.ports import Clock, Feed, MarketUnavailableError
+
+
+@runtime_checkable
+class TellsOver(Protocol):
+    """A feed that can show rows at many instants at once."""
+
+    @property
+    def tells_over(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """The numbers of Feed.quotes at each of the ascending instants. Errors: ValueError where it can't."""
+        ...
 
 
 class TapeMarket:
@@ -21,6 +37,7 @@ class TapeMarket:
 
     def __init__(self, feed: Feed, clock: Clock) -> None:
         self._feed, self._clock = feed, clock
+        self._over = feed if isinstance(feed, TellsOver) and feed.tells_over else None
 
     def chain(self, product_code: str) -> OptionChain:
         """The whole chain of a product, now. Errors: MarketUnavailableError."""
@@ -35,6 +52,28 @@ class TapeMarket:
             return _as_summarised(self._feed.quotes(product_code, names, self._clock.now_ms()))
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `rows_over` answers."""
+        return self._over is not None
+
+    def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """As ports.Parts: what `part` will show when the clock is there. Errors: MarketUnavailableError."""
+        if self._over is None:
+            raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
+        try:
+            return self._over.quotes_over(product_code, names, at_ms)
+        except ValueError as error:
+            raise MarketUnavailableError(f"{product_code}: {error}") from error
+
+    def realised_over(self, underlying: str, at_ms: I64) -> tuple[F64, F64]:
+        """As ports.Parts. Errors: MarketUnavailableError."""
+        first, last = int(at_ms[0]), int(at_ms[-1])
+        try:
+            return realised_over(self._feed.candles(underlying, history_start(first), last), at_ms)
+        except ValueError as error:
+            raise MarketUnavailableError(f"{underlying}: {error}") from error
 
     def history(self, underlying: str) -> PriceHistory:
         """What is known of the past, now, as far back as is asked for live. Errors: MarketUnavailableError."""

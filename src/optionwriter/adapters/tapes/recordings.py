@@ -9,7 +9,7 @@ Columns, units and paths are those of layouts and of docs/data-layouts.md. What 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -57,18 +57,28 @@ def six_hourly(folder: Path, coin: str) -> RecordedChains:
     return RecordedChains(product(coin), parts, str(where))
 
 
-def harvested(folder: Path, asset: str, start_ms: int, end_ms: int) -> RecordedChains:
-    """What was harvested of one asset (BTC, BTC_USDC) on the days of [start, end). Errors: CaptureError."""
-    days = [day_files(folder, asset, day) for day in days_of(start_ms, end_ms)]
+def harvested(
+    folder: Path, asset: str, start_ms: int, end_ms: int, without: Collection[date] = ()
+) -> RecordedChains:
+    """What was harvested of one asset (BTC, BTC_USDC) on the days of [start, end); those of `without` are not read.
+
+    Errors: CaptureError.
+    """
+    days = [day_files(folder, asset, day) for day in days_of(start_ms, end_ms) if day not in without]
     parts = [_part(paths, _harvested_file, "harvest_time") for paths in days if paths]
     return RecordedChains(
         recorded_product(asset), _required(parts, folder, asset, HARVEST_FOLDER), str(folder / asset)
     )
 
 
-def imported(folder: Path, underlying: str, start_ms: int, end_ms: int) -> RecordedChains:
-    """What was imported of one product on the days of [start, end). Errors: CaptureError."""
-    days = [folder / import_path(underlying, day) for day in days_of(start_ms, end_ms)]
+def imported(
+    folder: Path, underlying: str, start_ms: int, end_ms: int, without: Collection[date] = ()
+) -> RecordedChains:
+    """What was imported of one product on the days of [start, end); those of `without` are not read.
+
+    Errors: CaptureError.
+    """
+    days = [folder / import_path(underlying, day) for day in days_of(start_ms, end_ms) if day not in without]
     parts = [_part((path,), _imported_file, "timestamp") for path in days if path.is_file()]
     where = str(folder / underlying)
     return RecordedChains(recorded_product(underlying), _required(parts, folder, underlying, "import"), where)

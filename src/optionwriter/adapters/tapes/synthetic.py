@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from optionwriter.adapters.tapes.synthetic_models import Model, Past, part_of, unknown
-from optionwriter.core.market.chain import F64, InstrumentTable, OptionChain
+from optionwriter.adapters.tapes.synthetic_models import Model, Moments, OverTime, Past, part_of, unknown
+from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
@@ -63,6 +63,7 @@ class SyntheticFeed:
                     f"the prices of {name} don't cover {start_ms} to {end_ms} (epoch ms): choose a period within them"
                 )
         self._pasts, self._model, self._carry = pasts, model, carry
+        self._over_time = model if isinstance(model, OverTime) else None
         self._start_ms, self._end_ms = start_ms, end_ms
         self._paths = {
             name: BridgePath.of_candles(seed, name, past.candles, _GAP_VOLATILITY)
@@ -117,6 +118,44 @@ class SyntheticFeed:
                     raise InstrumentError(f"{name!r} is not listed at {at_ms}")
             shown = book.shown = self._quoted(book, book.chosen(wanted), at_ms)
         return shown if shown.table.names == wanted else _rows(shown, book.chosen(wanted))
+
+    @property
+    def tells_over(self) -> bool:
+        """Whether `quotes_over` answers: it does with a model that tells of many instants."""
+        return self._over_time is not None
+
+    def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
+        """Quotes of the named options at ascending instants, the numbers of `quotes` at each.
+
+        All are listed at the first instant and live beyond the last, which is none after the end. Errors:
+        InstrumentError names one that isn't listed, or says what else is asked for in vain.
+        """
+        book, wanted = self._book(product_code), tuple(names)
+        listed, table = self._table(product_code, int(at_ms[0])).row_of, book.chosen(wanted)
+        model = self._over_time
+        if model is None or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
+            raise InstrumentError(f"{product_code} is not told of from {at_ms[0]} to {at_ms[-1]} at once")
+        for name in wanted:
+            if name not in listed:
+                raise InstrumentError(f"{name!r} is not listed at {at_ms[0]}")
+        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
+        shape = (len(at_ms), len(wanted))
+        place = np.repeat(np.arange(shape[0]), shape[1])
+        tiled = InstrumentTable(
+            table.product,
+            (),
+            np.tile(table.strike, shape[0]),
+            np.tile(table.expiry_ms, shape[0]),
+            np.tile(table.is_call, shape[0]),
+            {},
+        )
+        years = years_to(tiled.expiry_ms - at_ms[place], 0)
+        forward = np.asarray(np.round(index[place] * np.exp(self._carry * years), 2))
+        moments = Moments(at_ms, index, place, tiled.strike, tiled.expiry_ms, forward)
+        iv = model.iv_over(self._pasts[book.product.underlying], book.product.underlying, moments)
+        found = quote_columns(tiled, book.quotes, forward, years, iv)
+        columns = (forward, found.mark, found.mark_iv, found.bid, found.ask)
+        return RowsOver(table, at_ms, index, *(column.reshape(shape) for column in columns))
 
     def chain(self, product_code: str, at_ms: int) -> OptionChain:
         """Quotes of everything listed."""

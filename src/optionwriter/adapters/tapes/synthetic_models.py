@@ -9,16 +9,17 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from optionwriter.core.market.chain import F64, InstrumentTable
+from optionwriter.core.market.chain import F64, I64, InstrumentTable
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
-from optionwriter.core.market.surface import Surface, years_to
+from optionwriter.core.market.surface import Surface, iv_of_levels, years_to
 from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
@@ -50,6 +51,32 @@ class Model(Protocol):
         ...
 
 
+class Moments(NamedTuple):
+    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place, and
+    its numbers."""
+
+    at_ms: I64
+    index_price: F64
+    place: NDArray[np.intp]
+    strike: F64
+    expiry_ms: I64
+    forward: F64
+
+    @property
+    def left_ms(self) -> I64:
+        """What is left of each row's life, (n,)."""
+        return self.expiry_ms - self.at_ms[self.place]
+
+
+@runtime_checkable
+class OverTime(Protocol):
+    """A model that tells of many instants at once."""
+
+    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
+        """As Model.iv of each row at its instant, the same numbers. Errors: InstrumentError."""
+        ...
+
+
 class Anchored:
     """The typical shape at the level where its fair 30-day variance swap is the volatility index."""
 
@@ -64,13 +91,7 @@ class Anchored:
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
     ) -> F64:
         """As Model. The level is the last one known, not older than 36 h."""
-        known = past.volatility_index
-        row = int(np.searchsorted(known.at_ms, at_ms, side="right")) - 1
-        if row < 0 or at_ms - int(known.at_ms[row]) > _OLDEST_INDEX_MS:
-            raise InstrumentError(
-                f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
-            )
-        unit = self._level(underlying, known.value[row : row + _AHEAD])
+        unit = self._unit(past, underlying, at_ms)
         # Tenors are the same at every instant: only the instant and the price of the kept surface are put right.
         moved = Surface(at_ms, index, unit.expiry_ms + at_ms, unit.carry, unit.atm_iv, unit.nodes)
         if self._bends is not None:
@@ -79,6 +100,30 @@ class Anchored:
             return with_skew(at_the_money, forward, table.strike, years, self._bends[underlying])
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
+
+    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
+        """As OverTime."""
+        units = [self._unit(past, underlying, at_ms) for at_ms in moments.at_ms.tolist()]
+        levels = np.array([one.atm_iv for one in units])
+        index, left = moments.index_price[moments.place], moments.left_ms
+        if self._bends is not None:
+            at_the_money = iv_of_levels(
+                units[0].expiry_ms, levels, units[0].nodes, moments.place, left, index / index
+            )
+            years = years_to(left, 0)
+            return with_skew(at_the_money, moments.forward, moments.strike, years, self._bends[underlying])
+        moneyness = moments.strike * (index / moments.forward) / index
+        return iv_of_levels(units[0].expiry_ms, levels, units[0].nodes, moments.place, left, moneyness)
+
+    def _unit(self, past: Past, underlying: str, at_ms: int) -> Surface:
+        """The surface at the level that is known then, as of instant 0."""
+        known = past.volatility_index
+        row = int(np.searchsorted(known.at_ms, at_ms, side="right")) - 1
+        if row < 0 or at_ms - int(known.at_ms[row]) > _OLDEST_INDEX_MS:
+            raise InstrumentError(
+                f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
+            )
+        return self._level(underlying, known.value[row : row + _AHEAD])
 
     def _level(self, underlying: str, levels: F64) -> Surface:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
@@ -137,14 +182,32 @@ class Realised:
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
     ) -> F64:
         """As Model."""
-        factors = self._factors.get(underlying)
-        if factors is None:
-            unknown("skew factors for", underlying, self._factors)
+        factors = self._of(underlying)
         flat = self._realised(past, underlying, at_ms) * self.multiplier
         if self._shapes is not None:
             surface = self._shapes[underlying].at_level(at_ms, index, flat)
             return surface.iv(table.strike * (index / forward), table.expiry_ms)
         return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
+
+    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
+        """As OverTime."""
+        factors, place = self._of(underlying), moments.place
+        flat = np.array(
+            [self._realised(past, underlying, at) * self.multiplier for at in moments.at_ms.tolist()]
+        )
+        if self._shapes is not None:
+            levels = [self._shapes[underlying].at_level(0, 1.0, one) for one in flat.tolist()]
+            index = moments.index_price[place]
+            moneyness = moments.strike * (index / moments.forward) / index
+            atm = np.array([one.atm_iv for one in levels])
+            return iv_of_levels(levels[0].expiry_ms, atm, levels[0].nodes, place, moments.left_ms, moneyness)
+        return with_skew(flat[place], moments.forward, moments.strike, years_to(moments.left_ms, 0), factors)
+
+    def _of(self, underlying: str) -> SkewFactors:
+        factors = self._factors.get(underlying)
+        if factors is None:
+            unknown("skew factors for", underlying, self._factors)
+        return factors
 
     def _realised(self, past: Past, underlying: str, at_ms: int) -> float:
         hour = at_ms // MS_PER_HOUR  # it changes when a candle closes

@@ -24,6 +24,9 @@ def write_whole(frame: pl.DataFrame, path: Path) -> int:
             os.fsync(file.fileno())
         size = aside.stat().st_size
         aside.replace(path)
+    except pl.exceptions.PolarsError as error:  # how polars tells of a full disk
+        aside.unlink(missing_ok=True)
+        raise OSError(f"{path} can't be written ({str(error).partition(chr(10))[0]})") from error
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

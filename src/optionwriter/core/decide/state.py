@@ -139,14 +139,18 @@ def build_state(
 
 def price_of(chain: OptionChain, row: int, at_ms: int) -> tuple[float, float, float]:
     """(mark, mark IV, signed delta) of one row; delta is ours, from mark IV. NaN where the chain has none."""
-    iv, forward = float(chain.mark_iv[row]), float(chain.forward[row])
-    years = max(0, int(chain.table.expiry_ms[row]) - at_ms) / MS_PER_DAY / 365.0
-    delta = _NAN
-    if iv > 0 and forward > 0 and math.isfinite(iv) and math.isfinite(forward):
-        _, delta = price_delta_one(
-            forward, float(chain.table.strike[row]), years, iv, bool(chain.table.is_call[row])
-        )
-    return float(chain.mark[row]), iv, float(delta)
+    iv, forward, table = float(chain.mark_iv[row]), float(chain.forward[row]), chain.table
+    left_ms = int(table.expiry_ms[row]) - at_ms
+    delta = delta_of(forward, float(table.strike[row]), left_ms, iv, bool(table.is_call[row]))
+    return float(chain.mark[row]), iv, delta
+
+
+def delta_of(forward: float, strike: float, left_ms: int, iv: float, is_call: bool) -> float:
+    """Signed delta of an option that lives `left_ms` more; NaN where a number is missing."""
+    if not (iv > 0 and forward > 0 and math.isfinite(iv) and math.isfinite(forward)):
+        return _NAN
+    _, delta = price_delta_one(forward, strike, max(0, left_ms) / MS_PER_DAY / 365.0, iv, is_call)
+    return float(delta)
 
 
 def _underlying(

@@ -77,3 +77,17 @@ class OptionChain:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowsOver:
+    """Rows of one product's chains at many instants, in the units of OptionChain: (t,) and (t, n)."""
+
+    table: InstrumentTable
+    at_ms: I64
+    index_price: F64
+    forward: F64
+    mark: F64
+    mark_iv: F64
+    bid: F64
+    ask: F64

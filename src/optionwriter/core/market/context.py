@@ -169,6 +169,23 @@ def realised_alone(history: PriceHistory, at_ms: int) -> MarketContext:
     )
 
 
+def realised_over(candles: Candles, instants: I64) -> tuple[F64, F64]:
+    """Realised volatilities of 7 and of 30 days at many ascending instants, (t,) each, as `build_context` has them."""
+    ends = np.searchsorted(candles.open_ms, instants - MS_PER_HOUR, side="right")
+    begin = max(_window(candles, int(instants[0]), 30) - 1, 0)
+    follows = np.diff(candles.open_ms[begin:]) == MS_PER_HOUR
+    steps = np.diff(np.log(candles.close[begin:]))
+    columns = []
+    for days in (7, 30):
+        since = instants - days * MS_PER_DAY - MS_PER_HOUR
+        firsts = np.maximum(np.searchsorted(candles.open_ms, since, side="right") - 1, 0)
+        rows = zip((firsts - begin).tolist(), np.maximum(ends - 1 - begin, 0).tolist(), strict=True)
+        columns.append(
+            np.array([_root_mean_square(steps[first:end][follows[first:end]], days) for first, end in rows])
+        )
+    return columns[0], columns[1]
+
+
 def _event_fields(past: Past) -> dict[str, Any]:
     """The fields of pump and crash."""
     found: dict[str, Any] = {}
@@ -228,7 +245,11 @@ def _realised(candles: Candles, at_ms: int, days: int) -> float:
         _window(candles, at_ms, days) - 1, 0
     )  # the window's first return starts at the close before it
     follows = np.diff(candles.open_ms[first:]) == MS_PER_HOUR
-    returns = np.diff(np.log(candles.close[first:]))[follows]
+    return _root_mean_square(np.diff(np.log(candles.close[first:]))[follows], days)
+
+
+def _root_mean_square(returns: F64, days: int) -> float:
+    """A year's volatility of hourly returns; NaN where the days lack too many."""
     if not _enough(len(returns), days):
         return math.nan
     return math.sqrt(float(np.dot(returns, returns)) / len(returns) * HOURS_PER_YEAR)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from optionwriter.core.market.instruments import (
@@ -123,7 +124,12 @@ def creation_ms(expiry_ms: int, product: Product) -> int:
 
     Monthlies and quarterlies appear on the Thursday before the last Friday of the month that lies the lead before.
     """
-    lead, day = _LEADS[product.family], utc_day(expiry_ms)
+    return _created(expiry_ms, product.family)
+
+
+@lru_cache(maxsize=4096)
+def _created(expiry_ms: int, family: Family) -> int:
+    lead, day = _LEADS[family], utc_day(expiry_ms)
     match series_of(expiry_ms):
         case Series.DAILY:
             first = day - timedelta(days=lead.daily_days)
@@ -152,13 +158,19 @@ def grid_strikes(product: Product, expiry_ms: int, listing_day_ms: int, price: f
 
     Near its expiry every series also gets the finer grid of the shorter ones.
     """
-    grid = _GRIDS[product.underlying]
     days = (expiry_ms - listing_day_ms) / MS_PER_DAY
-    series = series_of(expiry_ms)
+    near = (days <= _DAILY_RULE_DAYS, days <= _WEEKLY_RULE_DAYS)
+    return _banded(product.underlying, series_of(expiry_ms), *near, price)
+
+
+@lru_cache(maxsize=256)
+def _banded(underlying: str, series: Series, daily: bool, weekly: bool, price: float) -> frozenset[Decimal]:
+    """Kept, as the series and products of one day share them."""
+    grid = _GRIDS[underlying]
     bands: list[_Band] = []
-    if days <= _DAILY_RULE_DAYS:
+    if daily:
         bands += grid.daily
-    if days <= _WEEKLY_RULE_DAYS and series is not Series.DAILY:
+    if weekly and series is not Series.DAILY:
         bands += grid.weekly
     if series is Series.MONTHLY:
         bands += grid.monthly
@@ -206,26 +218,42 @@ class Listing:
         self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
-        self._listed: tuple[tuple[int, tuple[int, ...]], tuple[str, ...]] = ((-1, ()), ())  # the last answer
+        self._spelt: dict[int, tuple[frozenset[Decimal], tuple[str, ...]]] = {}  # expiry -> (strikes, names)
+        self._listed: tuple[int, int, int, tuple[str, ...]] = (
+            -1,
+            0,
+            0,
+            (),
+        )  # day, from, until, the last answer
 
     def names(self, at_ms: int) -> tuple[str, ...]:
         """The names listed at an instant, ordered by expiry, strike, call before put."""
         day = _last_listing_day(at_ms)
+        if self._listed[0] == day and self._listed[1] <= at_ms < self._listed[2]:
+            return self._listed[3]
         if self._names[0] != day:
             expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
-        alive = tuple(expiry for expiry, _ in self._names[1] if expiry > at_ms)
-        if self._listed[0] != (day, alive):
-            listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
-            self._listed = ((day, alive), listed)
-        return self._listed[1]
+            self._spelt = {expiry: spelt for expiry, spelt in self._spelt.items() if expiry > day}
+        since = max((expiry for expiry, _ in self._names[1] if expiry <= at_ms), default=0)
+        until = min((expiry for expiry, _ in self._names[1] if expiry > at_ms), default=at_ms + 1)
+        listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
+        if listed == self._listed[3]:
+            listed = self._listed[3]
+        self._listed = (day, since, until, listed)
+        return listed
 
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
-        return tuple(
-            option_name(self._product.code, expiry_ms, strike, option_type)
-            for strike in sorted(self._strikes(expiry_ms, day))
-            for option_type in (OptionType.CALL, OptionType.PUT)
-        )
+        strikes = self._strikes(expiry_ms, day)
+        known = self._spelt.get(expiry_ms)
+        if known is None or known[0] != strikes:
+            names = tuple(
+                option_name(self._product.code, expiry_ms, strike, option_type)
+                for strike in sorted(strikes)
+                for option_type in (OptionType.CALL, OptionType.PUT)
+            )
+            known = self._spelt[expiry_ms] = (strikes, names)
+        return known[1]
 
     def _strikes(self, expiry_ms: int, day: int) -> frozenset[Decimal]:
         first = expiry_at(utc_day(self._policy.created(expiry_ms, self._product)))

@@ -136,6 +136,30 @@ class Surface:
         return iv_at(k / scale[rows], rows, here.nodes, here.atm_iv)
 
 
+def iv_of_levels(
+    tenor_ms: I64, atm_iv: F64, nodes: F64, level: NDArray[np.intp], left_ms: I64, moneyness: F64
+) -> F64:
+    """As Surface.iv, of options (n,) on surfaces without carry that differ in nothing but their level.
+
+    `tenor_ms` (m,), `atm_iv` (levels, m), `nodes` (m, NODE_COUNT); of each option the row of its level, what is left
+    of its life, and its strike over the index.
+    """
+    above = np.minimum(np.searchsorted(tenor_ms, left_ms), len(tenor_ms) - 1)
+    below = np.where((tenor_ms[above] > left_ms) & (above > 0), above - 1, above)
+    known, asked = years_to(tenor_ms, 0), years_to(left_ms, 0)
+    low, high = known[below], known[above]
+    apart = high > low
+    mix = np.where(apart, (asked - low) / np.where(apart, high - low, 1.0), 0.0)
+    variance = atm_iv**2 * known
+    before = variance[level, below]
+    total = before + mix * (variance[level, above] - before)
+    atm = np.where(apart, np.sqrt(total / asked), atm_iv[level, below])
+    by_log = np.where(apart, np.log(asked / low) / np.log(np.where(apart, high / low, np.e)), 0.0)
+    bent = nodes[below] + by_log[:, None] * (nodes[above] - nodes[below])
+    z = np.log(moneyness) / (atm * np.sqrt(asked))
+    return iv_at(z, np.arange(len(z)), bent, atm)
+
+
 def fit_surface(
     at_ms: int, index_price: float, expiry_ms: I64, strike: F64, forward: F64, mark_iv: F64
 ) -> Surface:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from optionwriter.core.books.book import Book
-from optionwriter.core.books.chains import Chain, Flow, FlowKind
+from optionwriter.core.books.chains import Chain, Flow, FlowKind, Leg
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.black76 import implied_volatility, price_delta_one, price_one
 from optionwriter.core.market.instruments import (
@@ -36,6 +36,7 @@ from optionwriter.core.market.instruments import (
     parse_instrument,
     utc_day,
 )
+from optionwriter.core.report.glimpse import Glimpse
 
 PARTS = ("delta", "gamma", "vega", "theta", "spread", "fees", "residual")
 _FEES = (FlowKind.FEE, FlowKind.DELIVERY_FEE)
@@ -144,6 +145,20 @@ class AttributionMaker:
                 self._chain(state, chain)
         self._open = open_now
 
+    def passing(self, state: AgentState, book: Book) -> PassingLegs:
+        """Makes ready for steps at which the books stay as in the last look, at `state`."""
+        open_now = set(book.open_ids)
+        legs = tuple(
+            _Passed(chain, parse_instrument(name), own, _ended(chain, name))
+            for chain_id, chain in book.chains.items()
+            if chain_id in open_now
+            for name in dict.fromkeys(leg.instrument for leg in chain.legs)
+            if (own := self._legs[chain_id, name]).position
+        )
+        return PassingLegs(
+            self, tuple(self._index[name] for name in state.underlyings), tuple(state.underlyings), legs
+        )
+
     def found(self) -> Attribution:
         """What was explained so far."""
         parts = {key: Part(tuple(coin), tuple(usd)) for key, (coin, usd) in self._parts.items()}
@@ -162,13 +177,18 @@ class AttributionMaker:
     def _leg(self, state: AgentState, chain: Chain, option: Instrument, own: _Leg, flows: list[Flow]) -> None:
         open_leg = chain.open_leg(option.name)
         after = float(open_leg.position) if open_leg is not None else 0.0
-        ended = next((leg for leg in reversed(chain.legs) if leg.instrument == option.name), None)
+        ended = _ended(chain, option.name)
         seen = _seen(state, option)
         if option.expiry_ms <= state.at_ms and ended is not None and ended.delivery_price is not None:
             price = _price_usd(state, option)
             seen = Seen(option.expiry_ms, 0.0, 0.0, float(ended.delivery_price), price)
         elif not math.isfinite(seen.mark):  # no mark now: what it was worth last stands
             seen = own.seen or seen._replace(mark=0.0)
+        self.explain(state.at_ms, _Passed(chain, option, own, ended), after, seen, flows)
+
+    def explain(self, at_ms: int, leg: _Passed, after: float, seen: Seen, flows: Sequence[Flow]) -> None:
+        """Adds what moved a leg since its last look, to `after` coins and to what is seen now."""
+        chain, option, own, ended = leg
         coin, usd = [0.0] * len(PARTS), [0.0] * len(PARTS)
         total_coin = sum(float(one.amount) for one in flows)
         total_usd = sum(float(one.amount * one.index) for one in flows)
@@ -179,7 +199,7 @@ class AttributionMaker:
             for place, (of_coin, of_usd) in enumerate(zip(*moved(option, own.seen, seen), strict=True)):
                 coin[place], usd[place] = own.position * of_coin, own.position * of_usd
         traded = [one for one in flows if one.kind is FlowKind.PREMIUM]
-        if traded and all(one.at_ms == state.at_ms for one in traded):
+        if traded and all(one.at_ms == at_ms for one in traded):
             worth = (after - own.position) * seen.mark
             coin[_GREEKS] = sum(float(one.amount) for one in traded) + worth
             usd[_GREEKS] = sum(float(one.amount * one.index) for one in traded) + worth * seen.price_usd
@@ -187,7 +207,7 @@ class AttributionMaker:
         coin[5] = sum(float(one.amount) for one in fees)
         usd[5] = sum(float(one.amount * one.index) for one in fees)
         coin[6], usd[6] = total_coin - sum(coin), total_usd - sum(usd)
-        day = utc_day(min(state.at_ms, seen.at_ms)).isoformat()
+        day = utc_day(min(at_ms, seen.at_ms)).isoformat()
         kept = self._parts.setdefault(
             (chain.chain_id, option.name, day), [[0.0] * len(PARTS), [0.0] * len(PARTS)]
         )
@@ -207,6 +227,39 @@ class AttributionMaker:
                 end = leg.until_ms if leg.until_ms is not None else leg.seen.at_ms
                 realised = realised_over(index, leg.since_ms, end)
                 yield SoldVolatility(chain_id, name, leg.sold_iv, realised)
+
+
+class _Passed(NamedTuple):
+    """A leg, and what its chain has of it: the latest of that name."""
+
+    chain: Chain
+    option: Instrument
+    own: _Leg
+    ended: Leg | None
+
+
+@dataclass(frozen=True, slots=True)
+class PassingLegs:
+    """Legs over steps at which nothing happens to them (glimpse.Passing)."""
+
+    maker: AttributionMaker
+    index: tuple[dict[int, float], ...]
+    underlyings: tuple[str, ...]
+    legs: tuple[_Passed, ...]
+
+    def look(self, seen: Glimpse) -> None:
+        """Explains what happened since the last look; every leg has a mark."""
+        for name, column in zip(self.underlyings, self.index, strict=True):
+            column[seen.at_ms] = float(seen.index[name])
+        for leg in self.legs:
+            row, price = seen.rows[leg.option.name], seen.price_usd(leg.option.product.settlement_currency)
+            price_usd = math.nan if price is None else float(price)
+            now = Seen(seen.at_ms, row.mark, row.iv, row.forward, price_usd)
+            self.maker.explain(seen.at_ms, leg, leg.own.position, now, ())
+
+
+def _ended(chain: Chain, name: str) -> Leg | None:
+    return next((leg for leg in reversed(chain.legs) if leg.instrument == name), None)
 
 
 def moved(option: Instrument, before: Seen, after: Seen) -> Moved:

@@ -33,8 +33,10 @@ from optionwriter.core.market.instruments import (
     parse_instrument,
 )
 from optionwriter.core.market.money import quantise
+from optionwriter.core.report.glimpse import Glimpse
 
 _ZERO = Decimal(0)
+_FOR_EVER_MS = 2**62
 OTM_SHARE = 0.10
 ATM_DAYS = 30
 Pick = Callable[[OptionChain, int], "int | None"]  # the row to sell at an instant
@@ -111,6 +113,25 @@ class CallRule:
                 whole.append(currency)
         return Wanted(tuple(names), tuple(whole))
 
+    def steady_until(self, at_ms: int) -> int:
+        """The first instant after `at_ms` at which a look may do more than value what is sold."""
+        ends = [
+            own.sold.expiry_ms if own.sold is not None else max(own.again_ms, at_ms + 1)
+            for currency, own in self._accounts.items()
+            if currency in PRODUCTS
+        ]
+        return min(ends, default=_FOR_EVER_MS)
+
+    def passing(self, state: AgentState) -> PassingRule:
+        """Makes ready for steps before `steady_until` at which nothing is deposited, after a look at `state`."""
+        names = sorted({one.currency for one in state.account.currencies} & set(self._accounts))
+        return PassingRule(self, tuple((self._accounts[name], self._equity[name]) for name in names))
+
+    def passed(self, at_ms: int) -> None:
+        """Notes a look of `passing`."""
+        self._at_ms = at_ms
+        self._looks += 1
+
     def found(self) -> Benchmark:
         """What the rule came to."""
         return Benchmark(
@@ -154,6 +175,23 @@ class CallRule:
         own.fees += ended.fee
         own.sold, own.amount, own.mark = None, _ZERO, _ZERO
         own.again_ms = _again_ms(option)
+
+
+@dataclass(frozen=True, slots=True)
+class PassingRule:
+    """A rule over steps at which it only values what it sold (glimpse.Passing)."""
+
+    rule: CallRule
+    columns: tuple[tuple[_Account, list[float]], ...]
+
+    def look(self, seen: Glimpse) -> None:
+        """Adds the instant."""
+        for own, column in self.columns:
+            row = seen.rows.get(own.sold.name) if own.sold is not None else None
+            if row is not None and math.isfinite(row.mark):
+                own.mark = exact(row.mark)
+            column.append(float(own.cash - own.amount * own.mark))
+        self.rule.passed(seen.at_ms)
 
 
 def _again_ms(option: Instrument) -> int:

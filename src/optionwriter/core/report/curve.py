@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from optionwriter.core.books.account import CurrencyAccount
 from optionwriter.core.books.book import Totals
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.report.glimpse import Glimpse
 
 MOST_POINTS = 2_000
 
@@ -92,6 +94,23 @@ class CurveMaker:
             )
         )
 
+    def passing(self, state: AgentState) -> PassingCurve:
+        """Makes ready for steps at which account and books stay as in `state`, the last one looked at."""
+        money = []
+        for one in state.account.currencies:
+            if one.currency not in self.equity or state.price_usd(one.currency) is None:
+                continue
+            held = tuple(
+                (each.amount, each.option.name)
+                for each in state.held
+                if each.option.product.settlement_currency == one.currency
+            )
+            money.append(_Money(one.currency, one.balance, self.deposited[one.currency][-1], held))
+        shorts = tuple(
+            (-float(one.amount), one.option.product.underlying) for one in state.held if one.amount < 0
+        )
+        return PassingCurve(self, tuple(money), shorts)
+
     def curve(self) -> Curve:
         """What was seen. Errors: ValueError when a currency had no value at some instant."""
         count = len(self.at_ms)
@@ -112,6 +131,37 @@ class CurveMaker:
         for columns in (self.equity, self.deposited, self.price_usd):
             for column in columns.values():
                 column.pop()
+
+
+class _Money(NamedTuple):
+    """One currency between events; `held`: amounts and names of the options that settle in it."""
+
+    currency: str
+    balance: Decimal
+    deposited: float
+    held: tuple[tuple[Decimal, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassingCurve:
+    """The curve over steps at which nothing happens (glimpse.Passing)."""
+
+    maker: CurveMaker
+    money: tuple[_Money, ...]
+    shorts: tuple[tuple[float, str], ...]  # coins, underlying
+
+    def look(self, seen: Glimpse) -> None:
+        """Adds the instant; everything held has a mark."""
+        maker = self.maker
+        maker.at_ms.append(seen.at_ms)
+        for one in self.money:
+            worth = Decimal(0)
+            for amount, name in one.held:
+                worth += amount * Decimal(repr(seen.rows[name].mark))
+            maker.equity[one.currency].append(float(one.balance + worth))
+            maker.deposited[one.currency].append(one.deposited)
+            maker.price_usd[one.currency].append(float(seen.price_usd(one.currency) or 0))
+        maker.short_usd.append(sum(amount * float(seen.index.get(name) or 0) for amount, name in self.shorts))
 
 
 def _equity(state: AgentState, own: CurrencyAccount) -> Decimal:

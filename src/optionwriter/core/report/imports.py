@@ -49,12 +49,13 @@ class DayReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The whole import. `dry_run`: nothing was written, so there are no days."""
+    """The whole import. `dry_run`: nothing was written, so there are no days. `broken_off`: why later days are not."""
 
     files: tuple[FileReport, ...]
     days: tuple[DayReport, ...] = ()
     dry_run: bool = False
     folder: str = ""
+    broken_off: str = ""
 
     @property
     def refused(self) -> tuple[FileReport, ...]:
@@ -109,7 +110,7 @@ def _day_lines(report: ImportReport) -> list[str]:
     if report.dry_run:
         return ["Nothing was written: this was a dry run."]
     if not report.days:
-        return []
+        return _broken_off(report)
     known = sum(one.known for one in report.days)
     changed = sum(1 for one in report.days if one.added or one.bytes)
     first = f"{report.added} rows added to {changed} of {len(report.days)} files in {report.folder}"
@@ -119,4 +120,10 @@ def _day_lines(report: ImportReport) -> list[str]:
             lines.append(
                 f"  {one.path}: {one.conflicts} rows contradict what is there (first: {one.example})"
             )
-    return lines
+    return lines + _broken_off(report)
+
+
+def _broken_off(report: ImportReport) -> list[str]:
+    if not report.broken_off:
+        return []
+    return [f"Broken off: {report.broken_off}. What was written is whole days; import again to go on."]

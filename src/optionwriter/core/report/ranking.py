@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optionwriter.core.report.deflated import deflated_sharpe, expected_best, spread_of
@@ -117,3 +117,43 @@ def verdict(trials: Sequence[Trial], tried: int | None = None) -> Verdict:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def doubts(found: Verdict, trials: Sequence[Trial], by: str, currency: str = USD) -> Iterator[str]:
+    """How far the best may be trusted, in sentences."""
+    styles = len({one.exit_style for one in trials})
+    yield f"{found.trials} sets were tried{' (a set in one exit style is one)' if styles > 1 else ''}."
+    if (different := len({one.value(by) for one in trials})) < len(trials):
+        yield f"They gave {different} different results: some of what was varied did not matter here."
+    if bare := sum(by not in one.metrics for one in trials):
+        yield (
+            f"{bare} of them keep only the compiled driver's figures and have no {by.replace('_', ' ')}: they stand "
+            "last whatever it is. A new sweep by it has it of all."
+        )
+    if found.sharpe is None or found.by_chance is None:
+        yield "No Sharpe ratio is known of enough sets to say what the best is worth: take a longer period."
+        return
+    error = "unknown" if found.error is None else f"{found.error:.2f}"
+    yield (
+        f"The best Sharpe ratio ({currency}) is {found.sharpe:.2f} ± {error}, run {found.best}; without any "
+        f"skill the best of so many would show {found.by_chance:.2f}."
+    )
+    sure = (
+        "can't be known: the period is too short" if found.probability is None else f"{found.probability:.1%}"
+    )
+    yield f"Deflated Sharpe ratio, the chance that the true one is above 0: {sure}."
+
+
+def short_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Keys without their tables' names, where that leaves them different."""
+    ends = [one.rpartition(".")[2] for one in keys]
+    return tuple(end if ends.count(end) == 1 else key for end, key in zip(ends, keys, strict=True))
+
+
+def said(value: Plain) -> str:
+    """A setting as people read it."""
+    if value is None:
+        return "—"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "+".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

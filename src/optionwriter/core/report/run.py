@@ -121,7 +121,8 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs; an empty field asks for any. `before_id` pages backwards."""
+    """Which runs; an empty field asks for any. `before_id` pages backwards; `folded` asks of each group for its latest
+    run only."""
 
     status: RunStatus | None = None
     source: str = ""
@@ -129,3 +130,4 @@ class RunFilter:
     underlying: str = ""
     group: str = ""
     before_id: int | None = None
+    folded: bool = False

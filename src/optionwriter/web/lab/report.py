@@ -10,6 +10,7 @@ from optionwriter.ports import RunStore
 from optionwriter.web.lab.frame import Frame, stamp
 from optionwriter.web.lab.view import whole
 from optionwriter.web.pages import Pages
+from optionwriter.web.run_curves import columns
 
 
 def run_report(store: RunStore, state: RunState) -> str:
@@ -30,14 +31,20 @@ def _head(store: RunStore, state: RunState) -> dict[str, Any]:
 
 
 def picture(curve: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Equity and holding in USD as points of an SVG, its grid and the ends of its time; None without two points."""
+    """Equity, holding and the plain rules in USD as points of an SVG, its grid and the ends of its time.
+
+    None without two points.
+    """
     at_ms: Sequence[int] = curve.get("at_ms", ())
     if len(at_ms) < 2:
         return None
-    lines = {"equity": curve["equity_usd"], "holding": curve["holding_usd"]}
+    found = columns(curve)
+    lines = {one["name"]: one["usd"] for one in found["benchmarks"]}
+    lines |= {"holding": curve["holding_usd"], "equity": curve["equity_usd"]}
     frame = Frame.around(at_ms, [one for line in lines.values() for one in line])
     return {
         "lines": {name: frame.points(at_ms, line) for name, line in lines.items()},
+        "rules": found["benchmarks"],
         "grid": frame.grid(),
         "first": stamp(at_ms[0])[:10],
         "last": stamp(at_ms[-1])[:10],

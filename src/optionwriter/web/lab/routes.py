@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from optionwriter.bootstrap import Lab
 from optionwriter.core.report.run import RunStatus
 from optionwriter.core.report.run_diff import differences
 from optionwriter.services.jobs import RunError
-from optionwriter.web.backtest_schemas import DiffQuery, LabQuery, StyleQuery
+from optionwriter.web.backtest_schemas import DiffQuery, LabQuery, StyleQuery, SweepQuery
 from optionwriter.web.backtests import RunId, finished, listed, store_of
+from optionwriter.web.lab.asked import form
 from optionwriter.web.lab.figures import differences_shown
-from optionwriter.web.lab.view import form, listed_line, queue_lines, run_line, whole
+from optionwriter.web.lab.sweep import sweep
+from optionwriter.web.lab.view import going, listed_lines, queue_lines, run_line, whole
 from optionwriter.web.pages import Pages
+from optionwriter.web.schemas import NoQuery
 
 PARTS = ("queue", "runs")
 
@@ -42,7 +45,25 @@ def lab_pages(lab: Lab | None, now_ms: Callable[[], int], pages: Pages) -> APIRo
     @routes.get("/lab/runs/{run_id}")
     def run(run_id: RunId, asked: Annotated[StyleQuery, Query()]) -> HTMLResponse:
         store = store_of(lab)
-        return pages.render("lab/run.html", tab="lab", **whole(store, store.get(run_id), asked.exit_style))
+        found = whole(store, store.get(run_id), asked.exit_style, now_ms())
+        return pages.render("lab/run.html", tab="lab", **found)
+
+    @routes.get("/lab/runs/{run_id}/progress")
+    def progress(run_id: RunId, _: Annotated[NoQuery, Query()]) -> Response:
+        """How far it is, as a part of its page; 204 once it is over."""
+        state = store_of(lab).get(run_id)
+        if state.status.is_over:
+            return Response(status_code=204)
+        return pages.render("lab/progress.html", run=run_line(state), going=going(state, now_ms()))
+
+    @routes.get("/lab/sweep")
+    def ranking(asked: Annotated[SweepQuery, Query()]) -> HTMLResponse:
+        return pages.render("lab/sweep.html", tab="lab", **sweep(store_of(lab), asked.group, asked.by))
+
+    @routes.get("/lab/sweep/parts")
+    def ranking_part(asked: Annotated[SweepQuery, Query()]) -> HTMLResponse:
+        found = sweep(store_of(lab), asked.group, asked.by)
+        return pages.render("lab/parts.html", parts=("ranking",), **found)
 
     @routes.get("/lab/diff")
     def diff(asked: Annotated[DiffQuery, Query()]) -> HTMLResponse:
@@ -64,7 +85,8 @@ def lab_pages(lab: Lab | None, now_ms: Callable[[], int], pages: Pages) -> APIRo
         found = listed(store, query, now_ms())
         return {
             "queue": queue_lines(store, now_ms()),
-            "runs": [listed_line(store, one) for one in found],
+            "runs": listed_lines(store, found, query.wanted.folded),
+            "paged": query.paged,
             "older": found[-1].id if len(found) == query.limit else None,
             "query": query,
             "statuses": [str(one) for one in RunStatus],

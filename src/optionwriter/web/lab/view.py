@@ -1,10 +1,10 @@
-"""View: what the Lab's templates show of the run database and of what can be asked for."""
+"""View: what the Lab's templates show of the run database."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from optionwriter.bootstrap import Choices
 from optionwriter.core.report.run import ChainRow, RunFilter, RunState, RunStatus
 from optionwriter.ports import RunStore
 from optionwriter.services.run_export import headline
@@ -12,12 +12,12 @@ from optionwriter.web.format import UNKNOWN, span
 from optionwriter.web.lab.figures import summaries
 from optionwriter.web.lab.frame import stamp
 from optionwriter.web.lab.price_chart import price_charts
+from optionwriter.web.lab.sweep import folded
+from optionwriter.web.run_curves import columns
 from optionwriter.web.words import label
 
 Row = dict[str, Any]
 MOST_QUEUED = 50
-FIRST_FIELDS = ("preset", "exit_styles", "changes", "btc", "eth", "usdc")
-PERIOD = ("2026-01-05", "2026-03-01")
 DAY_MS = 86_400_000
 
 
@@ -41,32 +41,45 @@ def run_line(state: RunState) -> Row:
     }
 
 
-def listed_line(store: RunStore, state: RunState) -> Row:
-    """A run as the list shows it, with its first figures by exit style."""
-    told = headline(store, state.id) if state.status is RunStatus.FINISHED else []
-    return {**run_line(state), "styles": told}
+def listed_lines(store: RunStore, found: Sequence[RunState], is_folded: bool) -> list[Row]:
+    """Runs as the list shows them, with their first figures by exit style; a sweep's as one row, when folded."""
+    names = sorted({one.spec.group for one in found} - {""})
+    counts = store.groups(names) if is_folded and names else {}
+    lines = []
+    for one in found:
+        mine = counts.get(one.spec.group, {})
+        if sum(mine.values()) > 1:
+            lines.append({**run_line(one), "group_row": folded(store, one, mine)})
+        else:
+            told = headline(store, one.id) if one.status is RunStatus.FINISHED else []
+            lines.append({**run_line(one), "styles": told})
+    return lines
 
 
 def queue_lines(store: RunStore, now_ms: int) -> list[Row]:
-    """What runs, and what waits: oldest first."""
+    """What runs, and what waits, oldest first; the waiting runs of a sweep as one."""
     if not any(store.counts()[one] for one in (RunStatus.RUNNING, RunStatus.QUEUED)):
         return []
     store.settle_lost(now_ms)
-    found = [
-        one
-        for status in (RunStatus.RUNNING, RunStatus.QUEUED)
-        for one in reversed(store.list(RunFilter(status), MOST_QUEUED))
-    ]
-    return [
-        {
-            **run_line(one),
-            "progress": one.progress,
-            "text": one.progress_text,
-            "left": left(one, now_ms),
-            "stopping": one.cancel_requested,
-        }
-        for one in found
-    ]
+    running = [*reversed(store.list(RunFilter(RunStatus.RUNNING), MOST_QUEUED))]
+    waiting = [*reversed(store.list(RunFilter(RunStatus.QUEUED, folded=True), MOST_QUEUED))]
+    groups = store.groups(sorted({one.spec.group for one in waiting} - {""}))
+
+    def count(one: RunState) -> int:
+        return groups.get(one.spec.group, {}).get(RunStatus.QUEUED, 1)
+
+    lines = [{**run_line(one), **going(one, now_ms), "count": 1} for one in running]
+    return lines + [{**run_line(one), **going(one, now_ms), "count": count(one)} for one in waiting]
+
+
+def going(state: RunState, now_ms: int) -> Row:
+    """How far a run is."""
+    return {
+        "progress": state.progress,
+        "text": state.progress_text,
+        "left": left(state, now_ms),
+        "stopping": state.cancel_requested,
+    }
 
 
 def left(state: RunState, now_ms: int) -> str:
@@ -77,60 +90,17 @@ def left(state: RunState, now_ms: int) -> str:
     return f"about {span(gone * (1 - state.progress) / state.progress)} left"
 
 
-def form(choices: Choices) -> Row:
-    """The form's fields: what stands first, and what stands under "More"."""
-    fields = [_field(name, schema, choices) for name, schema in choices.fields.items()]
-    return {
-        "sources": choices.sources,
-        "strategies": choices.strategies,
-        "underlyings": choices.underlyings,
-        "first": sorted(
-            (one for one in fields if one["name"] in FIRST_FIELDS),
-            key=lambda one: FIRST_FIELDS.index(one["name"]),
-        ),
-        "more": [one for one in fields if one["name"] not in FIRST_FIELDS],
-        "from": PERIOD[0],
-        "to": PERIOD[1],
-    }
-
-
-def _field(name: str, schema: Row, choices: Choices) -> Row:
-    """One setting as the form asks for it, from its schema."""
-    kinds = [schema, *schema.get("anyOf", ())]
-    number: Row = next((one for one in kinds if one.get("type") in ("number", "integer")), {})
-    default = schema.get("default", "")
-    options = schema.get("enum", ())
-    kind = "select" if options else "number" if number else "text"
-    if name == "preset":
-        kind, options = "select", choices.presets
-    elif name == "exit_styles":
-        kind, options = "checks", choices.exit_styles
-    elif schema.get("type") == "boolean":
-        kind, options, default = "select", ("false", "true"), str(default).lower()
-    elif schema.get("type") == "object":
-        kind, default = "lines", ""
-    return {
-        "name": name,
-        "label": name.upper() if name in ("btc", "eth", "usdc") else label(name),
-        "kind": kind,
-        "options": options,
-        "default": default,
-        "help": schema.get("description", ""),
-        "min": number.get("minimum"),
-        "max": number.get("maximum"),
-    }
-
-
-def whole(store: RunStore, state: RunState, style: str) -> Row:
+def whole(store: RunStore, state: RunState, style: str, now_ms: int = 0) -> Row:
     """A run's page in one exit style."""
     metrics = store.metrics(state.id)
     styles = sorted({one.exit_style for one in metrics})
     chosen = style if style in styles else "own" if "own" in styles else next(iter(styles), "")
     chains = [one for one in store.chains(state.id) if one.exit_style == chosen]
+    curve = store.curves(state.id).get(chosen, {})
     ended = state.provenance
     return {
         "run": run_line(state),
-        "progress": state.progress,
+        "going": going(state, now_ms),
         "config": sorted(state.spec.config.items()),
         "seed": state.spec.seed,
         "code": "" if ended is None else ended.code_version,
@@ -139,7 +109,8 @@ def whole(store: RunStore, state: RunState, style: str) -> Row:
         "style": chosen,
         "summaries": summaries(metrics, chosen),
         "positions": [position(one) for one in chains],
-        "prices": price_charts(store.curves(state.id).get(chosen, {}), chains),
+        "prices": price_charts(curve, chains),
+        "rules": columns(curve)["benchmarks"] if curve else [],
         "notes": store.notes(state.id).splitlines(),
     }
 

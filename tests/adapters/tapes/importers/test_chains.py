@@ -126,6 +126,20 @@ def test_a_linear_product_with_decimal_strikes(tmp_path: Path) -> None:
     same(rows_of(write(truth.drop("forward"), tmp_path / "b.csv")), truth)
 
 
+def test_linear_marks_may_be_black_76_times_index_over_forward(tmp_path: Path) -> None:
+    years = (pl.col("expiry") - pl.col("timestamp")).dt.total_seconds() / (365 * 86_400)
+    marks = chain(code="BTC_USDC").with_columns(mark_price=pl.col("mark_price") * (-0.24 * years).exp())
+    marks = marks.drop("index_price")
+    marks.write_csv(tmp_path / "linear.csv")
+    file, batches = opened(tmp_path / "linear.csv")
+    assert any("mark_iv is a fraction: 100% of" in one for one in file.facts), file.facts
+    assert file.facts[-1].endswith(
+        "times index / forward, as call less put tells: 0.9847 to 0.9991"
+    )  # of 23.4 and 1.4 days
+    kept = pl.concat([one.rows for one in batches])
+    assert sorted(kept["mark_price"]) == pytest.approx(sorted(marks["mark_price"]))
+
+
 def test_parts_instead_of_names_and_a_file_that_names_the_coin(truth: pl.DataFrame, tmp_path: Path) -> None:
     bare = truth.drop("instrument_name").with_columns(
         option_type=pl.when(pl.col("option_type") == "C").then(pl.lit("call")).otherwise(pl.lit("put"))

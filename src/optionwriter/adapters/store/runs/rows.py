@@ -136,4 +136,5 @@ def curve_of(row: Row) -> Mapping[str, Plain]:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    # SQLite knows no negative zero, PostgreSQL does: both get the other one.
+    return value + 0.0 if value is not None and math.isfinite(value) else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from optionwriter.adapters.store.runs.database import READS, open_database
@@ -75,21 +75,42 @@ class SqlRunStore:
 
     def list(self, wanted: RunFilter = RunFilter(), limit: int = 50) -> tuple[RunState, ...]:  # noqa: B008
         """The latest runs of that kind, latest first."""
-        query = select(runs).order_by(runs.c.id.desc()).limit(limit)
-        for column, value in (
-            (runs.c.status, wanted.status),
-            (runs.c.source, wanted.source),
-            (runs.c.strategy, wanted.strategy),
-            (runs.c.run_group, wanted.group),
-        ):
-            if value:
-                query = query.where(column == str(value))
-        if wanted.underlying:
-            query = query.where(runs.c.underlyings.contains(f",{wanted.underlying},", autoescape=True))
+        query = select(runs).where(*_asked(wanted)).order_by(runs.c.id.desc()).limit(limit)
+        if wanted.folded:
+            latest = select(func.max(runs.c.id)).where(*_asked(wanted)).group_by(runs.c.run_group)
+            query = query.where(or_(runs.c.run_group == "", runs.c.id.in_(latest)))
         if wanted.before_id is not None:
             query = query.where(runs.c.id < wanted.before_id)
         with self._reading() as connection:
             return tuple(state_of(dict(row)) for row in connection.execute(query).mappings())
+
+    def groups(self, names: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
+        """How many runs of each of these groups stand where; a group without runs is left out."""
+        query = (
+            select(runs.c.run_group, runs.c.status, func.count().label("n"))
+            .where(runs.c.run_group.in_([*names]))
+            .group_by(runs.c.run_group, runs.c.status)
+        )
+        found: dict[str, dict[RunStatus, int]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(row["run_group"], {})[RunStatus(row["status"])] = int(row["n"])
+        return found
+
+    def figures(self, group: str, currency: str, names: Sequence[str]) -> Mapping[int, tuple[MetricRow, ...]]:
+        """These metrics of all finished runs of the group, by run."""
+        query = (
+            select(metrics)
+            .join(runs, runs.c.id == metrics.c.run_id)
+            .where(runs.c.run_group == group, runs.c.status == RunStatus.FINISHED)
+            .where(metrics.c.currency == currency, metrics.c.name.in_([*names]))
+            .order_by(metrics.c.run_id, metrics.c.exit_style, metrics.c.name)
+        )
+        found: dict[int, list[MetricRow]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(int(row["run_id"]), []).append(metric_of(dict(row)))
+        return {run_id: tuple(rows) for run_id, rows in found.items()}
 
     def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
         """A run's numbers, by exit style, currency and name."""
@@ -324,6 +345,20 @@ class SqlRunStore:
                 yield connection
         except SQLAlchemyError as error:
             raise _told(error) from error
+
+
+def _asked(wanted: RunFilter) -> list[ColumnElement[bool]]:
+    """What a run must be, but for the page that is asked for."""
+    columns = (
+        (runs.c.status, wanted.status),
+        (runs.c.source, wanted.source),
+        (runs.c.strategy, wanted.strategy),
+        (runs.c.run_group, wanted.group),
+    )
+    found = [column == str(value) for column, value in columns if value]
+    if wanted.underlying:
+        found.append(runs.c.underlyings.contains(f",{wanted.underlying},", autoescape=True))
+    return found
 
 
 def _idle(status: RunStatus) -> dict[str, Any]:

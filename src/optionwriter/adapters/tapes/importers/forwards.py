@@ -10,6 +10,9 @@ from typing import Literal
 
 import polars as pl
 
+from optionwriter.core.market.instruments import MS_PER_YEAR
+from optionwriter.core.market.linear_marks import index_over_forward
+
 Denominator = Literal["forward", "index"]
 _NEAR = 0.35  # |C - P| as a share of the forward, at most, of strikes that count
 _AGREES = 2e-3
@@ -53,6 +56,32 @@ def parity_agreement(raw: pl.DataFrame, price: str, by: Denominator) -> tuple[fl
         return 0.0, 0
     agrees = ((pl.col("implied") / pl.col("middle") - 1).abs() <= _AGREES).fill_null(value=False).mean()
     return float(told.select(agrees).item()), told.height
+
+
+def with_factor(seen: pl.DataFrame) -> pl.DataFrame:
+    """The table (of `with_forward`) with `factor` beside it: index / forward of linear marks, else 1."""
+    keys = ["at_us", "underlying", "expiry_ms"]
+    sides = seen.filter(is_linear() & pl.col("mark_usd").is_not_null() & (pl.col("forward") > 0))
+    call = sides.filter(pl.col("option_type") == "C").unique([*keys, "strike"], maintain_order=True)
+    put = sides.filter(pl.col("option_type") == "P").unique([*keys, "strike"], maintain_order=True)
+    put = put.select(*keys, "strike", put="mark_usd")
+    pairs = call.join(put, on=[*keys, "strike"], maintain_order="left")
+    if not pairs.height:
+        return seen.with_columns(factor=pl.lit(1.0))
+    place = pairs.select(keys).unique(maintain_order=True).with_row_index("group")
+    pairs = pairs.join(place, on=keys, maintain_order="left")
+    found = index_over_forward(
+        pairs["group"].cast(pl.Int64).to_numpy(),
+        place.height,
+        pairs["forward"].to_numpy(),
+        pairs["strike"].to_numpy(),
+        (pairs["mark_usd"] - pairs["put"]).to_numpy(),
+        ((pairs["expiry_ms"] - pairs["at_us"] / 1_000) / MS_PER_YEAR).to_numpy(),
+    )
+    own = place.drop("group").with_columns(factor=pl.Series(found))
+    return seen.join(own, on=keys, how="left", maintain_order="left").with_columns(
+        pl.col("factor").fill_null(1.0)
+    )
 
 
 def _worth() -> pl.Expr:

@@ -16,7 +16,12 @@ import numpy as np
 import polars as pl
 
 from optionwriter.adapters.tapes.importers.columns import ChainColumns
-from optionwriter.adapters.tapes.importers.forwards import Denominator, parity_agreement, with_forward
+from optionwriter.adapters.tapes.importers.forwards import (
+    Denominator,
+    parity_agreement,
+    with_factor,
+    with_forward,
+)
 from optionwriter.adapters.tapes.importers.problem import ImportOptions, ImportRefusedError
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.instruments import MS_PER_YEAR
@@ -47,6 +52,8 @@ class _Fit:
     share: float  # of informative rows that come back within TOLERANCE
     error: float  # their median error, of the forward
     rows: int
+    least_factor: float = 1.0  # index / forward of linear marks
+    most_factor: float = 1.0
 
 
 def in_zone(raw: pl.DataFrame, zone: str) -> pl.DataFrame:
@@ -101,7 +108,7 @@ def _zones(sample: pl.DataFrame, options: ImportOptions) -> tuple[str, ...]:
 def _fit(sample: pl.DataFrame, reading: Reading) -> _Fit:
     """How well a reading gives the marks back, on rows whose time value tells."""
     seen = with_forward(in_zone(sample, reading.zone), reading.price, reading.by, reading.parity)
-    seen = seen.filter(
+    seen = with_factor(seen).filter(
         pl.col("forward").is_not_null() & pl.col("mark_iv").is_not_null() & (pl.col("mark_iv") > 0)
     )
     if not seen.height:
@@ -109,7 +116,8 @@ def _fit(sample: pl.DataFrame, reading: Reading) -> _Fit:
     forward, strike = seen["forward"].to_numpy(), seen["strike"].to_numpy()
     is_call = (seen["option_type"] == "C").to_numpy()
     years = (seen["expiry_ms"].to_numpy() - seen["at_us"].to_numpy() / 1_000) / MS_PER_YEAR
-    mark = seen["mark_usd"].to_numpy() / forward
+    factor = seen["factor"].to_numpy()
+    mark = seen["mark_usd"].to_numpy() / (factor * forward)
     inner = np.maximum(np.where(is_call, forward - strike, strike - forward), 0.0) / forward
     with np.errstate(over="ignore", invalid="ignore"):
         price, _ = price_delta(forward, strike, years, seen["mark_iv"].to_numpy() * reading.scale, is_call)
@@ -118,7 +126,13 @@ def _fit(sample: pl.DataFrame, reading: Reading) -> _Fit:
     if not rows:
         return _Fit(0.0, np.inf, 0)
     error = np.abs(price / forward - mark)[telling]
-    return _Fit(float(np.mean(error <= TOLERANCE)), float(np.median(error)), rows)
+    return _Fit(
+        float(np.mean(error <= TOLERANCE)),
+        float(np.median(error)),
+        rows,
+        float(factor.min()),
+        float(factor.max()),
+    )
 
 
 def _best(
@@ -145,6 +159,7 @@ def _best(
         _price_fact(fits, best, columns, options),
         *_zone_fact(fits, best, options),
         *_forward_fact(fits, best),
+        *_factor_fact(found),
     ]
     return best, [one for one in facts if one]
 
@@ -239,6 +254,13 @@ def _forward_fact(fits: dict[Reading, _Fit], best: Reading) -> list[str]:
         return ["no forward is given: forwards are from put-call parity of the marks, expiry by expiry"]
     against = f"with the price that is given {max(given):.0%} come back, so it is the index"
     return [f"forwards are from put-call parity of the marks, expiry by expiry: {against}"]
+
+
+def _factor_fact(found: _Fit) -> list[str]:
+    if min(found.least_factor, 2.0 - found.most_factor) > 1.0 - TOLERANCE:
+        return []
+    told = f"{found.least_factor:.4f} to {found.most_factor:.4f}"
+    return [f"linear marks are Black-76 times index / forward, as call less put tells: {told}"]
 
 
 def _without_iv(

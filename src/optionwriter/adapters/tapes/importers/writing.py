@@ -145,7 +145,10 @@ class ChainStore:
         ).items():
             folder = place / str(code) / f"{day:%Y-%m-%d}"
             folder.mkdir(parents=True, exist_ok=True)
-            part.drop("day").write_parquet(folder / f"{self._parts:06d}.parquet", compression="lz4")
+            try:
+                part.drop("day").write_parquet(folder / f"{self._parts:06d}.parquet", compression="lz4")
+            except pl.exceptions.PolarsError as error:  # how polars tells of a full disk
+                raise OSError(f"{folder} can't be written ({error})") from error
 
     @property
     def _aside(self) -> Path:

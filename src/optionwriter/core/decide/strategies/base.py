@@ -22,7 +22,7 @@ from optionwriter.core.decide.rolling import RollParams
 from optionwriter.core.decide.rules import GateParams
 from optionwriter.core.decide.scoring import ScoreParams
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.market.instruments import PRODUCTS, Family, OptionType, Product
+from optionwriter.core.market.instruments import PRODUCTS, Family, Instrument, OptionType, Product
 
 
 class ConfigError(ValueError):
@@ -276,4 +276,22 @@ class Waiting(Protocol):
         `state` may show the held options' rows alone, but for the products in `whole`, and of the context only the
         realised volatilities. Pure.
         """
+        ...
+
+
+class Watched(NamedTuple):
+    """A sold leg that is left alone as long as the rules of managing.py say hold or expire."""
+
+    option: Instrument
+    entry_price: float
+    manage: ManageParams
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A strategy whose waiting, until something happens to its books, rests on single legs and nothing else."""
+
+    def watches(self, state: AgentState, config: StrategyConfig) -> tuple[Watched, ...] | None:
+        """With these books and the same products quoted, `waits` is true wherever each of the legs is left alone
+        (judging.is_left_alone). None: it can't say. Pure."""
         ...

@@ -186,7 +186,9 @@ def _best_roll(view: View, case: _Case, back: OrderLeg, tended: Tended) -> MenuI
     screened = view.screened(roll_gates(config))
     credit = roll_credit(view, screened, float(back.limit_price))
     restrict(view, case.option, screened, credit, bounds_of(view, case.chain, case.option, case.order.reason))
-    bonus = np.array([config.roll.credit_weight * _credit_part(view, one) for one in credit.tolist()])
+    bonus = np.full(len(credit), config.roll.credit_weight * _credit_part(view, _NAN))
+    for row in np.flatnonzero(~np.isnan(credit)).tolist():
+        bonus[row] = config.roll.credit_weight * _credit_part(view, float(credit[row]))
     least = config.min_score if case.order.verdict == TAKE_PROFIT else -np.inf
     best: MenuItem | None = None
     last = 0.0

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from optionwriter.core.decide.menu import Menu
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.decide.strategies.base import StrategyConfig, Wait
-from optionwriter.core.decide.strategies.waiting import writer_waits
+from optionwriter.core.decide.strategies.base import StrategyConfig, Wait, Watched
+from optionwriter.core.decide.strategies.waiting import writer_waits, writer_watches
 from optionwriter.core.decide.strategies.writing import write_menus
 
 
@@ -28,3 +28,7 @@ class Income:
     def waits(self, state: AgentState, config: StrategyConfig, whole: frozenset[str]) -> Wait:
         """Whether every slot is taken and nothing can be done about what is held (base.Waiting)."""
         return writer_waits(self.writes, state, config, whole)
+
+    def watches(self, state: AgentState, config: StrategyConfig) -> tuple[Watched, ...] | None:
+        """The sold legs on which that rests, with every slot taken (base.Watching)."""
+        return writer_watches(self.writes, state, config)

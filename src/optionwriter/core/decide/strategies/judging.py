@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from optionwriter.core.books.chains import Leg
-from optionwriter.core.decide.managing import Holding
-from optionwriter.core.decide.state import UnderlyingState, price_of
+from optionwriter.core.decide.managing import EXPIRE, HOLD, Holding, manage
+from optionwriter.core.decide.state import UnderlyingState, delta_of
+from optionwriter.core.decide.strategies.base import Watched
 from optionwriter.core.market.chain import OptionChain
-from optionwriter.core.market.instruments import Family, parse_instrument
+from optionwriter.core.market.instruments import Family, Instrument, parse_instrument
 
 _NAN = float("nan")
+
+
+class LegQuote(NamedTuple):
+    """What is quoted of one leg, in the units of OptionChain; NaN where there is none."""
+
+    forward: float
+    iv: float
+    ask: float
+
+
+UNQUOTED = LegQuote(_NAN, _NAN, _NAN)
 
 
 def holding_at(
     at_ms: int, underlying: UnderlyingState, chain: OptionChain, realised: float, leg: Leg
 ) -> Holding:
     """The leg at an instant; `realised` is the forecast volatility. NaN where its chain shows none of it."""
-    option = parse_instrument(leg.instrument)
-    row = chain.table.row_of.get(leg.instrument)
-    iv = delta = ask = _NAN
+    row, quote = chain.table.row_of.get(leg.instrument), UNQUOTED
     if row is not None:
-        _, iv, delta = price_of(chain, row, at_ms)
-        ask = float(chain.ask[row])
+        quote = LegQuote(float(chain.forward[row]), float(chain.mark_iv[row]), float(chain.ask[row]))
+    option = parse_instrument(leg.instrument)
+    return holding_quoted(at_ms, float(underlying.index), quote, realised, option, float(leg.entry_price))
+
+
+def holding_quoted(
+    at_ms: int, index_price: float, quote: LegQuote, realised: float, option: Instrument, entry_price: float
+) -> Holding:
+    """The same from plain numbers."""
+    strike = float(option.strike)
+    delta = delta_of(quote.forward, strike, option.expiry_ms - at_ms, quote.iv, option.is_call)
     return Holding(
         is_call=option.is_call,
         is_inverse=option.product.family is Family.INVERSE,
-        strike=float(option.strike),
-        index_price=float(underlying.index),
+        strike=strike,
+        index_price=index_price,
         days_to_expiry=option.days_to_expiry(at_ms),
-        iv=iv,
+        iv=quote.iv,
         realised=realised,
         delta=abs(delta),
-        entry_price=float(leg.entry_price),
-        ask=ask,
+        entry_price=entry_price,
+        ask=quote.ask,
     )
+
+
+def is_left_alone(at_ms: int, index_price: float, quote: LegQuote, realised: float, watched: Watched) -> bool:
+    """Whether the rules ask for nothing to be done about the leg."""
+    holding = holding_quoted(at_ms, index_price, quote, realised, watched.option, watched.entry_price)
+    return manage(holding, watched.manage).verdict in (HOLD, EXPIRE)

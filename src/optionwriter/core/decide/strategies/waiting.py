@@ -1,8 +1,9 @@
 """Waiting: when a writer has nothing to propose, told from its books and the quotes of what it holds.
 
-Its menus are empty of items where every slot is taken and nothing can be done about any sold leg: the rules let it be,
-or ask for a roll that no option of its chain gives. Both are asked of the functions that the menus are made with
-(managing.py, holding.py). A roll needs the whole chain: where only rows are shown, its product is named.
+Its menus are empty of items where no option passes the rules for a free slot, and nothing can be done about any sold
+leg: the rules let it be, or ask for a roll that no option of its chain gives. All are asked of the functions that the
+menus are made with (screening.py, managing.py, holding.py). A free slot and a roll need the whole chain: where only
+rows are shown, its product is named.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from optionwriter.core.decide.managing import EXPIRE, HOLD, NEAR_EXPIRY, ROLL, O
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, Wait, Writes, product_of
+from optionwriter.core.decide.strategies.base import (
+    WRITES,
+    StrategyConfig,
+    Wait,
+    Watched,
+    Writes,
+    product_of,
+)
 from optionwriter.core.decide.strategies.holding import (
     bounds_of,
     close_leg,
@@ -55,6 +63,29 @@ def writer_waits(
     return Wait(not needs, frozenset(needs))
 
 
+def writer_watches(
+    kinds: Sequence[str], state: AgentState, config: StrategyConfig
+) -> tuple[Watched, ...] | None:
+    """The sold legs on which the waiting of such a strategy rests (base.Watching)."""
+    if sorted(config.writes) != sorted(kinds):
+        return None
+    watched: list[Watched] = []
+    for underlying in config.underlyings:
+        for name in config.writes:
+            product = product_of(WRITES[name], underlying)
+            found = state.underlyings.get(underlying)
+            chains = own_chains(state, config, product.code, WRITES[name])
+            if found is None or product.code not in found.chains or len(chains) < config.max_chains:
+                return None
+            watched += (
+                Watched(parse_instrument(leg.instrument), float(leg.entry_price), config.manage)
+                for chain in chains
+                for leg in chain.open_legs
+                if leg.position < 0
+            )
+    return tuple(watched)
+
+
 def _kind_waits(
     state: AgentState, config: StrategyConfig, underlying: str, writes: Writes, whole: frozenset[str]
 ) -> Wait:
@@ -64,17 +95,24 @@ def _kind_waits(
     if found is None or quotes is None:
         return _ASK
     chains = own_chains(state, config, product.code, writes)
-    if len(chains) < config.max_chains:
-        return _ASK
     realised, unknown = forecast_volatility(found.context), np.full(len(quotes), np.nan)
     view = View(state, config, _UNASKED, writes, product, found, quotes, realised, unknown)
     shown = product.code in whole
     answers = [
         _leg_waits(view, one, leg, shown) for one in chains for leg in one.open_legs if leg.position < 0
     ]
+    if len(chains) < config.max_chains:
+        answers.append(_slot_waits(view, shown))
     if any(not one.waits and not one.needs for one in answers):
         return _ASK
     return next((one for one in answers if one.needs), _WAIT)
+
+
+def _slot_waits(view: View, shown: bool) -> Wait:
+    """Of a free slot: nothing is offered where no option passes the rules, whatever the risk, which is in no rule."""
+    if not shown:
+        return Wait(False, frozenset((view.product.code,)))
+    return _ASK if (view.screened(view.config.gates).gate == PASSED).any() else _WAIT
 
 
 def _leg_waits(view: View, chain: Chain, leg: Leg, shown: bool) -> Wait:

@@ -27,7 +27,8 @@ class Told:
     `null`: share of rows without a value, by column of the layout that is there. `zero`: share of rows with 0, by
     column of the volatilities of bid and ask. `absent`: columns of the layout that are not there. `parsed_null`,
     `parsed_wrong`: rows whose fields beside the name are empty or contradict it. `unreadable`: rows whose name is no
-    option of this asset (not among the columns), with the first of them.
+    option of this asset (not among the columns), with the first of them. `files`: of the day;
+    `unread`: why any of them could not be read.
     """
 
     null: Mapping[str, float] = field(default_factory=dict)
@@ -39,6 +40,8 @@ class Told:
     unreadable: int = 0
     unreadable_example: str = ""
     has_zone: bool = True
+    files: int = 1
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

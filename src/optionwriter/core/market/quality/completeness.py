@@ -33,6 +33,7 @@ def completeness(day: ChainDay, around: Around) -> Found:
         duplicates(day),
         missing_expiries(day),
         rows_over_seconds(day),
+        *_files(day),
         *_columns(day),
         *_quotes(day),
     ]
@@ -126,6 +127,16 @@ def rows_over_seconds(day: ChainDay) -> Finding | None:
     worst = int(np.argmax(spread))
     told = f"the snapshot of {clock(int(begin[worst]))} was read over {spread[worst] / 1000:.1f} s"
     return finding("rows over seconds", int((spread > 0).sum()), len(spread), told)
+
+
+def _files(day: ChainDay) -> Found:
+    """Files that gave nothing, each by its own fault."""
+    told = day.told
+    empty = not len(day) and not told.unread and not told.unreadable
+    return [
+        finding("unreadable files", len(told.unread), told.files, next(iter(told.unread), "")),
+        finding("no rows", int(empty), 1, f"{told.files} file(s) hold no row of it"),
+    ]
 
 
 def _columns(day: ChainDay) -> Found:

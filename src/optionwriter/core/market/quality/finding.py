@@ -18,9 +18,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-RULES_VERSION = 2  # of checks and limits: results of another version are not used again
+RULES_VERSION = 3  # of checks and limits: results of another version are not used again
 FAIL_BELOW, WARN_BELOW = 50, 80
 NEVER = math.inf
+_ANY = 1e-9  # a share that one case reaches
 
 
 class Severity(StrEnum):
@@ -58,7 +59,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "quote arbitrage": Limit(0.001, 0.02, 30, "a butterfly or spread could be traded for less than nothing"),
         "calendar arbitrage": Limit(0.03, 0.25, 20, "total variance falls from one expiry to the next"),
         "parity breaks": Limit(0.15, 0.50, 30, "call less put is not forward less strike"),
-        "discounted marks": Limit(NEVER, NEVER, 0, "marks are discounted from the expiry, as linear ones may be"),
+        "discounted marks": Limit(NEVER, NEVER, 0, "linear marks are Black-76 times index / forward"),
         "iv does not price": Limit(0.05, 0.25, 40, "Black-76 on forward and volatility does not give the mark"),
         "wrong units": Limit(0.5, 0.5, 100, "prices or volatilities are in another unit than the layout says"),
         "not utc": Limit(0.5, 0.5, 100, "times are another zone's: options decay as if at another hour"),
@@ -74,6 +75,8 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         "null parsed fields": Limit(NEVER, NEVER, 0, "fields parsed from the name are empty; the name has them"),
         "wrong parsed fields": Limit(0.001, 0.05, 30, "fields beside the name contradict it"),
         "unreadable names": Limit(0.001, 0.20, 30, "names that are no option of this asset"),
+        "unreadable files": Limit(_ANY, _ANY, 60, "a file of the day can't be read, so its rows are not known"),
+        "no rows": Limit(_ANY, _ANY, 100, "the files hold not one row of this asset and day"),
         "rows without price": Limit(0.02, 0.50, 40, "no forward, mark or mark volatility"),
         "no price columns": Limit(0.5, 0.5, 100, "the columns that a chain needs are not there"),
         "null columns": Limit(NEVER, NEVER, 0, "columns that are empty all day"),

@@ -72,7 +72,7 @@ def pricing(day: ChainDay, factors: F64) -> tuple[Found, Mapping[str, float]]:
         measures["discount_rate"] = rate
     found = [
         own,
-        finding("discounted marks", discounted, rows_of, f"at {100 * (rate or 0.0):.1f} % a year"),
+        finding("discounted marks", discounted, rows_of, f"by index / forward, {100 * (rate or 0.0):.1f} % a year"),
         units,
         zone,
         finding("expired options", 0 if shift is not None else int(late.sum()), rows_of, _named(day, late)),

@@ -1,4 +1,4 @@
-// Equity against holding, in USD or in one currency; the library is fetched after the page is there.
+// Equity against holding and plain rules, in USD or in one currency; the library is fetched after the page is there.
 import { amount, isDollars, places } from "./format.js";
 
 const LEAST_MS = 1_500; // between two readings
@@ -25,8 +25,7 @@ function dress() {
     timeScale: { borderColor: colour("--line") },
     crosshair: { vertLine: { color: colour("--edge"), labelBackgroundColor: colour("--live-ground") }, horzLine: { color: colour("--edge"), labelBackgroundColor: colour("--live-ground") } },
   });
-  lines.holding.applyOptions({ color: colour("--chart-holding") });
-  lines.equity.applyOptions({ color: colour("--chart-equity") });
+  for (const [name, line] of Object.entries(lines)) line.applyOptions({ color: colour(`--chart-${token(name)}`) });
 }
 
 async function build(box) {
@@ -44,10 +43,14 @@ async function build(box) {
     handleScale: { mouseWheel: false },
   });
   const common = { lineWidth: 2, priceLineVisible: false, crosshairMarkerRadius: 3 };
-  state.lines = {
-    holding: state.chart.addSeries(LineSeries, { ...common, lineWidth: 1, lineStyle: LineStyle.Dashed, lastValueVisible: false }),
-    equity: state.chart.addSeries(LineSeries, common),
-  };
+  const beside = { ...common, lineWidth: 1, lastValueVisible: false };
+  const styles = { benchmark_otm: LineStyle.Solid, benchmark_atm: LineStyle.LargeDashed };
+  state.lines = {};
+  for (const one of rules()) {
+    state.lines[one.name] = state.chart.addSeries(LineSeries, { ...beside, lineStyle: styles[one.name] ?? LineStyle.Dotted });
+  }
+  state.lines.holding = state.chart.addSeries(LineSeries, { ...beside, lineStyle: LineStyle.Dashed });
+  state.lines.equity = state.chart.addSeries(LineSeries, common);
   state.chart.subscribeCrosshairMove((move) => legend(move.time === undefined ? null : move.logical));
   dress();
 }
@@ -63,11 +66,19 @@ function scale() {
   for (const line of Object.values(state.lines)) line.applyOptions({ priceFormat });
 }
 
-// The columns of the unit that is shown.
-function columns() {
+// The rules beside a backtest's curve; the agent's own curve has none.
+const rules = () => state.data.benchmarks ?? [];
+const token = (name) => name.replace("benchmark_", "");
+
+// What is drawn in the unit that is shown: name, title and values of each line, equity first.
+function drawn() {
   const { data, unit } = state;
-  if (unit === "USD") return { equity: data.equity_usd, holding: data.holding_usd };
-  return data.currencies[unit] ?? { equity: [], holding: [] };
+  const own = unit === "USD" ? { equity: data.equity_usd, holding: data.holding_usd } : data.currencies[unit];
+  return [
+    { name: "equity", title: "Equity", values: own?.equity ?? [] },
+    { name: "holding", title: "Holding", values: own?.holding ?? [] },
+    ...rules().map((one) => ({ ...one, values: (unit === "USD" ? one.usd : one.currencies[unit]) ?? [] })),
+  ];
 }
 
 // Points in order of time, a gap where nothing is known; of several in one second the last.
@@ -90,16 +101,15 @@ function known(values, at) {
 }
 
 function legend(at) {
-  const box = document.getElementById("equity-legend");
-  const { equity, holding } = columns();
-  const parts = [["", "Equity", equity], [" holding", "Holding", holding]].map(([kind, name, values]) => {
+  const parts = drawn().filter((one) => one.values.length).map(({ name, title, about, values }) => {
     const part = document.createElement("span"), key = document.createElement("i"), bold = document.createElement("b");
-    key.className = `key${kind}`;
+    key.className = `key ${token(name)}`;
     bold.textContent = `${amount(known(values, at), state.unit)} ${state.unit}`;
-    part.append(key, `${name} `, bold);
+    if (about) part.title = about;
+    part.append(key, `${title} `, bold);
     return part;
   });
-  box.replaceChildren(...parts);
+  document.getElementById("equity-legend").replaceChildren(...parts);
 }
 
 function units() {
@@ -146,10 +156,8 @@ async function show(isNew = false) {
     isNew = true;
   }
   wait.hidden = true;
-  const { equity, holding } = columns();
   scale();
-  state.lines.equity.setData(series(equity));
-  state.lines.holding.setData(series(holding));
+  for (const { name, values } of drawn()) state.lines[name].setData(series(values));
   if (isNew) state.chart.timeScale().fitContent();
   legend(null);
 }

@@ -1,9 +1,8 @@
 // A run's page: its curve, the switch between USD and coin, and tables that sort.
 import { startChart } from "./chart.js";
+import { startLine } from "./line.js";
 import { startPlaces } from "./places.js";
 import { startTables } from "./tables.js";
-
-const POLL_MS = 2_000;
 
 startTables();
 startPlaces();
@@ -15,14 +14,10 @@ document.addEventListener("unit", (event) => {
 const box = document.getElementById("equity-chart");
 if (box) startChart(box.dataset.address);
 
-// A run that is under way is asked after until it is over.
-const run = document.querySelector("[data-run]");
-if (["queued", "running"].includes(run.dataset.status)) {
-  setInterval(async () => {
-    if (document.hidden) return;
-    try {
-      const reply = await fetch(`/api/backtests/${run.dataset.run}`);
-      if (!reply.ok || !["queued", "running"].includes((await reply.json()).run.status)) location.reload();
-    } catch { /* the server does not answer: later */ }
-  }, POLL_MS);
+// A run that is under way is asked after with each piece of news; when it is over its page is another.
+if (document.getElementById("stream")) {
+  startLine();
+  document.addEventListener("htmx:after:request", (event) => {
+    if (event.detail.ctx.response?.status !== 200) location.reload();
+  });
 }

@@ -1,7 +1,9 @@
-// The Lab: asks for runs, follows the queue, cancels and deletes. None of it computes.
+// The Lab: follows the queue, cancels and deletes. None of it computes.
+import { startCompare } from "./compare.js";
+import { startForm } from "./lab-form.js";
+import { startLine } from "./line.js";
 import { startTables } from "./tables.js";
 
-const BUSY_MS = 1_000, IDLE_MS = 10_000; // between two looks, while something runs and while nothing does
 const SILENT = "The page’s server does not answer: is optionwriter web still running?";
 const $ = (id) => document.getElementById(id);
 const refresh = () => document.body.dispatchEvent(new CustomEvent("filter"));
@@ -25,64 +27,29 @@ async function ask(method, path, body) {
   }
   if (reply.status === 401) location.reload();
   const told = await reply.json();
-  if (!reply.ok) throw new Error(told.error);
+  if (!reply.ok) throw Object.assign(new Error(told.error), { fields: told.fields ?? {} });
   return told;
 }
 
-function checked(form, name) {
-  return [...form.querySelectorAll(`input[name="${name}"]:checked`)].map((one) => one.value);
-}
-
-// What the form says, as the API takes it; what stands at its default is left out.
-function asked(form) {
-  const body = { underlyings: checked(form, "underlyings"), config: {} };
-  for (const one of form.querySelectorAll("[data-run]")) body[one.dataset.run] = one.value.trim();
-  if (body.seed === "") delete body.seed;
-  for (const one of form.querySelectorAll("[data-day]")) {
-    const at = Date.parse(one.value);
-    if (Number.isNaN(at)) throw new Error(`Give a day for “${one.labels[0].textContent}”.`);
-    body[one.dataset.day] = at;
+// Cancels a run, or all of a group that are not over; what was done, in words.
+async function stop({ cancel, cancelGroup }) {
+  if (cancelGroup) {
+    const { runs } = await ask("POST", "/api/backtests/cancel", { group: cancelGroup });
+    return `${runs} runs of ${cancelGroup} are cancelled; one that runs stops at its next step.`;
   }
-  if (!body.underlyings.length) throw new Error("Choose at least one coin.");
-  for (const one of form.querySelectorAll("[data-config]:not([type=checkbox])")) {
-    const value = one.value.trim();
-    if (value !== "" && value !== one.dataset.default) body.config[one.dataset.config] = value;
-  }
-  const styles = checked(form, "exit_styles");
-  if (!styles.length) throw new Error("Choose at least one exit style.");
-  body.config.exit_styles = styles;
-  return body;
-}
-
-function startForm() {
-  const form = $("run-form"), error = $("form-error"), send = $("run-send");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    error.hidden = true;
-    send.disabled = true;
-    try {
-      const { id } = await ask("POST", "/api/backtests", asked(form));
-      say(`Run ${id} is queued.`);
-      refresh();
-    } catch (problem) {
-      error.textContent = problem.message;
-      error.hidden = false;
-    } finally {
-      send.disabled = false;
-    }
-  });
+  const { status, id } = await ask("POST", `/api/backtests/${cancel}/cancel`);
+  return status === "running" ? `Run ${id} stops at its next step.` : `Run ${id} is cancelled.`;
 }
 
 function startActions() {
   const sure = $("sure");
   let wanted = "";
   document.addEventListener("click", async (event) => {
-    const cancel = event.target.closest("[data-cancel]"), drop = event.target.closest("[data-delete]");
+    const cancel = event.target.closest("[data-cancel], [data-cancel-group]"), drop = event.target.closest("[data-delete]");
     if (cancel) {
       cancel.disabled = true;
       try {
-        const { status, id } = await ask("POST", `/api/backtests/${cancel.dataset.cancel}/cancel`);
-        say(status === "running" ? `Run ${id} stops at its next step.` : `Run ${id} is cancelled.`);
+        say(await stop(cancel.dataset));
       } catch (problem) {
         say(problem.message, true);
       }
@@ -110,21 +77,11 @@ function startActions() {
 
 function startLists() {
   $("run-filter").addEventListener("change", () => $("run-filter").requestSubmit());
-  $("compare").addEventListener("submit", (event) => {
-    if (checked($("compare"), "run").length === 2) return;
-    event.preventDefault();
-    say("Choose exactly two finished runs to compare.", true);
-  });
-  let looked = performance.now();
-  setInterval(() => {
-    const wait = document.querySelector("[data-active]") ? BUSY_MS : IDLE_MS;
-    if (document.hidden || performance.now() - looked < wait) return;
-    looked = performance.now();
-    refresh();
-  }, BUSY_MS);
 }
 
 startTables();
-startForm();
+startLine();
+startForm(ask, (text) => { say(text); refresh(); });
 startActions();
 startLists();
+startCompare();

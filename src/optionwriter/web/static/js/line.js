@@ -1,6 +1,7 @@
 // The line to the server: says when it broke, asks by itself while it is broken, and shows when nobody is signed in.
 const SILENT_MS = 25_000; // the server says something every 10 s
 const POLL_MS = 5_000;
+const ASKING = "Reconnecting… Meanwhile the page asks every few seconds.";
 
 export function startLine() {
   const stream = document.getElementById("stream");
@@ -22,6 +23,8 @@ export function startLine() {
     notice.hidden = false;
   }
 
+  // A line that never came about is not tried again by itself; the page then goes on asking.
+  for (const name of ["htmx:error", "htmx:response:error"]) stream.addEventListener(name, () => breaks(ASKING));
   stream.addEventListener("htmx:sse:after:connection", hear);
   stream.addEventListener("htmx:sse:before:message", hear);
   stream.addEventListener("htmx:sse:before:connection", (event) => {
@@ -34,7 +37,7 @@ export function startLine() {
 
   setInterval(() => {
     if (document.hidden) return;
-    if (performance.now() - heard > SILENT_MS) breaks("Reconnecting… Meanwhile the page asks every few seconds.");
+    if (performance.now() - heard > SILENT_MS) breaks(ASKING);
     if (isBroken) stream.dispatchEvent(new CustomEvent("version", { detail: {} }));
   }, POLL_MS);
 }
