@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
-from optionwriter.core.market.surface import Surface, years_to
+from optionwriter.core.market.surface import Stretch, Surface, years_to
 from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
@@ -50,6 +50,15 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockModel(Model, Protocol):
+    """A model that can be asked for many instants at once."""
+
+    def iv_over(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """(t, n): of many instants at once, each number as `iv` gives it. Errors: InstrumentError as `iv`."""
+        ...
+
+
 class Anchored:
     """The typical shape at the level where its fair 30-day variance swap is the volatility index."""
 
@@ -64,13 +73,7 @@ class Anchored:
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
     ) -> F64:
         """As Model. The level is the last one known, not older than 36 h."""
-        known = past.volatility_index
-        row = int(np.searchsorted(known.at_ms, at_ms, side="right")) - 1
-        if row < 0 or at_ms - int(known.at_ms[row]) > _OLDEST_INDEX_MS:
-            raise InstrumentError(
-                f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
-            )
-        unit = self._level(underlying, known.value[row : row + _AHEAD])
+        unit = self._unit(past.volatility_index, underlying, at_ms)
         # Tenors are the same at every instant: only the instant and the price of the kept surface are put right.
         moved = Surface(at_ms, index, unit.expiry_ms + at_ms, unit.carry, unit.atm_iv, unit.nodes)
         if self._bends is not None:
@@ -79,6 +82,24 @@ class Anchored:
             return with_skew(at_the_money, forward, table.strike, years, self._bends[underlying])
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
+
+    def iv_over(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """As BlockModel."""
+        units = [self._unit(past.volatility_index, underlying, at) for at in asked.at_ms.tolist()]
+        tenor_ms, nodes = units[0].expiry_ms, units[0].nodes  # the shape's
+        atm_iv = np.array([one.atm_iv for one in units])
+        if self._bends is None:
+            return asked.iv(tenor_ms, atm_iv, nodes)
+        return _bent(asked, asked.iv_at_the_forward(tenor_ms, atm_iv, nodes), self._bends[underlying])
+
+    def _unit(self, known: VolatilityIndex, underlying: str, at_ms: int) -> Surface:
+        """The surface of the level known at an instant, at instant 0 and index 1."""
+        row = int(np.searchsorted(known.at_ms, at_ms, side="right")) - 1
+        if row < 0 or at_ms - int(known.at_ms[row]) > _OLDEST_INDEX_MS:
+            raise InstrumentError(
+                f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
+            )
+        return self._level(underlying, known.value[row : row + _AHEAD])
 
     def _level(self, underlying: str, levels: F64) -> Surface:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
@@ -146,6 +167,18 @@ class Realised:
             return surface.iv(table.strike * (index / forward), table.expiry_ms)
         return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
 
+    def iv_over(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """As BlockModel."""
+        factors = self._factors.get(underlying)
+        if factors is None:
+            unknown("skew factors for", underlying, self._factors)
+        each = [self._realised(past, underlying, at) * self.multiplier for at in asked.at_ms.tolist()]
+        flat = np.array(each)
+        if self._shapes is None:
+            return _bent(asked, np.repeat(flat, len(asked.strike)).reshape(len(flat), -1), factors)
+        units = [self._shapes[underlying].at_level(0, 1.0, one) for one in each]
+        return asked.iv(units[0].expiry_ms, np.array([one.atm_iv for one in units]), units[0].nodes)
+
     def _realised(self, past: Past, underlying: str, at_ms: int) -> float:
         hour = at_ms // MS_PER_HOUR  # it changes when a candle closes
         found = self._kept.get((underlying, hour))
@@ -164,6 +197,13 @@ class Realised:
                 f"{underlying} has too few prices before {at_ms} for 7 days' realised volatility"
             )
         return found
+
+
+def _bent(asked: Stretch, flat: F64, factors: SkewFactors) -> F64:
+    """Volatility at the money (t, n), bent by the factors."""
+    strike = np.tile(asked.strike, len(asked.at_ms))
+    forward, years = asked.forward[:, asked.slice].ravel(), asked.years[:, asked.slice].ravel()
+    return with_skew(flat.ravel(), forward, strike, years, factors).reshape(flat.shape)
 
 
 def part_of(candles: Candles, first: int, last: int) -> Candles:

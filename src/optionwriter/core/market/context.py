@@ -11,13 +11,14 @@ Owns the definitions of returns, realised volatility, averages, regime and volat
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.chain import F64, I64, Bools
 from optionwriter.core.market.event_risk import Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
@@ -132,6 +133,19 @@ def _on(curve: tuple[float, ...], days: float) -> float:
     return low
 
 
+def risk_over(curve: tuple[float, ...], days: F64) -> F64:
+    """`pump_risk` or `crash_risk` of a curve, at many `days`."""
+    if not curve:
+        return np.full(days.shape, np.nan)
+    roots, values = np.sqrt(np.array([0.0, *HORIZON_DAYS])), np.array([0.0, *curve])
+    root = np.sqrt(np.clip(days, 0.0, HORIZON_DAYS[-1]))
+    after = np.maximum(np.searchsorted(roots, root, side="left"), 1)
+    low, before = values[after - 1], roots[after - 1]
+    return np.where(
+        days >= 0.0, low + (values[after] - low) * (root - before) / (roots[after] - before), np.nan
+    )
+
+
 def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
     """The context at `at_ms` from what had happened by then, even where `history` knows more."""
     candles = _closed(history.candles, at_ms)
@@ -228,7 +242,30 @@ def _realised(candles: Candles, at_ms: int, days: int) -> float:
         _window(candles, at_ms, days) - 1, 0
     )  # the window's first return starts at the close before it
     follows = np.diff(candles.open_ms[first:]) == MS_PER_HOUR
-    returns = np.diff(np.log(candles.close[first:]))[follows]
+    return _of_returns(np.diff(np.log(candles.close[first:]))[follows], days)
+
+
+def realised_over(candles: Candles, instants: Sequence[int], days: int) -> list[float]:
+    """The contexts' `realised_*` of that many days, of candles that reach back far enough, at many instants."""
+    follows = np.diff(candles.open_ms) == MS_PER_HOUR
+    returns, gaps = np.diff(np.log(candles.close)), _counts(~follows)
+    at = np.array(instants, dtype=np.int64)
+    ends = np.searchsorted(candles.open_ms, at - MS_PER_HOUR, side="right")
+    starts = np.searchsorted(candles.open_ms, at - days * MS_PER_DAY - MS_PER_HOUR, side="right")
+    found = []
+    for start, end in zip(np.maximum(starts - 1, 0).tolist(), ends.tolist(), strict=True):
+        rows = slice(start, max(end - 1, start))
+        whole = gaps[rows.stop] == gaps[rows.start]
+        found.append(_of_returns(returns[rows] if whole else returns[rows][follows[rows]], days))
+    return found
+
+
+def _counts(flags: Bools) -> I64:
+    """How many of the first 0, 1, ... n are set."""
+    return np.append(np.int64(0), np.cumsum(flags, dtype=np.int64))
+
+
+def _of_returns(returns: F64, days: int) -> float:
     if not _enough(len(returns), days):
         return math.nan
     return math.sqrt(float(np.dot(returns, returns)) / len(returns) * HOURS_PER_YEAR)

@@ -220,6 +220,13 @@ class Listing:
             self._listed = ((day, alive), listed)
         return self._listed[1]
 
+    def until(self, at_ms: int) -> int:
+        """The first instant after it at which the names may be others."""
+        self.names(at_ms)
+        day, expiries = self._names
+        following = day + MS_PER_DAY + LISTING_DELAY_MS
+        return min([following, *(expiry for expiry, _ in expiries if expiry > at_ms)])
+
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
         return tuple(
             option_name(self._product.code, expiry_ms, strike, option_type)

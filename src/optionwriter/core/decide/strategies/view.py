@@ -75,7 +75,11 @@ def forecast_volatility(context: MarketContext) -> float:
 
     One that is missing leaves the other; with both missing it is NaN, and every gate then says `data`.
     """
-    short, long = context.realised_7d, context.realised_30d
+    return forecast_of(context.realised_7d, context.realised_30d)
+
+
+def forecast_of(short: float, long: float) -> float:
+    """The forecast from the realised volatilities of 7 and 30 days."""
     known = [one for one in (short, long) if one > 0]
     return sum(known) / len(known) if known else float("nan")
 
