@@ -67,17 +67,28 @@ def open_compiled(
     if len(spec.underlyings) != 1:
         raise RunError("the compiled driver takes one underlying: name one, or take the event driver")
     source = open_source(settings, spec, config)
+    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+    return market_of(settings, source, instance, spec.underlyings[0], progress)
+
+
+def market_of(
+    settings: Settings,
+    source: Source,
+    instance: StrategyConfig,
+    underlying: str,
+    progress: Progress | None = None,
+) -> CompiledMarket:
+    """An opened source with its grid. Errors: RunError."""
     if len(source.instants) < 2:
         raise RunError(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
-    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
     limits = limits_of(settings)
     writes_puts = "cash_secured_put" in instance.writes
     try:
         grid = grid_of(
             source,
-            spec.underlyings[0],
+            underlying,
             writes_puts,
             limits.max_data_age_ms,
             limits.max_clock_ahead_ms,

@@ -288,7 +288,18 @@ class _Book:
         """The table of any names, kept."""
         found = self._tables.get(names)
         if found is None:
-            found = self._tables[names] = InstrumentTable.of(self.product, names)
+            last = next(reversed(self._tables.values()), None)
+            skipped = len(last) - len(names) if last is not None else 0
+            if (
+                last is not None and skipped > 0 and last.names[skipped:] == names
+            ):  # what came first has expired
+                found = InstrumentTable(
+                    self.product, names, last.strike[skipped:], last.expiry_ms[skipped:], last.is_call[skipped:],
+                    {name: row for row, name in enumerate(names)},
+                )  # fmt: skip
+            else:
+                found = InstrumentTable.of(self.product, names)
+            self._tables[names] = found
             if len(self._tables) > _TABLES_KEPT:
                 self._tables.popitem(last=False)
         return found

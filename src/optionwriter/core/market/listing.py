@@ -205,6 +205,7 @@ class Listing:
         self._spot_at = spot_at
         self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
+        self._written: dict[int, tuple[frozenset[Decimal], tuple[str, ...]]] = {}  # a series' names
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
         self._listed: tuple[tuple[int, tuple[int, ...]], tuple[str, ...]] = ((-1, ()), ())  # the last answer
 
@@ -228,11 +229,17 @@ class Listing:
         return min([following, *(expiry for expiry, _ in expiries if expiry > at_ms)])
 
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
-        return tuple(
-            option_name(self._product.code, expiry_ms, strike, option_type)
-            for strike in sorted(self._strikes(expiry_ms, day))
-            for option_type in (OptionType.CALL, OptionType.PUT)
-        )
+        strikes = self._strikes(expiry_ms, day)
+        known, names = self._written.get(expiry_ms, (frozenset[Decimal](), ()))
+        if known != strikes:  # most days add none
+            names = tuple(
+                option_name(self._product.code, expiry_ms, strike, option_type)
+                for strike in sorted(strikes)
+                for option_type in (OptionType.CALL, OptionType.PUT)
+            )
+        self._written = {expiry: kept for expiry, kept in self._written.items() if expiry > day}
+        self._written[expiry_ms] = (strikes, names)
+        return names
 
     def _strikes(self, expiry_ms: int, day: int) -> frozenset[Decimal]:
         first = expiry_at(utc_day(self._policy.created(expiry_ms, self._product)))

@@ -17,7 +17,7 @@ from optionwriter.core.compiled import compiled
 from optionwriter.core.decide.grid.columns import QuoteGrid, Quotes, Steps
 from optionwriter.core.decide.strategies.view import forecast_volatility
 from optionwriter.core.market.black76 import price_delta_one
-from optionwriter.core.market.chain import F64, I64, ChainBlock, OptionChain
+from optionwriter.core.market.chain import F64, I64, Bools, ChainBlock, OptionChain
 from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is_daily, parse_instrument
 from optionwriter.core.market.money import quantum
@@ -136,7 +136,9 @@ class _Part:
         paid = {one: delivery(self.product.index_name, one) for one in sorted(ended)}
         grid = tick_grid(self.product)
         columns = _stacked(self.rows or [_NO_ROWS])
-        self.rows.clear()
+        first_row = np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64)
+        in_order = np.zeros(len(first_row) - 1, dtype=np.bool_)
+        _fill_in_order(columns[3], first_row, self.is_call, in_order)
         return Quotes(
             is_call=self.is_call,
             is_inverse=self.product.family is Family.INVERSE,
@@ -158,7 +160,8 @@ class _Part:
             slice_expiry=_joined(self.slice_expiry, np.int64),
             forward=_joined(self.forward, np.float64),
             risk=_joined(self.risk, np.float64),
-            first_row=np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64),
+            in_order=in_order,
+            first_row=first_row,
             option=columns[0],
             mark=columns[1],
             iv=columns[2],
@@ -188,6 +191,18 @@ def _fill_delta(
             _, out[instant, row] = price_delta_one(
                 forward[instant, row], strike[row], years, iv[instant, row], is_call
             )
+
+
+@compiled
+def _fill_in_order(delta: F64, first_row: I64, is_call: bool, out: Bools) -> None:
+    """Of every slice: whether all deltas are known, and none is above that of the strike below it."""
+    for one in range(len(out)):
+        out[one] = True
+        for row in range(first_row[one], first_row[one + 1]):
+            before = delta[row - 1] if row > first_row[one] else delta[row]
+            if not delta[row] <= before:
+                out[one] = False
+                break
 
 
 class GridMaker:
