@@ -87,6 +87,9 @@ def test_a_listing_at_a_time_is_what_the_cycle_sees(
         mine = grid_of(source, coin, True, AGE_MS, AHEAD_MS)
     its = grid_of(one_by_one(opened(tmp_path, coin, begin_ms, hours, **values)), coin, True, AGE_MS, AHEAD_MS)
     assert len(mine.calls.option) > 100 * hours
+    calls = grid_of(source, coin, False, AGE_MS, AHEAD_MS)
+    assert np.array_equal(calls.calls.risk, mine.calls.risk, equal_nan=True)
+    assert np.array_equal(calls.calls.bid, mine.calls.bid) and not len(calls.puts.option)
     assert np.count_nonzero(mine.steps.realised > 0.0) == len(mine)
     same(mine, its)
 

@@ -21,7 +21,7 @@ from optionwriter.core.decide.strategies.base import WRITES, product_of
 from optionwriter.core.decide.strategies.view import forecast_of
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.context import build_context, realised_over, risk_over
-from optionwriter.core.market.event_risk import EventRisk, Past, event_risks
+from optionwriter.core.market.event_risk import EventRisk, Past, event_risks, pump_risk_alone
 from optionwriter.core.market.history import history_start
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import Feed, MarketUnavailableError
@@ -96,10 +96,11 @@ def _by_listing(
     }
 
     @lru_cache(maxsize=2)
-    def risks(midnight_ms: int) -> tuple[EventRisk, EventRisk]:
+    def risks(midnight_ms: int) -> tuple[EventRisk, ...]:
         begin = history_start(midnight_ms)
         candles = feed.candles(underlying, begin, midnight_ms)
-        return event_risks(Past(candles, feed.volatility_index(underlying, begin, midnight_ms), midnight_ms))
+        known = Past(candles, feed.volatility_index(underlying, begin, midnight_ms), midnight_ms)
+        return event_risks(known) if len(codes) > 1 else (pump_risk_alone(known),)
 
     def risk_of(side: int, expiry_ms: I64, instants: Sequence[int]) -> F64:
         days = [(expiry_ms - at) / MS_PER_DAY for at in instants]
