@@ -1,7 +1,7 @@
 """The drivers on DESIGN's workload: three years of hourly steps of the synthetic source, some 400 listed calls.
 
-`BENCH_STEPS` hours (26,280) from 2023 on the bundled Bitcoin prices; a plain listing of twenty expiries, with strikes
-every two percent to a fifth on either side. The event driver is asked for some of these steps, every one in full.
+`BENCH_STEPS` hours (26,280) from 2023 on the bundled Bitcoin prices; a plain listing of a fortnight, with strikes
+every two percent to a seventh on either side. The event driver is asked for some of these steps, every one in full.
 Processor seconds of this process and seconds of the clock, the second beside the first.
 """
 
@@ -38,7 +38,7 @@ DESIGN_STEPS = 26_280
 BEGIN = 1_672_617_600_000  # 2023-01-02
 SETS, THREADS = 200, 2
 STYLE = ExitStyle.OWN
-POLICY = plain_policy(days=20, reach=0.2, step=0.02)
+POLICY = plain_policy(days=14, reach=0.14, step=0.02)
 
 
 def _timed(action: Callable[[], object], repeats: int = 1) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from optionwriter.bootstrap.compiled_grid import grid_of
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.grid.columns import QuoteGrid
+from optionwriter.core.decide.grid.making import GridMaker
 from optionwriter.core.market.context import MarketContext, risk_over
-from optionwriter.core.market.instruments import MS_PER_HOUR
+from optionwriter.core.market.instruments import MS_PER_HOUR, product
 from optionwriter.core.market.touch import HORIZON_DAYS
 from optionwriter.core.report.run import RunSpec
 from optionwriter.settings import Settings
@@ -92,6 +93,26 @@ def test_a_listing_at_a_time_is_what_the_cycle_sees(
     assert np.array_equal(calls.calls.bid, mine.calls.bid) and not len(calls.puts.option)
     assert np.count_nonzero(mine.steps.realised > 0.0) == len(mine)
     same(mine, its)
+
+
+def test_a_slice_is_in_order_where_its_deltas_fall_with_the_strike(tmp_path: Path) -> None:
+    """By comparison of every neighbour, and with one delta bent, one lost."""
+    maker = GridMaker("BTC", product("BTC"), product("BTC_USDC"), AGE_MS, AHEAD_MS)
+    feed = opened(tmp_path, "BTC", BEGIN, 2).feed
+    assert isinstance(feed, SyntheticFeed)
+    block = feed.block("BTC", True, [BEGIN])
+    iv, risk = block.mark_iv.copy(), np.zeros(block.forward.shape)
+    starts = np.flatnonzero(np.diff(block.slice, prepend=-1))
+    iv[0, starts[1] + 2] *= 9.0  # further out a higher delta
+    iv[0, starts[3]] = np.nan
+    maker.add_block([BEGIN], [0.5], {"BTC": (replace(block, mark_iv=iv), risk)})
+    calls = maker.grid(feed.delivery_price).calls
+    expected = [
+        bool(np.all(np.diff(calls.delta[a:b]) <= 0.0)) and not np.isnan(calls.delta[a:b]).any()
+        for a, b in zip(calls.first_row[:-1], calls.first_row[1:], strict=True)
+    ]
+    assert calls.in_order.tolist() == expected
+    assert [place for place, flag in enumerate(expected) if not flag] == [1, 3]
 
 
 def test_blocks_end_where_the_listing_changes(tmp_path: Path) -> None:
