@@ -1,17 +1,20 @@
 """Finds every bench_*.py beside this file, runs its `run() -> list[Row]`, and prints one table.
 
-Arguments name the benches to run (black76 for bench_black76.py); none means all.
+Arguments name the benches to run (black76 for bench_black76.py); none means all. --json
+prints a list of {name, value, unit} instead.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
 from bench import Row
 
 FOLDER = Path(__file__).parent
+JSON = "--json"
 
 
 def benches() -> dict[str, str]:
@@ -27,11 +30,16 @@ def show(row: Row) -> str:
 
 def main(asked: list[str]) -> int:
     """Runs the benches; 0 unless a name is unknown."""
-    known = benches()
+    known, as_json = benches(), JSON in asked
+    asked = [name for name in asked if name != JSON]
     unknown = [name for name in asked if name not in known]
     if unknown:
         print(f"No bench named {', '.join(unknown)}: there are {', '.join(known)}")
         return 2
+    if as_json:
+        found = [row for name in asked or known for row in importlib.import_module(known[name]).run()]
+        print(json.dumps([{"name": row.name, "value": row.value, "unit": row.unit} for row in found]))
+        return 0
     print(f"{'':<62}{'measured':>12}{'aim':>12}  unit")
     for name in asked or known:
         rows: list[Row] = importlib.import_module(known[name]).run()

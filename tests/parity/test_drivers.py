@@ -42,7 +42,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.results import Outcome, chain_rows, metric_rows
 
 pytestmark = pytest.mark.slow
-RUNS = int(os.environ.get("PARITY_RUNS", "8"))
+RUNS = int(os.environ.get("PARITY_RUNS", "6"))
 
 
 def test_random_configurations(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The compiled driver at a backtest's desk: opens its market as a quote grid, refuses what is not its own, and runs.
 
-The grid asks the very tape market and context that the cycle asks, instant after instant; runs share it.
+The grid (compiled_grid) holds what the cycle would see; runs share it.
 """
 
 from __future__ import annotations
@@ -11,32 +11,30 @@ from threading import Lock
 
 import numpy as np
 
-from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.paper.tape import PaperQuote, Tape
-from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of
+from optionwriter.bootstrap.compiled_grid import grid_of
 from optionwriter.bootstrap.parts import limits_of
 from optionwriter.bootstrap.source import Source
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.grid.columns import QuoteGrid
-from optionwriter.core.decide.grid.making import GridError, GridMaker
+from optionwriter.core.decide.grid.making import GridError
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
 from optionwriter.core.decide.grid.resting import Ask, MinuteQuote
 from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
 from optionwriter.core.decide.grid.terms import Terms, terms_of
 from optionwriter.core.decide.limits import Limits
-from optionwriter.core.decide.strategies.base import WRITES, StrategyConfig, product_of
+from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
-from optionwriter.core.market.context import build_context
 from optionwriter.core.report.benchmarks import rules
 from optionwriter.core.report.results import Outcome
 from optionwriter.core.report.run import RunSpec
 from optionwriter.core.report.sweep_figures import SweepFigures, figures_of
 from optionwriter.core.report.traced import Owner, TraceError
 from optionwriter.core.report.traced_looks import outcome_of
-from optionwriter.ports import Feed, MarketUnavailableError
+from optionwriter.ports import Feed
 from optionwriter.services.backtest import MOST_FAILED
 from optionwriter.services.jobs import Progress, RunError
 from optionwriter.services.proposed import Seat
@@ -69,12 +67,35 @@ def open_compiled(
     if len(spec.underlyings) != 1:
         raise RunError("the compiled driver takes one underlying: name one, or take the event driver")
     source = open_source(settings, spec, config)
+    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
+    return market_of(settings, source, instance, spec.underlyings[0], progress)
+
+
+def market_of(
+    settings: Settings,
+    source: Source,
+    instance: StrategyConfig,
+    underlying: str,
+    progress: Progress | None = None,
+) -> CompiledMarket:
+    """An opened source with its grid. Errors: RunError."""
     if len(source.instants) < 2:
         raise RunError(
             "the period has fewer than two steps with quotes: choose a longer one, or a smaller step"
         )
-    instance = instance_of(settings, spec.strategy, spec.underlyings, config)
-    grid = _grid(settings, source, instance, spec.underlyings[0], progress)
+    limits = limits_of(settings)
+    writes_puts = "cash_secured_put" in instance.writes
+    try:
+        grid = grid_of(
+            source,
+            underlying,
+            writes_puts,
+            limits.max_data_age_ms,
+            limits.max_clock_ahead_ms,
+            progress,
+        )
+    except GridError as error:
+        raise RunError(f"no grid can be made of this source: {error}; take the event driver") from None
     return CompiledMarket(settings, source, grid, _asker(source.feed, grid))
 
 
@@ -157,35 +178,6 @@ def why_event(
 def _limits(settings: Settings, instance: StrategyConfig) -> Limits:
     params = ChoiceParams(instance.min_score)
     return limits_of(settings, (Seat(strategy(instance.kind), instance, choose_best, params),))
-
-
-def _grid(
-    settings: Settings, source: Source, instance: StrategyConfig, underlying: str, progress: Progress | None
-) -> QuoteGrid:
-    """Any source's grid, by asking it as the cycle does."""
-    feed = source.feed
-    calls = product_of(WRITES["covered_call"], underlying)
-    puts = product_of(WRITES["cash_secured_put"], underlying)
-    limits = limits_of(settings)
-    maker = GridMaker(underlying, calls, puts, limits.max_data_age_ms, limits.max_clock_ahead_ms)
-    clock = SimulatedClock(source.instants[0])
-    market = TapeMarket(feed, clock)
-    codes = (calls.code, puts.code) if "cash_secured_put" in instance.writes else (calls.code,)
-    try:
-        for done, at_ms in enumerate(source.instants):
-            clock.sleep_until(at_ms)
-            try:
-                chains = {code: feed.chain(code, at_ms) for code in codes}
-                context = build_context(market.history(underlying), at_ms)
-            except (MarketUnavailableError, ValueError) as error:
-                maker.fail(at_ms, str(error))
-            else:
-                maker.add(at_ms, chains, context)
-            if progress is not None and done % 24 == 0:
-                progress(done / len(source.instants), "making the quote grid")
-        return maker.grid(feed.delivery_price)
-    except GridError as error:
-        raise RunError(f"no grid can be made of this source: {error}; take the event driver") from None
 
 
 def _asker(feed: Feed, grid: QuoteGrid) -> Ask:

@@ -26,7 +26,9 @@ _SCALAR: dict[str, Any] = {"nogil": True}
 # No "reassoc", "nnan", "ninf", "afn": they break Black-76 (DESIGN §3) and the meaning of NaN as "missing".
 _ARRAY: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
 _INLINE: dict[str, Any] = {**_ARRAY, "forceinline": True}
-_PART: dict[str, Any] = {**_SCALAR, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+# Arrays that are the caller's needn't be counted: in tuples of many that takes longer than all the rest.
+_LOOP: dict[str, Any] = {**_SCALAR, "_nrt": False}
+_PART: dict[str, Any] = {**_LOOP, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 _FOLDERS_KEPT = 8
 _FOLDER_AGE_KEPT_SECONDS = 86_400.0  # a younger one may belong to a program that still runs
 
@@ -73,11 +75,16 @@ def compiled_inline(py_func: F) -> F:
     return cast(F, Compiled(py_func, "inline", _INLINE))
 
 
+def compiled_loop(py_func: F) -> F:
+    """As `compiled`, for a loop over tuples of arrays that makes no arrays of its own: they are not counted."""
+    return cast(F, Compiled(py_func, "loop", _LOOP))
+
+
 def compiled_part(py_func: F) -> F:
-    """As `compiled`, for a part of a larger loop: always inlined, and only compiled code may call it.
+    """As `compiled_loop`, for a part of such a loop: always inlined, and only compiled code may call it.
 
     It has no door from Python (its `py_func` has), which for tuples of many arrays would take longer to compile than
-    the function; and inlined, such tuples are not counted up and down at every call.
+    the function.
     """
     return cast(F, Compiled(py_func, "part", _PART))
 

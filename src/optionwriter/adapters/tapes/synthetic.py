@@ -10,13 +10,22 @@ reader of a result must know of the model.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from optionwriter.adapters.tapes.synthetic_models import Model, Moments, OverTime, Past, part_of, unknown
-from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
+from optionwriter.adapters.tapes.synthetic_models import (
+    BlockModel,
+    Model,
+    Moments,
+    OverTime,
+    Past,
+    part_of,
+    unknown,
+)
+from optionwriter.core.market.chain import F64, I64, ChainBlock, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
@@ -27,8 +36,8 @@ from optionwriter.core.market.instruments import (
 )
 from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
-from optionwriter.core.market.quotes import QuoteTable, quote_columns
-from optionwriter.core.market.surface import years_to
+from optionwriter.core.market.quotes import QuoteTable, quote_columns, quotes_of
+from optionwriter.core.market.surface import Stretch, years_to
 
 DEFAULT_SEED = 20_260_101
 _GAP_VOLATILITY = 0.6  # a year's, only across missing hours
@@ -165,6 +174,57 @@ class SyntheticFeed:
             shown = book.shown = self._quoted(book, table, at_ms)
         return shown
 
+    def listed_alike(self, product_code: str, at_ms: Sequence[int]) -> int:
+        """How many of the ascending instants, the first and those after it, have the first one's options listed.
+
+        0 where the first is not within the period, or the model can't be asked for a block.
+        Errors: InstrumentError for an unknown product.
+        """
+        listing = self._book(product_code).listing
+        if not at_ms or at_ms[0] < self._start_ms or not isinstance(self._model, BlockModel):
+            return 0
+        return bisect_left(at_ms, min(listing.until(at_ms[0]), self._end_ms + 1))
+
+    def block(self, product_code: str, is_call: bool, at_ms: Sequence[int]) -> ChainBlock:
+        """The calls or the puts at instants that are `listed_alike`: every number as `chain` shows it.
+
+        Errors: InstrumentError, as `chain` at one of the instants.
+        """
+        book, table = self._book(product_code), self._table(product_code, at_ms[0])
+        assert isinstance(self._model, BlockModel)
+        rows = np.flatnonzero(table.is_call == is_call)
+        rows = rows[np.lexsort((table.strike[rows], table.expiry_ms[rows]))]
+        expiries, slices = np.unique(table.expiry_ms[rows], return_inverse=True)
+        instants = np.array(at_ms, dtype=np.int64)
+        index = np.array([self.index(book.product.index_name, at) for at in at_ms])
+        forward = np.array([self._forwards(book, expiries, at) for at in at_ms]).reshape(len(at_ms), -1)
+        asked = Stretch(instants, index, expiries, forward, table.strike[rows], slices)
+        underlying = book.product.underlying
+        iv = self._model.iv_block(self._pasts[underlying], underlying, asked)
+        strike = np.tile(asked.strike, len(instants))
+        each = quotes_of(
+            book.quotes,
+            strike,
+            is_call,
+            forward[:, slices].ravel(),
+            asked.years[:, slices].ravel(),
+            iv.ravel(),
+        )
+        names = tuple([table.names[row] for row in rows.tolist()])
+        columns = (
+            each.mark,
+            each.mark_iv,
+            each.bid,
+            each.ask,
+            each.bid_size,
+            each.ask_size,
+            each.open_interest,
+        )
+        return ChainBlock(
+            book.product, is_call, names, asked.strike, slices, expiries, instants, index, forward,
+            *(column.reshape(iv.shape) for column in columns),
+        )  # fmt: skip
+
     def delivery_price(self, index_name: str, expiry_ms: int) -> float:
         """The average of the half hour before `expiry_ms`, two decimals (FACTS §4)."""
         return round(self._path(index_name).twap(expiry_ms), 2)
@@ -275,7 +335,18 @@ class _Book:
         """The table of any names, kept."""
         found = self._tables.get(names)
         if found is None:
-            found = self._tables[names] = InstrumentTable.of(self.product, names)
+            last = next(reversed(self._tables.values()), None)
+            skipped = len(last) - len(names) if last is not None else 0
+            if (
+                last is not None and skipped > 0 and last.names[skipped:] == names
+            ):  # what came first has expired
+                found = InstrumentTable(
+                    self.product, names, last.strike[skipped:], last.expiry_ms[skipped:], last.is_call[skipped:],
+                    {name: row for row, name in enumerate(names)},
+                )  # fmt: skip
+            else:
+                found = InstrumentTable.of(self.product, names)
+            self._tables[names] = found
             if len(self._tables) > _TABLES_KEPT:
                 self._tables.popitem(last=False)
         return found

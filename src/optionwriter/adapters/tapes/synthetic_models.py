@@ -19,7 +19,7 @@ from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
-from optionwriter.core.market.surface import Surface, iv_of_levels, years_to
+from optionwriter.core.market.surface import Stretch, Surface, iv_of_levels, years_to
 from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
@@ -77,6 +77,15 @@ class OverTime(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockModel(Model, Protocol):
+    """A model that can be asked for many instants at once."""
+
+    def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """(t, n): of many instants at once, each number as `iv` gives it. Errors: InstrumentError as `iv`."""
+        ...
+
+
 class Anchored:
     """The typical shape at the level where its fair 30-day variance swap is the volatility index."""
 
@@ -114,6 +123,15 @@ class Anchored:
             return with_skew(at_the_money, moments.forward, moments.strike, years, self._bends[underlying])
         moneyness = moments.strike * (index / moments.forward) / index
         return iv_of_levels(units[0].expiry_ms, levels, units[0].nodes, moments.place, left, moneyness)
+
+    def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """As BlockModel."""
+        units = [self._unit(past, underlying, at) for at in asked.at_ms.tolist()]
+        tenor_ms, nodes = units[0].expiry_ms, units[0].nodes  # the shape's
+        atm_iv = np.array([one.atm_iv for one in units])
+        if self._bends is None:
+            return asked.iv(tenor_ms, atm_iv, nodes)
+        return _bent(asked, asked.iv_at_the_forward(tenor_ms, atm_iv, nodes), self._bends[underlying])
 
     def _unit(self, past: Past, underlying: str, at_ms: int) -> Surface:
         """The surface at the level that is known then, as of instant 0."""
@@ -203,6 +221,16 @@ class Realised:
             return iv_of_levels(levels[0].expiry_ms, atm, levels[0].nodes, place, moments.left_ms, moneyness)
         return with_skew(flat[place], moments.forward, moments.strike, years_to(moments.left_ms, 0), factors)
 
+    def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
+        """As BlockModel."""
+        factors = self._of(underlying)
+        each = [self._realised(past, underlying, at) * self.multiplier for at in asked.at_ms.tolist()]
+        flat = np.array(each)
+        if self._shapes is None:
+            return _bent(asked, np.repeat(flat, len(asked.strike)).reshape(len(flat), -1), factors)
+        units = [self._shapes[underlying].at_level(0, 1.0, one) for one in each]
+        return asked.iv(units[0].expiry_ms, np.array([one.atm_iv for one in units]), units[0].nodes)
+
     def _of(self, underlying: str) -> SkewFactors:
         factors = self._factors.get(underlying)
         if factors is None:
@@ -227,6 +255,13 @@ class Realised:
                 f"{underlying} has too few prices before {at_ms} for 7 days' realised volatility"
             )
         return found
+
+
+def _bent(asked: Stretch, flat: F64, factors: SkewFactors) -> F64:
+    """Volatility at the money (t, n), bent by the factors."""
+    strike = np.tile(asked.strike, len(asked.at_ms))
+    forward, years = asked.forward[:, asked.slice].ravel(), asked.years[:, asked.slice].ravel()
+    return with_skew(flat.ravel(), forward, strike, years, factors).reshape(flat.shape)
 
 
 def part_of(candles: Candles, first: int, last: int) -> Candles:

@@ -132,6 +132,19 @@ def _on(curve: tuple[float, ...], days: float) -> float:
     return low
 
 
+def risk_over(curve: tuple[float, ...], days: F64) -> F64:
+    """`pump_risk` or `crash_risk` of a curve, at many `days`."""
+    if not curve:
+        return np.full(days.shape, np.nan)
+    roots, values = np.sqrt(np.array([0.0, *HORIZON_DAYS])), np.array([0.0, *curve])
+    root = np.sqrt(np.clip(days, 0.0, HORIZON_DAYS[-1]))
+    after = np.maximum(np.searchsorted(roots, root, side="left"), 1)
+    low, before = values[after - 1], roots[after - 1]
+    return np.where(
+        days >= 0.0, low + (values[after] - low) * (root - before) / (roots[after] - before), np.nan
+    )
+
+
 def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
     """The context at `at_ms` from what had happened by then, even where `history` knows more."""
     candles = _closed(history.candles, at_ms)
@@ -175,14 +188,20 @@ def realised_over(candles: Candles, instants: I64) -> tuple[F64, F64]:
     begin = max(_window(candles, int(instants[0]), 30) - 1, 0)
     follows = np.diff(candles.open_ms[begin:]) == MS_PER_HOUR
     steps = np.diff(np.log(candles.close[begin:]))
+    gaps = np.append(np.int64(0), np.cumsum(~follows))  # of the first 0, 1, ... n
     columns = []
     for days in (7, 30):
         since = instants - days * MS_PER_DAY - MS_PER_HOUR
         firsts = np.maximum(np.searchsorted(candles.open_ms, since, side="right") - 1, 0)
-        rows = zip((firsts - begin).tolist(), np.maximum(ends - 1 - begin, 0).tolist(), strict=True)
-        columns.append(
-            np.array([_root_mean_square(steps[first:end][follows[first:end]], days) for first, end in rows])
-        )
+        found = []
+        for first, end in zip(
+            (firsts - begin).tolist(), np.maximum(ends - 1 - begin, 0).tolist(), strict=True
+        ):
+            kept = steps[first:end]
+            if gaps[max(end, first)] != gaps[first]:
+                kept = kept[follows[first:end]]
+            found.append(_root_mean_square(kept, days))
+        columns.append(np.array(found))
     return columns[0], columns[1]
 
 

@@ -43,6 +43,7 @@ _OLDEST_INDEX_MS = MS_PER_DAY * 3 // 2
 LEAST_SCORED = 20  # windows that do not overlap, before a predictor is used
 _PULL = 0.05  # windows x variance of the predictor: at a spread of 0.1, as strong as five windows
 _STEEPEST = 1.5
+PUMP, CRASH = 0, 1
 _BARRIERS = (math.log1p(EVENT_SHARE), math.log1p(-EVENT_SHARE))  # of pump and crash
 
 
@@ -120,13 +121,26 @@ class Past:
 @lru_cache(maxsize=8)
 def event_risks(past: Past) -> tuple[EventRisk, EventRisk]:
     """(pump, crash) as of the past's last midnight. Kept for the day, as computing takes some 10 ms."""
-    bars = daily_bars(past.candles, past.midnight_ms)
-    volatilities = _volatilities(bars, past.index)
-    events = [touches(bars, days) for days in HORIZON_DAYS]
-    pump, crash = (
-        _risk([one[side] for one in events], volatilities, barrier) for side, barrier in enumerate(_BARRIERS)
-    )
-    return pump, crash
+    days = _Days(past)
+    return days.risk(PUMP), days.risk(CRASH)
+
+
+@lru_cache(maxsize=8)
+def pump_risk_alone(past: Past) -> EventRisk:
+    """The first of `event_risks`, for whoever sells calls only."""
+    return _Days(past).risk(PUMP)
+
+
+class _Days:
+    """What both risks rest on: each day's volatilities, and which windows had events."""
+
+    def __init__(self, past: Past) -> None:
+        bars = daily_bars(past.candles, past.midnight_ms)
+        self._volatilities = _volatilities(bars, past.index)
+        self._events = [touches(bars, days) for days in HORIZON_DAYS]
+
+    def risk(self, side: int) -> EventRisk:
+        return _risk([one[side] for one in self._events], self._volatilities, _BARRIERS[side])
 
 
 def touch_probability(deviation: F64, barrier: float) -> F64:

@@ -243,6 +243,13 @@ class Listing:
         self._listed = (day, since, until, listed)
         return listed
 
+    def until(self, at_ms: int) -> int:
+        """The first instant after it at which the names may be others."""
+        self.names(at_ms)
+        day, expiries = self._names
+        following = day + MS_PER_DAY + LISTING_DELAY_MS
+        return min([following, *(expiry for expiry, _ in expiries if expiry > at_ms)])
+
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
         strikes = self._strikes(expiry_ms, day)
         known = self._spelt.get(expiry_ms)

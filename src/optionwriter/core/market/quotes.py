@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optionwriter.core.market.black76 import price_delta
-from optionwriter.core.market.chain import F64, InstrumentTable
+from optionwriter.core.market.chain import F64, Bools, InstrumentTable
 from optionwriter.core.market.instruments import Family, Product
 
 TENOR_EDGES = (1.0, 2.0, 8.0, 22.0, 60.0, 180.0)  # days; buckets lie between
@@ -71,11 +71,18 @@ def quote_columns(
     table: InstrumentTable, books: QuoteTable, forward: F64, years: F64, iv: F64
 ) -> QuoteColumns:
     """Quotes of the table's options; every column (n,), `forward` in USD, `iv` a fraction."""
-    price_usd, delta = price_delta(forward, table.strike, years, iv, table.is_call)
-    inverse = table.product.family is Family.INVERSE
-    mark = np.round(price_usd / forward if inverse else price_usd, _MARK_DECIMALS[table.product.family])
+    return quotes_of(books, table.strike, table.is_call, forward, years, iv)
+
+
+def quotes_of(
+    books: QuoteTable, strike: F64, is_call: Bools | bool, forward: F64, years: F64, iv: F64
+) -> QuoteColumns:
+    """Quotes of options of the books' product; every column (n,), each row by itself."""
+    price_usd, delta = price_delta(forward, strike, years, iv, is_call)
+    inverse = books.product.family is Family.INVERSE
+    mark = np.round(price_usd / forward if inverse else price_usd, _MARK_DECIMALS[books.product.family])
     bucket = bucket_of(years * 365.0, np.abs(delta))
-    bid, ask = sides(table.product, mark, books.below[bucket], books.above[bucket])
+    bid, ask = sides(books.product, mark, books.below[bucket], books.above[bucket])
     return QuoteColumns(
         mark=mark,
         mark_iv=np.round(iv * 100, 2) / 100,  # percent on the wire, so the same float as read back from it

@@ -14,6 +14,7 @@ surfaces (Bracket) these rules hold:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,44 @@ def realised_weights(candles: Candles) -> F64:
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 
-def years_to(expiry_ms: I64, at_ms: int) -> F64:
+def years_to(expiry_ms: I64, at_ms: int | I64) -> F64:
     """ACT/365 years from `at_ms`, at least a minute."""
     return np.maximum((expiry_ms - at_ms) / MS_PER_YEAR, _LEAST_YEARS)
+
+
+class _Between(NamedTuple):
+    """Expiries (k,) between those that are known: rows on either side, and where between them each lies."""
+
+    below: NDArray[np.intp]
+    above: NDArray[np.intp]
+    low: F64  # years
+    high: F64
+    asked: F64
+    mix: F64
+
+    @staticmethod
+    def of(expiry_ms: I64, wanted: I64, at_ms: int) -> _Between:
+        """`expiry_ms` ascending."""
+        above = np.minimum(np.searchsorted(expiry_ms, wanted), len(expiry_ms) - 1)
+        below = np.where((expiry_ms[above] > wanted) & (above > 0), above - 1, above)
+        known, asked = years_to(expiry_ms, at_ms), years_to(wanted, at_ms)
+        low, high = known[below], known[above]
+        apart = high > low
+        mix = np.where(apart, (asked - low) / np.where(apart, high - low, 1.0), 0.0)
+        return _Between(below, above, low, high, asked, mix)
+
+    def at_the_money(self, below: F64, above: F64) -> F64:
+        """Total variance linear in time between two volatilities, volatility flat before the first, after the last."""
+        start = below**2 * self.low
+        total = start + self.mix * (above**2 * self.high - start)
+        return np.where(self.high > self.low, np.sqrt(total / self.asked), below)
+
+    def nodes(self, nodes: F64) -> F64:
+        """Linear in ln(tenor)."""
+        apart = self.high > self.low
+        ratio = np.log(np.where(apart, self.high / self.low, np.e))
+        by_log = np.where(apart, np.log(self.asked / self.low) / ratio, 0.0)
+        return np.asarray(nodes[self.below] + by_log[:, None] * (nodes[self.above] - nodes[self.below]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,23 +141,13 @@ class Surface:
         after the last; carry a year likewise; nodes are linear in ln(tenor).
         """
         wanted = np.asarray(expiry_ms, dtype=np.int64)
-        above = np.minimum(np.searchsorted(self.expiry_ms, wanted), len(self.expiry_ms) - 1)
-        below = np.where((self.expiry_ms[above] > wanted) & (above > 0), above - 1, above)
-        known, asked = years_to(self.expiry_ms, self.at_ms), years_to(wanted, self.at_ms)
-        low, high = known[below], known[above]
-        apart = high > low
-        span = np.where(apart, high - low, 1.0)
-        mix = np.where(apart, (asked - low) / span, 0.0)
-        variance = self.atm_iv**2 * known
-        total = variance[below] + mix * (variance[above] - variance[below])
-        flat = ~apart
-        atm = np.where(flat, self.atm_iv[below], np.sqrt(total / asked))
-        rate = self.carry / known
-        between = self.carry[below] + mix * (self.carry[above] - self.carry[below])
-        carry = np.where(flat, rate[below] * asked, between)
-        by_log = np.where(apart, np.log(asked / low) / np.log(np.where(apart, high / low, np.e)), 0.0)
-        nodes = self.nodes[below] + by_log[:, None] * (self.nodes[above] - self.nodes[below])
-        return Surface(self.at_ms, self.index_price, wanted, carry, atm, nodes)
+        place = _Between.of(self.expiry_ms, wanted, self.at_ms)
+        below, above = place.below, place.above
+        atm = place.at_the_money(self.atm_iv[below], self.atm_iv[above])
+        between = self.carry[below] + place.mix * (self.carry[above] - self.carry[below])
+        flat = self.carry[below] / place.low * place.asked
+        carry = np.where(place.high > place.low, between, flat)
+        return Surface(self.at_ms, self.index_price, wanted, carry, atm, place.nodes(self.nodes))
 
     def forward(self, expiry_ms: I64) -> F64:
         """Forwards of any expiries, USD."""
@@ -144,20 +170,58 @@ def iv_of_levels(
     `tenor_ms` (m,), `atm_iv` (levels, m), `nodes` (m, NODE_COUNT); of each option the row of its level, what is left
     of its life, and its strike over the index.
     """
-    above = np.minimum(np.searchsorted(tenor_ms, left_ms), len(tenor_ms) - 1)
-    below = np.where((tenor_ms[above] > left_ms) & (above > 0), above - 1, above)
-    known, asked = years_to(tenor_ms, 0), years_to(left_ms, 0)
-    low, high = known[below], known[above]
-    apart = high > low
-    mix = np.where(apart, (asked - low) / np.where(apart, high - low, 1.0), 0.0)
-    variance = atm_iv**2 * known
-    before = variance[level, below]
-    total = before + mix * (variance[level, above] - before)
-    atm = np.where(apart, np.sqrt(total / asked), atm_iv[level, below])
-    by_log = np.where(apart, np.log(asked / low) / np.log(np.where(apart, high / low, np.e)), 0.0)
-    bent = nodes[below] + by_log[:, None] * (nodes[above] - nodes[below])
-    z = np.log(moneyness) / (atm * np.sqrt(asked))
-    return iv_at(z, np.arange(len(z)), bent, atm)
+    place = _Between.of(tenor_ms, left_ms, 0)
+    atm = place.at_the_money(atm_iv[level, place.below], atm_iv[level, place.above])
+    z = np.log(moneyness) / (atm * np.sqrt(place.asked))
+    return iv_at(z, np.arange(len(z)), place.nodes(nodes), atm)
+
+
+class Stretch(NamedTuple):
+    """What is asked of many surfaces at once: of each of t instants the same n options, in e expiries.
+
+    `strike` and `slice` (the expiry's number): (n,); `forward`: (t, e), USD.
+    """
+
+    at_ms: I64
+    index_price: F64
+    expiry_ms: I64
+    forward: F64
+    strike: F64
+    slice: NDArray[np.intp]
+
+    @property
+    def years(self) -> F64:
+        """To each expiry from each instant, (t, e)."""
+        return years_to(self.expiry_ms[None, :], self.at_ms[:, None])
+
+    def iv(self, tenor_ms: I64, atm_iv: F64, nodes: F64) -> F64:
+        """Volatility (t, n): as Surface.iv of a surface an instant, its money at the forward, without carry.
+
+        Of every surface the same `tenor_ms` (m,) ascending and `nodes`; `atm_iv` (t, m). Every number is as it is when
+        its surface is asked alone.
+        """
+        count, expiries = self.forward.shape
+        place, atm = self._placed(tenor_ms, atm_iv)
+        scale = (atm * np.sqrt(place.asked)).reshape(count, expiries)
+        moved = (self.index_price[:, None] / self.forward)[
+            :, self.slice
+        ]  # moneyness is measured on the forward
+        k = np.log(self.strike * moved / self.index_price[:, None])
+        rows = (np.arange(count)[:, None] * expiries + self.slice).ravel()
+        return iv_at((k / scale[:, self.slice]).ravel(), rows, place.nodes(nodes), atm).reshape(k.shape)
+
+    def iv_at_the_forward(self, tenor_ms: I64, atm_iv: F64, nodes: F64) -> F64:
+        """As `iv`, of strikes that lie at the forward."""
+        place, atm = self._placed(tenor_ms, atm_iv)
+        found = iv_at(np.zeros(len(atm)), np.arange(len(atm)), place.nodes(nodes), atm)
+        return found.reshape(self.forward.shape)[:, self.slice]
+
+    def _placed(self, tenor_ms: I64, atm_iv: F64) -> tuple[_Between, F64]:
+        """Every expiry of every instant, (t e,), with its volatility at the money."""
+        count, expiries = self.forward.shape
+        place = _Between.of(tenor_ms, (self.expiry_ms[None, :] - self.at_ms[:, None]).ravel(), 0)
+        instant = np.repeat(np.arange(count), expiries)
+        return place, place.at_the_money(atm_iv[instant, place.below], atm_iv[instant, place.above])
 
 
 def fit_surface(

@@ -24,9 +24,9 @@ class Quotes(NamedTuple):
     """One product's calls or puts. By option: strike, expiry, delivery price (NaN: never delivered) and rate.
 
     By step: the product's index, whether its chain is recent, and where its slices begin. By slice: expiry, forward,
-    risk (the probability, within its life, of the event that hurts this side) and where its rows begin. By row: the
-    option's number, its quote, its signed delta from mark IV. `lot` is in coins, `grain` how many booked units one
-    unit of the currency has.
+    risk (the probability, within its life, of the event that hurts this side), whether its deltas are all known and go
+    one way with the strike, and where its rows begin. By row: the option's number, its quote, its signed delta from
+    mark IV. `lot` is in coins, `grain` how many booked units one unit of the currency has.
     """
 
     is_call: bool
@@ -47,6 +47,7 @@ class Quotes(NamedTuple):
     slice_expiry: I64
     forward: F64
     risk: F64
+    in_order: Bools
     first_row: I64
     option: I32
     mark: F64

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from optionwriter.core.compiled import compiled, compiled_part
+from optionwriter.core.compiled import compiled_loop, compiled_part
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.offering import (
     Item,
@@ -82,7 +82,7 @@ class Ended(NamedTuple):
     step: int
 
 
-@compiled
+@compiled_loop
 def run_loop(
     first: int, rested: F64, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log,
     looks: Looks, found: Scratch,
@@ -204,16 +204,18 @@ def carry_through(
         side = due.first if place == 0 else due.second
         if side < 0:
             continue
-        q, item = (calls, due.call) if side == CALL else (puts, due.put)
+        q = calls if side == CALL else puts
+        item = due.call if side == CALL else due.put
         fine = approved(item, side, q, step, steps, terms, books, account, sums)
         passed = (fine, passed[1]) if place == 0 else (passed[0], fine)
         if fine and item.row >= 0:
             each = weigh(q, Place(item.slice, item.row), step, steps, terms)
             sums = plus(sums, q.is_call, q.slice_expiry[item.slice], item.lots * q.lot, each)
     for place in range(2):
-        side = due.first if place == 0 else due.second
-        q, item = (calls, due.call) if side == CALL else (puts, due.put)
         if passed[place]:
+            side = due.first if place == 0 else due.second
+            q = calls if side == CALL else puts
+            item = due.call if side == CALL else due.put
             carry_out(side, q, item, step, steps.at_ms[step], terms.fill_share, books, log)
 
 
@@ -232,8 +234,13 @@ def is_idle(
     if may_open(CALL, terms, books) or may_open(PUT, terms, books):
         return False
     for side in range(2):
-        q, place = (calls, call_at) if side == CALL else (puts, put_at)
-        if place.row >= 0 and not asks_for_nothing(side, q, place, step, steps, books, terms):
+        place = call_at if side == CALL else put_at
+        if place.row < 0:
+            continue
+        q = (
+            calls if side == CALL else puts
+        )  # only where it is needed: taking a side counts all its columns up
+        if not asks_for_nothing(side, q, place, step, steps, books, terms):
             return False
     return True
 
@@ -246,9 +253,10 @@ def due_of(
     """The items of both sides: what is mandatory, else the best of what is held and what could be sold."""
     call, put = nothing(), nothing()
     for side in range(2):  # a side is a variable: as a constant it would have everything compiled twice
-        q, place = (calls, call_at) if side == CALL else (puts, put_at)
+        place = call_at if side == CALL else put_at
         if place.row < 0:
             continue
+        q = calls if side == CALL else puts
         item = tend(side, q, place, step, steps, terms, books, account, found)
         call, put = (item, put) if side == CALL else (call, item)
     if call.mandatory and put.mandatory:

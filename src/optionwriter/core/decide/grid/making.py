@@ -17,7 +17,7 @@ from optionwriter.core.compiled import compiled
 from optionwriter.core.decide.grid.columns import QuoteGrid, Quotes, Steps
 from optionwriter.core.decide.strategies.view import forecast_volatility
 from optionwriter.core.market.black76 import price_delta_one
-from optionwriter.core.market.chain import F64, I64, OptionChain
+from optionwriter.core.market.chain import F64, I64, Bools, ChainBlock, OptionChain
 from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is_daily, parse_instrument
 from optionwriter.core.market.money import quantum
@@ -75,7 +75,9 @@ class _Part:
             self._numbers([table.names[row] for row in rows.tolist()]),
             chain.mark[rows],
             chain.mark_iv[rows],
-            self._delta(chain, rows, at_ms),
+            self._delta(
+                table.strike[rows], expiry, forward[None], chain.mark_iv[None, rows], np.array([at_ms], dtype=np.int64)
+            )[0],
             self._units(chain.bid[rows], at_ms),
             self._units(chain.ask[rows], at_ms),
             _lots(chain.bid_size[rows], lot),
@@ -83,16 +85,36 @@ class _Part:
             np.nan_to_num(chain.open_interest[rows], nan=0.0),  # as a book summary shows it
         ))  # fmt: skip
 
-    def _delta(self, chain: OptionChain, rows: Any, at_ms: int) -> F64:
-        found = np.empty(len(rows))
-        table = chain.table
-        _fill_delta(
-            table.strike[rows], table.expiry_ms[rows], chain.forward[rows], chain.mark_iv[rows], at_ms, self.is_call,
-            found,
-        )  # fmt: skip
+    def add_block(self, block: ChainBlock, risk: F64) -> None:
+        """Several steps of one listing; `risk` (t, e)."""
+        count, slices = block.forward.shape
+        self.index.extend(block.index_price.tolist())
+        self.fresh.extend([-self.most_ahead_ms <= 0 <= self.most_age_ms] * count)
+        self.slices.extend(range(self.slices[-1] + slices, self.slices[-1] + slices * count + 1, slices))
+        self.slice_expiry.append(np.tile(block.expiry_ms, count))
+        self.forward.append(block.forward.ravel())
+        self.risk.append(risk.ravel())
+        self.sizes.append(np.tile(np.bincount(block.slice, minlength=slices), count))
+        lot, first = float(self.product.amount_step), int(block.at_ms[0])
+        forward = block.forward[:, block.slice]
+        self.rows.append((
+            np.tile(self._numbers(block.names), count),
+            block.mark.ravel(),
+            block.mark_iv.ravel(),
+            self._delta(block.strike, block.expiry_ms[block.slice], forward, block.mark_iv, block.at_ms).ravel(),
+            self._units(block.bid.ravel(), first),
+            self._units(block.ask.ravel(), first),
+            _lots(block.bid_size.ravel(), lot),
+            _lots(block.ask_size.ravel(), lot),
+            np.nan_to_num(block.open_interest.ravel(), nan=0.0),
+        ))  # fmt: skip
+
+    def _delta(self, strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: I64) -> F64:
+        found = np.empty(iv.shape)
+        _fill_delta(strike, expiry_ms, forward, iv, at_ms, self.is_call, found)
         return found
 
-    def _numbers(self, names: list[str]) -> Any:
+    def _numbers(self, names: Sequence[str]) -> Any:
         for name in names:
             if name not in self.number:
                 self.number[name] = len(self.names)
@@ -113,7 +135,10 @@ class _Part:
         ended = {one.expiry_ms for one in options if one.expiry_ms <= last_ms}
         paid = {one: delivery(self.product.index_name, one) for one in sorted(ended)}
         grid = tick_grid(self.product)
-        columns: list[Any] = [np.concatenate(one) for one in zip(*(self.rows or [_NO_ROWS]), strict=True)]
+        columns = _stacked(self.rows or [_NO_ROWS])
+        first_row = np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64)
+        in_order = np.zeros(len(first_row) - 1, dtype=np.bool_)
+        _fill_in_order(columns[3], first_row, self.is_call, in_order)
         return Quotes(
             is_call=self.is_call,
             is_inverse=self.product.family is Family.INVERSE,
@@ -135,7 +160,8 @@ class _Part:
             slice_expiry=_joined(self.slice_expiry, np.int64),
             forward=_joined(self.forward, np.float64),
             risk=_joined(self.risk, np.float64),
-            first_row=np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64),
+            in_order=in_order,
+            first_row=first_row,
             option=columns[0],
             mark=columns[1],
             iv=columns[2],
@@ -155,13 +181,28 @@ _NO_ROWS = tuple(
 
 @compiled
 def _fill_delta(
-    strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: int, is_call: bool, out: F64
+    strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: I64, is_call: bool, out: F64
 ) -> None:
-    """Signed deltas as the screen computes them (screening.py)."""
-    for row in range(len(strike)):
-        days = (expiry_ms[row] - at_ms) / MS_PER_DAY
-        years = days / 365.0 if days > 0.0 else 0.0
-        _, out[row] = price_delta_one(forward[row], strike[row], years, iv[row], is_call)
+    """Signed deltas as the screen computes them (screening.py); a row an instant."""
+    for instant in range(len(at_ms)):
+        for row in range(len(strike)):
+            days = (expiry_ms[row] - at_ms[instant]) / MS_PER_DAY
+            years = days / 365.0 if days > 0.0 else 0.0
+            _, out[instant, row] = price_delta_one(
+                forward[instant, row], strike[row], years, iv[instant, row], is_call
+            )
+
+
+@compiled
+def _fill_in_order(delta: F64, first_row: I64, is_call: bool, out: Bools) -> None:
+    """Of every slice: whether all deltas are known, and none is above that of the strike below it."""
+    for one in range(len(out)):
+        out[one] = True
+        for row in range(first_row[one], first_row[one + 1]):
+            before = delta[row - 1] if row > first_row[one] else delta[row]
+            if not delta[row] <= before:
+                out[one] = False
+                break
 
 
 class GridMaker:
@@ -211,6 +252,30 @@ class GridMaker:
             else:
                 part.add(at_ms, found, risk)
 
+    def add_block(
+        self, at_ms: Sequence[int], realised: Sequence[float], blocks: Mapping[str, tuple[ChainBlock, F64]]
+    ) -> None:
+        """Steps of one listing: forecast volatility by step, and by product code a block with its slices' risk.
+
+        The first block's index is the underlying's, as in `add`. Errors: GridError.
+        """
+        ranked = [
+            blocks[one.product.code][0].index_price
+            for one in (self._calls, self._puts)
+            if one.product.code in blocks
+        ]
+        for index in ranked:
+            if not np.all(np.isfinite(index) & (index > 0)):
+                raise GridError(f"an index of {self._underlying} is missing from {at_ms[0]} on")
+        for at, index, forecast in zip(at_ms, ranked[0].tolist(), realised, strict=True):
+            self._step(at, True, index, forecast)
+        for part in (self._calls, self._puts):
+            if part.product.code in blocks:
+                part.add_block(*blocks[part.product.code])
+            else:
+                for _ in at_ms:
+                    part.blank()
+
     def grid(self, delivery: Delivery) -> QuoteGrid:
         """Everything that was taken; `delivery` answers for expiries up to the last step."""
         last_ms = self._at_ms[-1] if self._at_ms else 0
@@ -236,6 +301,17 @@ class GridMaker:
         self._seen.append(seen)
         self._index.append(index)
         self._realised.append(realised)
+
+
+def _stacked(rows: list[tuple[Any, ...]]) -> list[Any]:
+    """Each column in one; a part is let go as soon as it has been taken over."""
+    parts = [list(column) for column in zip(*rows, strict=True)]
+    rows.clear()
+    stacked = []
+    for part in parts:
+        stacked.append(np.concatenate(part))
+        part.clear()
+    return stacked
 
 
 def _changes(column: Any) -> Any:

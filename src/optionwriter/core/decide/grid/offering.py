@@ -181,8 +181,42 @@ def worth_a_look(q: Quotes, row: int, realised: float, gates: GateParams) -> boo
 
 
 @compiled_part
-def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, terms: Terms, found: Scratch) -> int:
-    """Notes every row that passes the gates with its score, and says how many there are."""
+def row_at(q: Quotes, one: int, delta: float) -> int:
+    """The first row of a slice in order whose signed delta is below `delta`; the end where there is none."""
+    low, high = q.first_row[one], q.first_row[one + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if q.delta[middle] < delta:
+            high = middle
+        else:
+            low = middle + 1
+    return int(low)
+
+
+@compiled_part
+def rows_in_reach(q: Quotes, one: int, gates: GateParams) -> tuple[int, int]:
+    """From which row of a slice to which (without it) an option's delta may lie within the bounds of the gates.
+
+    A hair more than those: where exactly the bounds lie the gates say.
+    """
+    if not q.in_order[one]:
+        return q.first_row[one], q.first_row[one + 1]
+    low, high = gates.delta_min - SMALLEST_DELTA, gates.delta_max + SMALLEST_DELTA
+    if q.is_call:
+        return row_at(q, one, high), row_at(q, one, low)
+    return row_at(q, one, -low), row_at(q, one, -high)
+
+
+@compiled_part
+def worth_of(q: Quotes, one: int, row: int, step: int, steps: Steps, terms: Terms) -> float:
+    """The row's score before its size weighs in."""
+    candidate = candidate_of(q, one, row, step, steps)
+    return total(score(candidate, market_tilt(q.risk[one]), terms.score))
+
+
+@compiled_part
+def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, found: Scratch) -> int:
+    """Notes every row that passes the gates, and says how many there are."""
     count = 0
     at_ms, realised = steps.at_ms[step], steps.realised[step]
     if not realised > 0.0:
@@ -190,12 +224,11 @@ def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, terms: Terms
     for one in range(q.first_slice[step], q.first_slice[step + 1]):
         if not within(days_to(q, one, at_ms), gates.dte_min, gates.dte_max) >= 0.0:
             continue
-        for row in range(q.first_row[one], q.first_row[one + 1]):
+        begin, end = rows_in_reach(q, one, gates)
+        for row in range(begin, end):
             if not worth_a_look(q, row, realised, gates):
                 continue
-            candidate = candidate_of(q, one, row, step, steps)
-            if gate(candidate, gates).gate == PASSED:
-                found.score[count] = total(score(candidate, market_tilt(q.risk[one]), terms.score))
+            if gate(candidate_of(q, one, row, step, steps), gates).gate == PASSED:
                 found.slice[count], found.row[count] = one, row
                 count += 1
     return count
@@ -312,7 +345,9 @@ def offer(
 ) -> Item:  # fmt: skip
     """The best opening item of the side at or above `min_score`."""
     best = nothing()
-    count = screened(q, step, steps, terms.gates, terms, found)
+    count = screened(q, step, steps, terms.gates, found)
+    for at in range(count):
+        found.score[at] = worth_of(q, found.slice[at], found.row[at], step, steps, terms)
     chosen = 0
     while chosen < terms.max_items:
         at = first_of(q, found, count)

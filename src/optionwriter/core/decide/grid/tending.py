@@ -22,6 +22,7 @@ from optionwriter.core.decide.grid.offering import (
     first_of,
     nothing,
     screened,
+    worth_of,
 )
 from optionwriter.core.decide.grid.standing import (
     NOTHING,
@@ -182,11 +183,13 @@ def best_roll(
     """The acceptable roll with the highest score, its credit counted."""
     index, ask = steps.index_usd[step], q.ask[place.row] / q.per_coin
     cost = ask + trade_fee(q.is_inverse, index, ask)
-    count = screened(q, step, steps, terms.roll_gates, terms, found)
+    count = screened(q, step, steps, terms.roll_gates, found)
     scale = terms.roll.credit_scale if terms.roll.credit_scale > 1e-9 else 1e-9
     for at in range(count):
-        credit = credit_of(q, found.row[at], index, cost)
-        if passes(q, place, found.slice[at], found.row[at], step, steps, terms, asked, credit):
+        one, row = found.slice[at], found.row[at]
+        credit = credit_of(q, row, index, cost)
+        if passes(q, place, one, row, step, steps, terms, asked, credit):
+            found.score[at] = worth_of(q, one, row, step, steps, terms)
             found.score[at] += terms.roll.credit_weight * clamp(credit / scale, -1.0, 1.0)
         else:
             found.row[at] = NOTHING

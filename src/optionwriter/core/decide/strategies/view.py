@@ -79,7 +79,7 @@ def forecast_volatility(context: MarketContext) -> float:
 
 
 def forecast_of(short: float, long: float) -> float:
-    """The same from the two volatilities."""
+    """The forecast from the realised volatilities of 7 and 30 days."""
     known = [one for one in (short, long) if one > 0]
     return sum(known) / len(known) if known else float("nan")
 

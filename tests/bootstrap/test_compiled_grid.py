@@ -1,0 +1,140 @@
+"""Both ways to make a quote grid of the made market give the same arrays, to the last digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optionwriter.adapters.tapes.synthetic import SyntheticFeed
+from optionwriter.bootstrap.backtest_config import read_config
+from optionwriter.bootstrap.compiled_grid import grid_of
+from optionwriter.bootstrap.source import Source
+from optionwriter.bootstrap.sources import open_source
+from optionwriter.core.decide.grid.columns import QuoteGrid
+from optionwriter.core.decide.grid.making import GridMaker
+from optionwriter.core.market.context import MarketContext, risk_over
+from optionwriter.core.market.instruments import MS_PER_HOUR, product
+from optionwriter.core.market.touch import HORIZON_DAYS
+from optionwriter.core.report.run import RunSpec
+from optionwriter.settings import Settings
+
+BEGIN = 1_672_531_200_000  # 2023-01-01
+AGE_MS, AHEAD_MS = 60_000, 1_000
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A feed that is only known as one: it can't be asked for blocks."""
+
+    feed: SyntheticFeed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.feed, name)
+
+
+def opened(folder: Path, coin: str, begin_ms: int, hours: int, **values: Any) -> Source:
+    spec = RunSpec("t", "synthetic", "income", (coin,), begin_ms, begin_ms + hours * MS_PER_HOUR, 1, values)
+    return open_source(Settings(data_dir=folder), spec, read_config(values))
+
+
+def one_by_one(source: Source) -> Source:
+    return Source(OneByOne(source.feed), source.instants, source.notes, source.fingerprint)  # type: ignore[arg-type]
+
+
+def same(mine: QuoteGrid, its: QuoteGrid) -> None:
+    assert mine.call_names == its.call_names
+    assert mine.put_names == its.put_names
+    assert mine.failures == its.failures
+    for part in ("steps", "calls", "puts"):
+        ours, theirs = getattr(mine, part), getattr(its, part)
+        for name in ours._fields:
+            a, b = getattr(ours, name), getattr(theirs, name)
+            if not isinstance(a, np.ndarray):
+                assert a == b, name
+                continue
+            assert a.dtype == b.dtype, (part, name)
+            assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), (part, name)
+
+
+@pytest.mark.parametrize(
+    ("coin", "begin_ms", "hours", "values"),
+    [
+        ("BTC", BEGIN, 60, {"listing": "exchange"}),
+        ("ETH", BEGIN + 1_234_567, 30, {"listing": "exchange", "step_minutes": 45, "model": "realised"}),
+        ("BTC", BEGIN + 5 * MS_PER_HOUR, 10, {"listing": "plain"}),
+        ("ETH", BEGIN, 12, {"listing": "exchange", "smile": "skew_anchors"}),
+        ("BTC", BEGIN, 12, {"listing": "exchange", "model": "realised", "smile": "surface"}),
+        ("BTC", 1_640_995_200_000 - 9 * MS_PER_HOUR, 4, {"listing": "plain", "model": "realised"}),
+    ],
+)
+def test_a_listing_at_a_time_is_what_the_cycle_sees(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    coin: str,
+    begin_ms: int,
+    hours: int,
+    values: dict[str, Any],
+) -> None:
+    """Forwards, quotes, volatilities, deltas, forecasts and risks; expiries, listings and midnights lie between."""
+    source = opened(tmp_path, coin, begin_ms, hours, **values)
+    with monkeypatch.context() as patch:
+        patch.setattr(SyntheticFeed, "chain", None)  # it is not asked for single chains
+        mine = grid_of(source, coin, True, AGE_MS, AHEAD_MS)
+    its = grid_of(one_by_one(opened(tmp_path, coin, begin_ms, hours, **values)), coin, True, AGE_MS, AHEAD_MS)
+    assert len(mine.calls.option) > 100 * hours
+    calls = grid_of(source, coin, False, AGE_MS, AHEAD_MS)
+    assert np.array_equal(calls.calls.risk, mine.calls.risk, equal_nan=True)
+    assert np.array_equal(calls.calls.bid, mine.calls.bid) and not len(calls.puts.option)
+    assert np.count_nonzero(mine.steps.realised > 0.0) == len(mine)
+    same(mine, its)
+
+
+def test_a_slice_is_in_order_where_its_deltas_fall_with_the_strike(tmp_path: Path) -> None:
+    """By comparison of every neighbour, and with one delta bent, one lost."""
+    maker = GridMaker("BTC", product("BTC"), product("BTC_USDC"), AGE_MS, AHEAD_MS)
+    feed = opened(tmp_path, "BTC", BEGIN, 2).feed
+    assert isinstance(feed, SyntheticFeed)
+    block = feed.block("BTC", True, [BEGIN])
+    iv, risk = block.mark_iv.copy(), np.zeros(block.forward.shape)
+    starts = np.flatnonzero(np.diff(block.slice, prepend=-1))
+    iv[0, starts[1] + 2] *= 9.0  # further out a higher delta
+    iv[0, starts[3]] = np.nan
+    maker.add_block([BEGIN], [0.5], {"BTC": (replace(block, mark_iv=iv), risk)})
+    calls = maker.grid(feed.delivery_price).calls
+    expected = [
+        bool(np.all(np.diff(calls.delta[a:b]) <= 0.0)) and not np.isnan(calls.delta[a:b]).any()
+        for a, b in zip(calls.first_row[:-1], calls.first_row[1:], strict=True)
+    ]
+    assert calls.in_order.tolist() == expected
+    assert [place for place, flag in enumerate(expected) if not flag] == [1, 3]
+
+
+def test_blocks_end_where_the_listing_changes(tmp_path: Path) -> None:
+    """08:00:00 ends what expires, 08:00:15 brings what is new: three listings in the minute around it."""
+    feed = opened(tmp_path, "BTC", BEGIN, 24).feed
+    assert isinstance(feed, SyntheticFeed)
+    eight = BEGIN + 8 * MS_PER_HOUR
+    around = [eight - 1_000, eight - 1, eight, eight + 14_999, eight + 15_000, eight + 60_000]
+    counts = [feed.listed_alike("BTC", around[place:]) for place in range(len(around))]
+    assert counts == [2, 1, 2, 1, 2, 1]
+    names = [feed.listed("BTC", at) for at in around]
+    assert names[1] != names[2] != names[4]
+    assert feed.listed_alike("BTC", [BEGIN - 1]) == 0
+    assert feed.listed_alike("BTC", [BEGIN + 24 * MS_PER_HOUR, BEGIN + 24 * MS_PER_HOUR + 1]) == 1
+
+
+def test_risk_at_many_tenors_is_the_contexts() -> None:
+    """At the horizons the curve's own values, between them what a context answers for one tenor."""
+    curve = tuple(np.linspace(0.02, 0.6, len(HORIZON_DAYS)).tolist())
+    context = MarketContext("BTC", 0, pump_curve=curve)
+    days = np.array([0.0, 1e-3, 0.7, 1.0, 6.25, 29.999, 30.0, 59.0, 60.0, 200.0])
+    found = risk_over(curve, days)
+    assert found.tolist() == [context.pump_risk(one) for one in days.tolist()]
+    assert found[[3, 6, 8]].tolist() == [curve[0], curve[HORIZON_DAYS.index(30)], curve[-1]]
+    assert np.isnan(risk_over((), days)).all() and np.isnan(risk_over(curve, np.array([-1.0]))).all()
