@@ -74,10 +74,13 @@ def test_the_choice_is_part_of_the_fingerprint_and_its_file_too(tmp_path: Path) 
     mine = made(smile="skew_anchors", skew=str(tmp_path))
     write_skew(skew_path(tmp_path, "BTC"), Skew("BTC", AT_MS, "made", 30.0, FLAT))
     assert len({made(), made(smile="flat"), mine, made(smile="skew_anchors", skew=str(tmp_path))}) == 4
+    with pytest.raises(RunError, match="none is no folder: name another"):
+        made(smile="skew_anchors", skew=str(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
     with pytest.raises(
         RunError, match="holds no skew factors of BTC: fetch them with optionwriter calibrate"
     ):
-        made(smile="skew_anchors", skew=str(tmp_path / "none"))
+        made(smile="skew_anchors", skew=str(tmp_path / "empty"))
     skew_path(tmp_path, "BTC").write_text('{"anchors": [0.1]}')
     with pytest.raises(RunError, match=r"BTC\.json holds no skew factors .*its deltas are \[0.1\]"):
         made(smile="skew_anchors", skew=str(tmp_path))
