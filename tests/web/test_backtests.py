@@ -96,6 +96,12 @@ def test_runs_are_listed_filtered_and_paged(done: House) -> None:
     assert done.ask("?limit=1")["before"] == 2
 
 
+def test_a_run_tells_the_settings_in_force_and_lists_leave_them_out(done: House) -> None:
+    settings = done.ask("/1")["run"]["provenance"]["settings"]
+    assert settings["strategy.gates.delta_max"] == 0.4 and settings["limits.max_covered_share"] == "1"
+    assert all(one["provenance"]["settings"] == {} for one in done.ask("")["runs"] if one["provenance"])
+
+
 def test_two_runs_are_compared(done: House) -> None:
     found = done.ask("/1/diff/2?exit_style=own")
     assert (found["first"]["id"], found["second"]["id"]) == (1, 2)

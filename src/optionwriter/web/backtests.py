@@ -6,6 +6,7 @@ Every route is a plain function, which the server runs beside its loop: the run 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -62,9 +63,10 @@ def listed(store: RunStore, query: shapes.RunsQuery, now_ms: int) -> tuple[RunSt
 
 
 def list_row(store: RunStore, state: RunState) -> dict[str, Any]:
-    """A run as lists show it."""
+    """A run as lists show it: with its first figures, without the settings in force (the run itself tells them)."""
     told = headline(store, state.id) if state.status is RunStatus.FINISHED else []
-    return {**plain_row(state), "headline": told}
+    short = state.provenance and replace(state.provenance, settings={})
+    return {**plain_row(replace(state, provenance=short)), "headline": told}
 
 
 def plain_row(one: RunState | Difference) -> dict[str, Any]:
