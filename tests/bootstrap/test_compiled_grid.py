@@ -44,7 +44,7 @@ def opened(folder: Path, coin: str, begin_ms: int, hours: int, **values: Any) ->
 
 
 def one_by_one(source: Source) -> Source:
-    return Source(OneByOne(source.feed), source.instants, source.notes, source.fingerprint)  # type: ignore[arg-type]
+    return Source(OneByOne(source.feed), source.instants, source.notes, source.fingerprint)
 
 
 def same(mine: QuoteGrid, its: QuoteGrid) -> None:

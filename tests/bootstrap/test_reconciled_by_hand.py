@@ -54,7 +54,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 def chain(ran: RunResult, instrument: str) -> tuple[ChainRow, dict[str, Any]]:
-    (found,) = (one for one in ran.chains if one.detail["legs"][0]["instrument"] == instrument)  # type: ignore[index]
+    (found,) = (one for one in ran.chains if one.detail["legs"][0]["instrument"] == instrument)
     flows: Any = found.detail["flows"]
     return found, {one["kind"]: one for one in flows}
 
@@ -117,7 +117,7 @@ def test_the_covered_call(told: dict[str, tuple[str, Decimal]], ran: RunResult) 
     assert D(found.pnl) == premium - fee - owed - delivery == told["A7"][1]
     assert D(found.pnl_usd) == (premium - fee) * index - (owed + delivery) * end == told["A8"][1]
     assert flows["premium"]["at_ms"] == ms("2026-02-22T15:34:15")
-    assert D(str(ran.curves["hold_to_expiry"]["price_ETH"][-1])) == D("1929.48")  # type: ignore[index]
+    assert D(str(ran.curves["hold_to_expiry"]["price_ETH"][-1])) == D("1929.48")
 
 
 @pytest.mark.parametrize(

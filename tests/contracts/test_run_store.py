@@ -136,7 +136,7 @@ def test_the_runs_of_a_group_are_folded_counted_and_read_at_once(store: SqlRunSt
     assert store.finish(ids[0], "w", RESULT, NOW)
 
     def listed(limit: int = 50, **asked: object) -> list[int]:
-        return [one.id for one in store.list(RunFilter(folded=True, **asked), limit)]  # type: ignore[arg-type]
+        return [one.id for one in store.list(RunFilter(folded=True, **asked), limit)]
 
     assert listed() == [ids[4], ids[3], ids[1]]
     assert listed(2) == [ids[4], ids[3]] and listed(before_id=ids[3]) == [

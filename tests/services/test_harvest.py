@@ -43,7 +43,7 @@ class Chains:
 
 def desk_at(at_ms: int, folder: Path, **more: object) -> tuple[HarvestDesk, Chains, SimulatedClock]:
     clock = SimulatedClock(at_ms)
-    chains = Chains(clock, **more)  # type: ignore[arg-type]
+    chains = Chains(clock, **more)
     return HarvestDesk(clock, chains, HarvestFolder(folder), "local", ("BTC", "ETH"), STEP), chains, clock
 
 
@@ -141,7 +141,7 @@ def test_what_the_disk_refuses_is_told_later(tmp_path: Path) -> None:
                 raise HarvestStoreError("no space left")
             return super().write(slot_ms, record)
 
-        def add_gaps(self, gaps: tuple[Gap, ...]) -> None:  # type: ignore[override]
+        def add_gaps(self, gaps: tuple[Gap, ...]) -> None:
             if self.full and gaps:
                 raise HarvestStoreError("no space left")
             super().add_gaps(gaps)

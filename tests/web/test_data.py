@@ -95,7 +95,7 @@ def test_the_page_writes_every_score_and_colours_it_by_class_alone(app: FastAPI)
     ]
     assert kinds[:6] == ["q-pass", "q-pass", "q-fail", "q-none", "q-none", "q-pass"]
     assert " Asset 1 2 3 4 5 6 BTC" in page.text
-    assert "No harvester has run here" in page.text and "Bytes a row" in page.text
+    assert "No harvester has run here" in page.text and "B a row" in page.text
     day = Page(ask(app, "/data/day?source=live_deribit&asset=BTC&day=2026-02-03").text)
     day.assert_keeps_the_policy()
     assert "volatilities are fractions, not percent" in day.text and "fault" in day.text

@@ -80,7 +80,7 @@ def test_marks_come_back_and_the_index_is_that_of_another_exchange(
     options = ImportOptions(at_ms=int(datetime.fromisoformat(at).timestamp() * 1000) if at else None)
     rows = rows_of(shared(f"{VARIANTS}/{name}"), options)
     found = errors(rows)
-    assert found.median() < median and found.quantile(0.99) < p99  # type: ignore[operator]
+    assert found.median() < median and found.quantile(0.99) < p99
     near = rows.filter(pl.col("expiry") - pl.col("timestamp") < timedelta(days=10))
     spot = near["forward" if rows["index_price"].null_count() else "index_price"].median()
     assert isinstance(spot, float)
@@ -149,7 +149,7 @@ def test_the_six_hourly_csv_and_parquet_are_the_same_snapshot() -> None:
     assert both["timestamp_csv"].unique().to_list() == [
         at + timedelta(microseconds=944_181)
     ]  # cut there to seconds
-    assert errors(month).median() < 1e-5  # type: ignore[operator]
+    assert errors(month).median() < 1e-5
 
 
 def test_tickers_without_bids_have_null_and_no_prices_no_import() -> None:
