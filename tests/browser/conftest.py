@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Error as BrowserError
 from scripts.browser import SKIPPED, NoBrowserError, is_left_out, needed
 
@@ -27,6 +27,9 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 TIMEOUT_MS = 20_000
+expect.set_options(
+    timeout=TIMEOUT_MS
+)  # as long as an action may take: a busy machine is no fault of the page
 
 Open = Callable[..., Watched]
 

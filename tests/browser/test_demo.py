@@ -225,10 +225,11 @@ def test_the_page_goes_with_the_agent_and_what_is_open_stays_open(demo: Demo, op
     seen = opened(demo.link)
     page = seen.page
     page.evaluate(MARK)
-    decision = page.get_by_test_id("decisions").locator("[data-testid^=decision-]").first
-    name = decision.get_attribute("data-testid")
-    decision.locator("summary").press("Enter")
-    mine = page.get_by_test_id(str(name))
+    newest = page.get_by_test_id("decisions").locator("[data-testid^=decision-]").first
+    mine = page.get_by_test_id(
+        str(newest.get_attribute("data-testid"))
+    )  # this one, whatever comes in above it
+    mine.locator("summary").press("Enter")
     expect(mine).to_contain_text("Reasoning")
     expect(mine.locator("summary")).to_be_focused()
     when = page.get_by_test_id("heartbeat").locator("time")

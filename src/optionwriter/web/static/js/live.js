@@ -5,6 +5,7 @@ import { startCommands } from "./commands.js";
 import { startFilter } from "./filter.js";
 import { startLine } from "./line.js";
 import { startPanel } from "./panel.js";
+import { startReasons } from "./reasons.js";
 import { startTables } from "./tables.js";
 
 startTables();
@@ -13,4 +14,5 @@ startAges();
 startFilter();
 startCommands();
 startPanel();
+startReasons();
 startChart();
