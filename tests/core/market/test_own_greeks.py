@@ -26,7 +26,7 @@ def test_they_are_the_recorded_tickers() -> None:
         column[name][column[name] <= 0] = np.nan
     is_call = (rows["option_type"] == "call").to_numpy()
     ours = own_greeks(
-        product("BTC"), column["underlying_price"], column["strike"], years, is_call,
+        product("BTC"), np.nan, column["underlying_price"], column["strike"], years, is_call,
         column["mark_iv"] / 100, column["best_bid_price"], column["best_ask_price"],
     )  # fmt: skip
     assert np.quantile(np.abs(ours.delta - rows["greeks_delta"].to_numpy()), 0.99) < 2e-4
@@ -50,7 +50,15 @@ def test_a_quote_whose_tick_is_all_it_tells_has_no_volatility() -> None:
     deep = implied_volatility(usd, forward, strike, years, calls)
     assert deep[2] == pytest.approx(0.5)  # it could be told, were prices not on a grid of 45 USD
     found = own_greeks(
-        product("BTC"), forward, strike, years, calls, sigma, np.array([fair[0], np.nan, fair[2]]), fair
+        product("BTC"),
+        90_000.0,
+        forward,
+        strike,
+        years,
+        calls,
+        sigma,
+        np.array([fair[0], np.nan, fair[2]]),
+        fair,
     )
     assert found.bid_iv[0] == pytest.approx(50.0) and np.isnan(found.bid_iv[1:]).all()
     assert found.ask_iv[:2] == pytest.approx([50.0, 50.0]) and np.isnan(found.ask_iv[2])  # deep in the money
@@ -60,7 +68,7 @@ def test_a_quote_whose_tick_is_all_it_tells_has_no_volatility() -> None:
 def test_without_a_mark_volatility_or_after_expiry_there_are_no_greeks() -> None:
     xrp = recorded_product("XRP_USDC")
     found = own_greeks(
-        xrp, np.full(2, 2.0), np.full(2, 2.1), np.array([0.1, 0.0]), np.array([True, False]),
+        xrp, 2.0, np.full(2, 2.0), np.full(2, 2.1), np.array([0.1, 0.0]), np.array([True, False]),
         np.array([np.nan, 0.6]), np.full(2, np.nan), np.full(2, np.nan),
     )  # fmt: skip
     assert all(np.isnan(column).all() for column in found)
