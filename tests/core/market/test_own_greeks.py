@@ -65,6 +65,20 @@ def test_a_quote_whose_tick_is_all_it_tells_has_no_volatility() -> None:
     assert found.theta[0] < 0 < found.vega[0]
 
 
+def test_linear_quotes_imply_the_volatility_of_the_inverse_ones() -> None:
+    """The same options in both families, the linear ones at the index; the greeks are the same."""
+    strike, years, calls = np.array([84_000.0, 96_000.0]), np.full(2, 0.3), np.array([False, True])
+    forward, sigma = np.full(2, 91_200.0), np.array([0.55, 0.5])
+    coin = price_delta(forward, strike, years, sigma, calls)[0] / forward
+    inverse = own_greeks(product("BTC"), 90_000.0, forward, strike, years, calls, sigma, coin, 1.1 * coin)
+    linear = own_greeks(
+        product("BTC_USDC"), 90_000.0, forward, strike, years, calls, sigma, 90_000 * coin, 99_000 * coin
+    )
+    assert linear.bid_iv == pytest.approx([55.0, 50.0]) and (linear.ask_iv > linear.bid_iv + 1).all()
+    for mine, its in zip(linear, inverse, strict=True):
+        assert np.array_equal(mine, its)
+
+
 def test_without_a_mark_volatility_or_after_expiry_there_are_no_greeks() -> None:
     xrp = recorded_product("XRP_USDC")
     found = own_greeks(

@@ -117,6 +117,44 @@ def test_every_quote_lies_on_the_grid(
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+def test_recorded_linear_marks_come_back(coin: str) -> None:
+    """Marks of USDC options at the index that their inverse twins' marks tell; of any other they would not."""
+    folder = "data/chains_deribit_5min_multiasset"
+    columns = [
+        "instrument_name",
+        "harvest_time",
+        "expiry_timestamp",
+        "underlying_price",
+        "mark_price",
+        "mark_iv",
+    ]
+    linear, inverse = (
+        pl.read_parquet(shared(f"{folder}/{name}.parquet"), columns=columns)
+        .filter(pl.col("harvest_time").dt.date() == pl.date(2025, 12, 11))
+        .with_columns(minute=pl.col("harvest_time").dt.truncate("1m"))
+        for name in (f"{coin}_USDC", coin)
+    )
+    twins = linear.with_columns(twin=pl.col("instrument_name").str.replace("_USDC", "")).join(
+        inverse.select("minute", "underlying_price", "mark_iv", twin="instrument_name", coin="mark_price"),
+        on=["minute", "twin", "underlying_price", "mark_iv"],
+    )
+    told = twins.filter(pl.col("coin") > 0.002).with_columns(
+        index=(pl.col("mark_price") / pl.col("coin")).median().over("minute")
+    )
+    at_ms = told["harvest_time"].dt.timestamp("ms").to_numpy()
+    years = (told["expiry_timestamp"].to_numpy() * 1_000 - at_ms) / (365 * 86_400_000)
+    table = InstrumentTable.of(product(f"{coin}_USDC"), tuple(told["instrument_name"]))
+    index, forward, iv = (told[name].to_numpy() for name in ("index", "underlying_price", "mark_iv"))
+    far = years > 30 / 365
+    assert np.count_nonzero(far) > 300
+    found = quote_columns(table, books(f"{coin}_USDC"), index, forward, years, iv / 100)
+    ratio = found.mark[far] / told["mark_price"].to_numpy()[far]
+    assert np.median(np.abs(ratio - 1)) < 3e-4 and abs(np.median(ratio) - 1) < 5e-5
+    assert np.median(forward[far] / index[far]) > 1.003  # by which they would be too high
+
+
+@pytest.mark.shared
 def test_recorded_marks_come_back() -> None:
     """Recorded BTC tickers of January 2026, whose marks have four decimals, from their own volatility and forward."""
     frame = pl.read_parquet(shared("data/chains_btc_full_ticker/btc_options.parquet"))
