@@ -18,6 +18,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, MS_PER
 from optionwriter.core.report.calibration_models import Model
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 SETTINGS = Settings()
 AT_MS = int(np.datetime64("2026-02-10T12:00", "ms").astype(np.int64))
@@ -116,7 +117,7 @@ def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
             kept = skew_for(seen, asked, tmp_path / "skew", now_ms=opened.now_ms)
         finally:
             opened.server.stop()
-            served.join(20)
+            served.join(LONGEST_S)
     (moment,) = found.moments
     assert abs(moment.at_ms - AT_MS) < MS_PER_HOUR and moment.count > 150
     assert moment.realised_7d == pytest.approx(0.91, abs=0.03)  # as the recorded chain of that morning says

@@ -22,6 +22,7 @@ from optionwriter.services.backtest import run_backtest
 from optionwriter.services.jobs import RunError
 from optionwriter.services.sweep import Axis, combinations, enter, sets_of, stop_all
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 START, DAY = 1_767_571_200_000, 86_400_000  # 2026-01-05
 BASE = RunSpec("", "synthetic", "income", ("BTC",), START, START + 3 * DAY, 1,
@@ -35,7 +36,7 @@ class Engine:
         self.opened = 0
         self.whole: list[float] = []
         self.threads: set[int] = set()
-        self.meet = threading.Barrier(2, timeout=30)
+        self.meet = threading.Barrier(2, timeout=LONGEST_S)
         self.meeting = True
 
     def why_event(self, settings, config, instance, underlyings):

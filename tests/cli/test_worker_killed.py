@@ -17,10 +17,10 @@ from optionwriter.bootstrap.backtests import RUNS_FILE
 from optionwriter.cli.main import app
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 pytestmark = pytest.mark.slow
 LEASE_S = 2
-LONGEST_S = 120.0  # for anything to happen on a machine that is busy
 START, DAY = 1_767_571_200_000, 86_400_000  # 2026-01-05
 SPEC = RunSpec("week", "synthetic", "income", ("BTC",), START, START + 5 * DAY, 1, {"step_minutes": 240})
 
