@@ -356,6 +356,10 @@ class RunStore(Protocol):
         """Drops a run and all that it found. Raises RunStoreError while it runs."""
         ...
 
+    def delete_group(self, group: str) -> int:
+        """Drops all runs of a sweep or comparison; how many. Raises RunStoreError while one of them is not over."""
+        ...
+
     def claim(
         self,
         worker: str,

@@ -188,8 +188,9 @@ def test_without_its_stream_the_page_asks_by_itself(served: Served, opened: Open
 
 
 def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, opened: Open) -> None:
-    """Last in this file: the sweep stays in the list."""
-    swept(served.house, f"by delta, {LONG}")
+    """Last in this file: the sweep stays in the list until it is deleted."""
+    group = f"by delta, {LONG}"
+    swept(served.house, group)
     for width, theme in (("wide", "light"), ("phone", "dark")):
         watched = opened(served.link, width, theme)
         page = watched.page
@@ -219,3 +220,22 @@ def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, 
         assert page.locator("[data-testid=diff] tbody tr").count() == 6
         watched.assert_fits()
         watched.assert_clean()
+
+    watched = opened(served.link)
+    page = watched.page
+    page.goto(served.base + "lab", wait_until="load")
+    before = len(served.house.lab.store.list())
+    page.click("[data-cancel-group]")
+    page.click("[data-delete-group]")
+    assert page.inner_text("#sure-h") == "Delete this sweep?" and "all its 6 runs" in page.inner_text(
+        "#sure-about"
+    )
+    watched.assert_accessible()
+    page.click("#sure-no")
+    assert len(served.house.lab.store.list()) == before
+    page.click("[data-delete-group]")
+    page.click("#sure-yes")
+    page.wait_for_selector("[data-testid=sweep]", state="detached")
+    assert page.inner_text("[data-testid=lab-said]") == f"{group} is deleted: 6 runs."
+    assert len(served.house.lab.store.list()) == before - 6
+    watched.assert_clean()

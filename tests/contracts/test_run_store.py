@@ -25,7 +25,7 @@ from optionwriter.core.report.run import (
     RunSpec,
     RunStatus,
 )
-from optionwriter.ports import RunStore, RunStoreError
+from optionwriter.ports import RunBusyError, RunMissingError, RunStore, RunStoreError
 from tests.contracts.databases import empty_database
 
 NOW, LEASE = 1_790_000_000_000, 30_000
@@ -126,6 +126,43 @@ def test_one_run_can_be_taken_by_its_id_past_older_ones(store: SqlRunStore) -> N
     assert claimed is not None and claimed.id == wanted
     assert store.claim("w2", NOW, LEASE, run_id=wanted) is None
     assert store.get(older).status is RunStatus.QUEUED
+
+
+def test_a_group_goes_whole_once_it_is_over_and_takes_nothing_else_along(
+    store: SqlRunStore, address: str
+) -> None:
+    specs = [replace(SPEC, group=name) for name in ("g", "g", "g", "h", "")]
+    first, second, third, other, alone = store.queue_all(specs, NOW)
+    store.claim("w1", NOW, LEASE, run_id=first)
+    assert store.finish(first, "w1", RESULT, NOW)
+    for ident in (other, alone):
+        store.claim("w1", NOW, LEASE, run_id=ident)
+        assert store.finish(ident, "w1", RESULT, NOW)
+    store.claim("w1", NOW, LEASE, run_id=second)
+    with pytest.raises(
+        RunBusyError, match=r"'g' has runs that are not over \(.*1 queued.*\): cancel it first"
+    ):
+        store.delete_group("g")
+    store.cancel(third, NOW)
+    with pytest.raises(RunBusyError, match=r"\(1 running\)"):
+        store.delete_group("g")
+    assert store.metrics(first) and len(store.list(RunFilter(group="g"))) == 3  # all or none
+    store.fail(second, "w1", "went wrong", NOW)
+
+    assert store.delete_group("g") == 3
+    assert [one.id for one in store.list()] == [alone, other]
+    for ident in (other, alone):
+        assert store.chains(ident) == (RESULT.chains[2], RESULT.chains[0], RESULT.chains[1])
+        assert store.curves(ident) == RESULT.curves and len(store.metrics(ident)) == len(RESULT.metrics)
+    engine = open_database(address)
+    with engine.connect() as connection:
+        for name in ("backtest_metrics", "backtest_chains", "backtest_curves"):
+            rows = connection.execute(text(f"SELECT DISTINCT run_id FROM {name} ORDER BY run_id")).scalars()
+            assert list(rows) == [other, alone], name
+    engine.dispose()
+    for name in ("g", ""):  # without a name it would be every run that is of no group
+        with pytest.raises(RunMissingError, match="there is no sweep or comparison"):
+            store.delete_group(name)
 
 
 def test_the_runs_of_a_group_are_folded_counted_and_read_at_once(store: SqlRunStore) -> None:

@@ -192,6 +192,25 @@ def test_all_runs_of_a_sweep_are_stopped_at_once(house: House) -> None:
     assert "group" in house.ask("/cancel", "POST", 422, json={})["error"]
 
 
+def test_a_sweep_that_is_over_is_dropped_whole(house: House) -> None:
+    swept(house)
+    kept = house.queue(name="kept")
+    store = house.lab.store
+    busy = house.ask("?group=by+delta", "DELETE", 409)["error"]
+    assert "2 queued" in busy and "cancel it first" in busy
+    seen = page(house, "/lab")
+    assert not [one for _, one in seen.tags if "data-delete-group" in one]
+    house.ask("/cancel", "POST", json={"group": "by delta"})
+    buttons = [one for _, one in page(house, "/lab").tags if "data-delete-group" in one]
+    assert [(one["data-delete-group"], one["data-count"]) for one in buttons] == [("by delta", "6")]
+    assert house.ask("?group=by+delta", "DELETE") == {"group": "by delta", "runs": 6}
+    assert [one.id for one in store.list()] == [kept] and not store.figures("by delta", "USD", ["sharpe"])
+    assert "no sweep" in house.ask("?group=by+delta", "DELETE", 404)["error"]
+    for query in ("", "?group=", "?group=a&colour=red"):
+        house.ask(query, "DELETE", 422)
+    assert [one.id for one in store.list()] == [kept]
+
+
 def test_what_is_not_there_or_not_over_is_a_page_with_words(house: House) -> None:
     assert "there is no run 9" in page(house, "/lab/runs/9", 404).text
     house.queue(name=HOSTILE)

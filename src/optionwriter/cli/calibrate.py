@@ -34,6 +34,9 @@ from optionwriter.services.jobs import RunError
 from optionwriter.settings import SettingsError, load
 
 MOST_ROWS = 24  # over time
+FailedDaysOption = Annotated[
+    str, typer.Option(help="Recorded days that fail their quality check: refuse, skip, take.")
+]
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
 
@@ -54,6 +57,7 @@ def calibrate(
     iv_multiplier: Annotated[float, typer.Option(help="Implied over realised volatility, tried out.")] = 1.0,
     env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
     data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
+    failed_days: FailedDaysOption = "refuse",
     data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
 ) -> None:
@@ -67,7 +71,7 @@ def calibrate(
             raise UserError(f"--family {family!r} is neither inverse nor linear")
         asked = Asked(
             underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
-            _environment(env),
+            _environment(env), _failed_days(failed_days),
         )  # fmt: skip
         with err.status("") as status:
             report = calibration(settings, asked, None, lambda done: status.update(f"{done} chains"))
@@ -91,6 +95,7 @@ def skew(
     ] = "fetch",
     env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
     data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
+    failed_days: FailedDaysOption = "refuse",
     folder: Annotated[Path, typer.Option(help="Where they are kept.")] = SKEW_DIR,
     data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
@@ -104,7 +109,16 @@ def skew(
         found = [
             skew_for(
                 settings,
-                Asked(coin, "inverse", source, first, last, data=data, environment=_environment(env)),
+                Asked(
+                    coin,
+                    "inverse",
+                    source,
+                    first,
+                    last,
+                    data=data,
+                    environment=_environment(env),
+                    failed_days=_failed_days(failed_days),
+                ),
                 folder,
                 most_hours=most_hours,
                 if_old=cast("Any", if_old),
@@ -212,6 +226,12 @@ def _figure(value: float, sign: str = "") -> str:
 def _environment(text: str) -> Any:
     if text not in ("mainnet", "testnet", "local"):
         raise UserError(f"--env {text!r} is none of mainnet, testnet, local")
+    return text
+
+
+def _failed_days(text: str) -> Any:
+    if text not in ("refuse", "skip", "take"):
+        raise UserError(f"--failed-days {text!r} is none of refuse, skip, take")
     return text
 
 

@@ -23,12 +23,15 @@ from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, run_json, run_row
+from optionwriter.services.sweep import stop_all
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.lab.report import run_report
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+RunOrSweep = Annotated[int | None, typer.Argument(help="The run's number.", show_default=False)]
+SweepName = Annotated[str, typer.Option("--sweep", help="Instead of a run: all of this sweep or comparison.")]
 SHOWN = (
     "net_profit", "option_pnl", "gross_profit", "gross_loss", "max_drawdown", "max_drawdown_days", "sharpe",
     "sortino", "calmar", "profit_factor", "win_rate", "trades", "average_trade", "fees", "premium_sold",
@@ -58,6 +61,13 @@ def _with_store(data_dir: Path | None, act: Callable[[SqlRunStore], None]) -> No
         settings = load(overrides={"data_dir": data_dir}).settings
         with closing(run_store(settings)) as store:
             act(store)
+
+
+def _one_of(run_id: int | None, sweep: str) -> None:
+    """Errors: UserError unless one of the two is named."""
+    with told():
+        if (run_id is None) is not bool(sweep):
+            raise UserError("name one run by its number, or a sweep with --sweep NAME")
 
 
 @app.command("list")
@@ -194,10 +204,17 @@ def export(
 
 
 @app.command()
-def delete(run_id: int, data_dir: DataDir = None) -> None:
-    """Drops a run and all that it found."""
+def delete(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir = None) -> None:
+    """Drops a run, or with --sweep all runs of a sweep or comparison, and all that was found.
+
+    A run that is running, or a sweep that is not over, must be cancelled first.
+    """
+    _one_of(run_id, sweep)
 
     def act(store: SqlRunStore) -> None:
+        if run_id is None:
+            out.print(f"{sweep} is gone: {store.delete_group(sweep)} runs", markup=False)
+            return
         store.delete(run_id)
         out.print(f"Run {run_id} is gone")
 
@@ -205,10 +222,19 @@ def delete(run_id: int, data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def cancel(run_id: int, data_dir: DataDir = None) -> None:
-    """Cancels a queued run, or asks a running one to stop."""
+def cancel(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir = None) -> None:
+    """Cancels what is queued and asks what is running to stop: a run, or with --sweep all of a sweep or comparison."""
+    _one_of(run_id, sweep)
 
     def act(store: SqlRunStore) -> None:
+        if run_id is None:
+            found = store.groups([sweep]).get(sweep)
+            if found is None:
+                raise UserError(f"there is no sweep or comparison {sweep!r}: see optionwriter runs list")
+            stop_all(store, sweep, SystemClock().now_ms())
+            count = sum(n for status, n in found.items() if not status.is_over)
+            out.print(f"{sweep}: {count} runs are cancelled or were asked to stop", markup=False)
+            return
         state = store.cancel(run_id, SystemClock().now_ms())
         asked = " and was asked to stop" if state.status is RunStatus.RUNNING else ""
         out.print(f"Run {run_id} is {state.status}{asked}")

@@ -161,6 +161,11 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
         )  # fmt: skip
         return {"id": lab.queue(spec, now_ms())}
 
+    @routes.delete("", response_model=shapes.GroupGone, responses=_MISSING | _BUSY | _CHANGED)
+    def delete_group(asked: Annotated[shapes.GroupQuery, Query()]) -> Any:
+        """Drops all runs of a sweep or comparison, all or none; one that is not over must be cancelled first."""
+        return {"group": asked.group, "runs": store_of(lab).delete_group(asked.group)}
+
     @routes.delete("/{run_id}", response_model=shapes.RunGone, responses=_MISSING | _BUSY | _CHANGED)
     def delete(run_id: RunId, _: _NONE) -> Any:
         """Drops a backtest and all that it found; one that runs must be cancelled first."""

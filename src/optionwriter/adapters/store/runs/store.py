@@ -7,6 +7,7 @@ and the word "finished" are written in one transaction. Time is handed in, epoch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -162,6 +163,25 @@ class SqlRunStore:
         if not gone:
             state = self.get(run_id)  # says so when it is not there
             raise RunBusyError(f"run {run_id} is {state.status}: cancel it first")
+
+    def delete_group(self, group: str) -> int:
+        """Drops all runs of a group and all that they found, all or none; how many.
+
+        RunBusyError while one of them waits or runs, for a worker might take it; RunMissingError when there is none.
+        What is queued into the group meanwhile stays.
+        """
+        mine = runs.c.run_group == group
+        with self._writing() as connection:
+            # Locked where rows can be: none of them is claimed between the look and the end.
+            statuses = select(runs.c.status).where(mine).with_for_update()
+            found = Counter(RunStatus(one) for one in connection.execute(statuses).scalars()) if group else {}
+            waiting = [f"{found[one]} {one}" for one in found if not one.is_over]
+            if found and not waiting:
+                over = [one for one in RunStatus if one.is_over]
+                return int(connection.execute(delete(runs).where(mine, runs.c.status.in_(over))).rowcount)
+        if not found:
+            raise RunMissingError(f"there is no sweep or comparison {group!r}: see optionwriter runs list")
+        raise RunBusyError(f"{group!r} has runs that are not over ({', '.join(waiting)}): cancel it first")
 
     # -- working -----------------------------------------------------------------------------------------------
 
