@@ -28,10 +28,12 @@ from optionwriter.core.decide.grid.standing import (
     PUT,
     Account,
     Books,
+    Offset,
     Place,
     account_at,
-    find,
+    find_again,
     held_coins,
+    offset_of,
     options_value,
     priced,
     weigh,
@@ -96,6 +98,7 @@ def run_loop(
     if books.counted[EVENTS] + len(rested) + _MOST_EVENTS > len(log.whole):
         return Ended(FULL_LOG, first)
     fill_rested(first - 1, rested, calls, puts, books, log)
+    call_was, put_was = Offset(NOTHING, NOTHING), Offset(NOTHING, NOTHING)
     for step in range(first, last + 1):
         if books.counted[EVENTS] + _MOST_EVENTS > len(log.whole):
             return Ended(FULL_LOG, step)
@@ -104,9 +107,13 @@ def run_loop(
             return Ended(code, step)
         if not steps.seen[step]:
             continue
-        if not look(step, steps, calls, puts, books, looks) or is_settling(steps.at_ms[step]):
+        call_at = place_of(CALL, calls, step, books, call_was)
+        put_at = place_of(PUT, puts, step, books, put_was)
+        call_was, put_was = offset_of(calls, step, call_at), offset_of(puts, step, put_at)
+        if not look(step, steps, calls, puts, books, call_at, put_at, looks) or is_settling(
+            steps.at_ms[step]
+        ):
             continue
-        call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
         if not is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
             account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
             due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
@@ -115,7 +122,8 @@ def run_loop(
         books.taken[:, TAKEN_OPTION] = NOTHING
         if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
             return Ended(RESTS, step)
-    look(last, steps, calls, puts, books, looks)
+    call_at = place_of(CALL, calls, last, books, call_was)
+    look(last, steps, calls, puts, books, call_at, place_of(PUT, puts, last, books, put_was), looks)
     return Ended(FILLED, last)
 
 
@@ -159,17 +167,18 @@ def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books,
 
 
 @compiled_part
-def place_of(side: int, q: Quotes, step: int, books: Books) -> Place:
-    """Where what the side holds stands."""
+def place_of(side: int, q: Quotes, step: int, books: Books, was: Offset) -> Place:
+    """Where what the side holds stands; `was`: where it stood at the last step that had it."""
     if books.option[side] < 0:
         return Place(NOTHING, NOTHING)
-    return find(q, step, books.option[side])
+    return find_again(q, step, books.option[side], was)
 
 
 @compiled_part
-def look(step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, looks: Looks) -> bool:
+def look(
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, call_at: Place, put_at: Place, looks: Looks
+) -> bool:  # fmt: skip
     """Notes the account; False where something held has no mark."""
-    call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
     if (books.option[CALL] >= 0 and not priced(calls, call_at)) or (
         books.option[PUT] >= 0 and not priced(puts, put_at)
     ):

@@ -27,12 +27,14 @@ from optionwriter.core.decide.grid.standing import (
     weigh,
 )
 from optionwriter.core.decide.grid.terms import Terms
-from optionwriter.core.decide.rules import PASSED, Candidate, GateParams, above, gate, within
+from optionwriter.core.decide.rules import PASSED, Candidate, GateParams, coin_in_usd, gate, within
 from optionwriter.core.decide.scoring import Tilt, market_tilt, score, total
 from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.instruments import MS_PER_DAY
 
 OPEN, CLOSE, ROLL_ON = 1, 2, 3  # kinds of items; 0: none
 SMALLEST_DELTA = 1e-6
+HAIR = 1e-9
 FULL, HALF = 0, 1  # ranks of menu.Size; the rest is the minimum
 
 
@@ -67,6 +69,27 @@ class Sums(NamedTuple):
     put_usd: float
     call_expiry_ms: int
     put_expiry_ms: int
+
+
+class Reach(NamedTuple):
+    """What a row must have beside what the gates ask: an expiry `extra_days` after `after_ms`, and a bid of at least
+    `bid` and `bid_share` of its collateral, a coin. What hasn't is not looked at."""
+
+    after_ms: int
+    extra_days: float
+    bid: float
+    bid_share: float
+
+
+class Floors(NamedTuple):
+    """What a row must have at least to be looked at: implied volatility, bid in units for the gates; for the reach, bid
+    in units, and so many more for each unit of its strike; and the most of its spread, a share of the mid."""
+
+    iv: float
+    bid: float
+    reach_bid: float
+    reach_share: float
+    spread: float
 
 
 class Scratch(NamedTuple):
@@ -169,15 +192,38 @@ def candidate_of(q: Quotes, one: int, row: int, step: int, steps: Steps) -> Cand
 
 
 @compiled_part
-def worth_a_look(q: Quotes, row: int, realised: float, gates: GateParams) -> bool:
-    """False where the gates fail for sure: not quoted on both sides, delta or implied volatility out of bounds."""
-    if (
-        q.bid[row] <= 0
-        or q.ask[row] <= 0
-        or not within(abs(q.delta[row]), gates.delta_min, gates.delta_max) >= 0.0
-    ):
+def anywhere() -> Reach:
+    """Nothing is asked beside the gates."""
+    return Reach(0, -math.inf, 0.0, 0.0)
+
+
+@compiled_part
+def floors_of(q: Quotes, index: float, realised: float, gates: GateParams, reach: Reach) -> Floors:
+    """A hair less than what the gates and the reach ask of a row."""
+    premium = gates.premium_min_usd / coin_in_usd(q.is_inverse, index)
+    share = 0.0 if q.is_inverse else reach.bid_share
+    bid = reach.bid + reach.bid_share if q.is_inverse else reach.bid
+    return Floors(
+        gates.ivrv_min * realised - HAIR,
+        max(1.0, q.per_coin * premium - 1.0),
+        q.per_coin * bid - 1.0,
+        q.per_coin * share,
+        gates.spread_max + HAIR,
+    )
+
+
+@compiled_part
+def worth_a_look(q: Quotes, row: int, floors: Floors) -> bool:
+    """False where the gates, or the reach, fail for sure; what is not known is left to them."""
+    bid, ask = q.bid[row], q.ask[row]
+    if bid < floors.bid or ask <= 0 or q.iv[row] < floors.iv:
         return False
-    return above(q.iv[row] / realised, gates.ivrv_min) >= 0.0
+    if (ask - bid) * 2.0 > floors.spread * (ask + bid):
+        return False
+    least = floors.reach_bid
+    if floors.reach_share != 0.0:
+        least += floors.reach_share * q.strike[q.option[row]]
+    return not bid < least
 
 
 @compiled_part
@@ -215,18 +261,21 @@ def worth_of(q: Quotes, one: int, row: int, step: int, steps: Steps, terms: Term
 
 
 @compiled_part
-def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, found: Scratch) -> int:
-    """Notes every row that passes the gates, and says how many there are."""
+def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, reach: Reach, found: Scratch) -> int:
+    """Notes every row that passes the gates and may be in reach, and says how many there are."""
     count = 0
     at_ms, realised = steps.at_ms[step], steps.realised[step]
     if not realised > 0.0:
         return 0
+    floors = floors_of(q, q.index_usd[step], realised, gates, reach)
     for one in range(q.first_slice[step], q.first_slice[step + 1]):
         if not within(days_to(q, one, at_ms), gates.dte_min, gates.dte_max) >= 0.0:
             continue
+        if not (q.slice_expiry[one] - reach.after_ms) / MS_PER_DAY >= reach.extra_days:
+            continue
         begin, end = rows_in_reach(q, one, gates)
         for row in range(begin, end):
-            if not worth_a_look(q, row, realised, gates):
+            if not worth_a_look(q, row, floors):
                 continue
             if gate(candidate_of(q, one, row, step, steps), gates).gate == PASSED:
                 found.slice[count], found.row[count] = one, row
@@ -345,7 +394,7 @@ def offer(
 ) -> Item:  # fmt: skip
     """The best opening item of the side at or above `min_score`."""
     best = nothing()
-    count = screened(q, step, steps, terms.gates, found)
+    count = screened(q, step, steps, terms.gates, anywhere(), found)
     for at in range(count):
         found.score[at] = worth_of(q, found.slice[at], found.row[at], step, steps, terms)
     chosen = 0
@@ -353,6 +402,8 @@ def offer(
         at = first_of(q, found, count)
         if at < 0 or found.score[at] < best.score:
             break  # what its size weighs can only lower a score
+        if found.score[at] < terms.min_score:
+            break
         place = Place(found.slice[at], found.row[at])
         found.row[at] = NOTHING
         candidate = candidate_of(q, place.slice, place.row, step, steps)

@@ -16,6 +16,7 @@ from optionwriter.core.decide.grid.offering import (
     CLOSE,
     ROLL_ON,
     Item,
+    Reach,
     Scratch,
     cash_of,
     coverable_lots,
@@ -47,7 +48,7 @@ from optionwriter.core.decide.managing import (
     Order,
     manage,
 )
-from optionwriter.core.decide.rolling import Roll, roll_gate
+from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
 from optionwriter.core.decide.rules import PASSED, clamp, out_of_the_money, trade_fee
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 
@@ -183,7 +184,9 @@ def best_roll(
     """The acceptable roll with the highest score, its credit counted."""
     index, ask = steps.index_usd[step], q.ask[place.row] / q.per_coin
     cost = ask + trade_fee(q.is_inverse, index, ask)
-    count = screened(q, step, steps, terms.roll_gates, found)
+    if asked.hours_since_roll < terms.roll.cooldown_hours:
+        return nothing()  # so say the safeguards of every row
+    count = screened(q, step, steps, terms.roll_gates, reach_of(q, place, terms.roll, cost), found)
     scale = terms.roll.credit_scale if terms.roll.credit_scale > 1e-9 else 1e-9
     for at in range(count):
         one, row = found.slice[at], found.row[at]
@@ -207,6 +210,15 @@ def best_roll(
                 q.slice_expiry[new.slice], q.strike[q.option[new.row]], 0, order.reason,
                 new.slice, new.row, lots, place.slice, place.row, books.lots[side],
             )  # fmt: skip
+
+
+@compiled_part
+def reach_of(q: Quotes, place: Place, params: RollParams, cost: float) -> Reach:
+    """Beyond which the roll's safeguards fail: for the expiry, or the credit (a hair's less than it)."""
+    least = -params.max_debit
+    if params.credit_only or params.min_credit > 0.0:
+        least = max(least, params.min_credit, 0.0)
+    return Reach(q.slice_expiry[place.slice], params.min_extra_days, cost, least)
 
 
 @compiled_part
