@@ -138,8 +138,8 @@ def test_the_puts(
     marks: tuple[str, ...],
 ) -> None:
     sold, last, coins = row(day, number, f"BTC-{name}"), price_at("BTC", end), D(amount)
-    forward, index = D(str(sold["underlying_price"])), D(str(sold["index_price"]))
-    bid = 5 * (D(str(sold["best_bid_price"])) * forward * D("0.993") // 5)
+    index = D(str(sold["index_price"]))
+    bid = 5 * (D(str(sold["best_bid_price"])) * index * D("0.993") // 5)
     loss = D(str(sold["strike"])) - last
     rate = D(0) if marks[0] == "C1" else D("0.00015")  # the second is a daily
     fee = booked(coins * min(D("0.0003") * index, bid / 8), CENT)

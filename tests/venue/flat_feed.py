@@ -107,7 +107,8 @@ class FlatFeed:
         worth = black(
             forward, float(option.strike), (option.expiry_ms - at_ms) / MS_PER_YEAR, self.iv, option.is_call
         )
-        price = worth / forward if one.family is Family.INVERSE else worth
+        price = worth / forward  # in coin; a linear option costs as much, at the index
+        price *= 1.0 if one.family is Family.INVERSE else self.index(one.index_name, at_ms)
         mark = round(price, 8)
         exact = Decimal(repr(mark))
         bid = float(one.floor_price(exact * Decimal("0.97"))) or math.nan

@@ -10,7 +10,7 @@ import pytest
 
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, parse_instrument
 from optionwriter.venue.greeks import greeks_of, implied_percent
-from optionwriter.venue.quotes import Quote
+from optionwriter.venue.quotes import Quote, read_quote
 from optionwriter.venue.values import ZERO, exact
 from tests.shared_data import shared
 from tests.venue.desk import Desk, RefusedError
@@ -83,6 +83,17 @@ def test_implied_volatilities_are_the_recorded_ones() -> None:
             gaps.append(abs(float(implied_percent(quote, quote.ask)) - row["ask_iv"]))
     assert len(gaps) > 300
     assert np.median(gaps) <= 0.02
+
+
+@pytest.mark.parametrize("kind", ["C", "P"])
+def test_a_linear_price_implies_the_volatility_that_it_was_made_at(desk: Desk, kind: str) -> None:
+    name = f"BTC_USDC-5JAN26-80000-{kind}"
+    quote = read_quote(desk.feed.chain("BTC_USDC", desk.now), name)
+    assert quote.index != quote.forward
+    assert abs(implied_percent(quote, quote.mark) - 50) <= Decimal("0.01")
+    # the forward's own price is dearer by the basis of four days
+    dearer = quote.mark * quote.forward / quote.index
+    assert implied_percent(quote, dearer) - 50 >= Decimal("0.02")
 
 
 def test_the_ticker_shows_the_feed(desk: Desk) -> None:

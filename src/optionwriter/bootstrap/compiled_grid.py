@@ -21,7 +21,7 @@ from optionwriter.core.decide.strategies.base import WRITES, product_of
 from optionwriter.core.decide.strategies.view import forecast_of
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.context import build_context, realised_over, risk_over
-from optionwriter.core.market.event_risk import EventRisk, Past, event_risks, pump_risk_alone
+from optionwriter.core.market.event_risk import RisksOver
 from optionwriter.core.market.history import history_start
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import Feed, MarketUnavailableError
@@ -91,16 +91,16 @@ def _by_listing(
     seven, thirty = (one.tolist() for one in realised_over(past, np.array(every, dtype=np.int64)))
     realised = {at: forecast_of(short, long) for at, short, long in zip(every, seven, thirty, strict=True)}
 
-    @lru_cache(maxsize=2)
-    def risks(midnight_ms: int) -> tuple[EventRisk, ...]:
-        begin = history_start(midnight_ms)
-        candles = feed.candles(underlying, begin, midnight_ms)
-        known = Past(candles, feed.volatility_index(underlying, begin, midnight_ms), midnight_ms)
-        return event_risks(known) if len(codes) > 1 else (pump_risk_alone(known),)
+    index = feed.volatility_index(underlying, history_start(every[0]), every[-1])
+    known = RisksOver(past, index, every[-1])
+
+    @lru_cache(maxsize=4)
+    def curve(side: int, midnight_ms: int) -> tuple[float, ...]:
+        return known.of(side, midnight_ms).curve
 
     def risk_of(side: int, expiry_ms: I64, instants: Sequence[int]) -> F64:
         days = [(expiry_ms - at) / MS_PER_DAY for at in instants]
-        curves = [risks(at // MS_PER_DAY * MS_PER_DAY)[side].curve for at in instants]
+        curves = [curve(side, at // MS_PER_DAY * MS_PER_DAY) for at in instants]
         return np.array([risk_over(curve, each) for curve, each in zip(curves, days, strict=True)])
 
     def add(instants: Sequence[int]) -> int:

@@ -96,7 +96,9 @@ def _prices(
     for model in models:
         iv = model.iv(past, own.underlying, at_ms, chain.index_price, chain.table, chain.forward)
         years = years_to(chain.table.expiry_ms, at_ms)
-        quoted = quote_columns(chain.table, sample.books[own.code], chain.forward, years, iv)
+        quoted = quote_columns(
+            chain.table, sample.books[own.code], chain.index_price, chain.forward, years, iv
+        )
         made = OptionChain(chain.table, at_ms, chain.index_price, chain.forward, *quoted)
         found.append(made)
     last = instants[max(int(np.searchsorted(instants, at_ms, side="right")) - 1, 0)]

@@ -1,6 +1,6 @@
 """Greeks and implied volatility of quotes, rounded as the wire shows them (FACTS §4, measured on recorded tickers).
 
-The formulas are core.market.black76's; here are their roundings, and rho (USD per 1 % of rate).
+The formulas are core.market.black76's and premium's; here are their roundings, and rho (USD per 1 % of rate).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from optionwriter.core.market import black76
 from optionwriter.core.market.instruments import MS_PER_YEAR, Family
+from optionwriter.core.market.premium import black_usd
 from optionwriter.venue.quotes import Quote
 from optionwriter.venue.values import ZERO, exact
 
@@ -48,7 +49,8 @@ def implied_percent(quote: Quote, price: Decimal | None) -> Decimal:
         return ZERO
     instrument = quote.instrument
     forward = float(quote.forward)
-    in_usd = float(price) * (forward if instrument.product.family is Family.INVERSE else 1.0)
+    inverse = instrument.product.family is Family.INVERSE
+    in_usd = black_usd(inverse, float(price), forward, float(quote.index))
     sigma = black76.implied_volatility_one(
         in_usd, forward, float(instrument.strike), _years(quote), instrument.is_call
     )

@@ -92,7 +92,7 @@ def test_marks_are_free_of_arbitrage_in_strike(at: int, code: str) -> None:
     chain = FEED.chain(code, at)
     strike, is_call = chain.table.strike, chain.table.is_call
     inverse = product(code).family is Family.INVERSE
-    value = chain.mark * chain.forward if inverse else chain.mark
+    value = chain.mark * (chain.forward if inverse else chain.forward / chain.index_price)
     grain = 2e-8 * float(chain.forward.max()) if inverse else 2e-6
     for expiry in np.unique(chain.table.expiry_ms):
         here = chain.table.expiry_ms == expiry
@@ -145,8 +145,11 @@ def test_linear_options_follow_the_inverse_ones() -> None:
         assert linear.forward.tolist() == inverse.forward[rows].tolist()
         assert linear.index_price == inverse.index_price
         assert linear.mark == pytest.approx(
-            inverse.mark[rows] * linear.forward, abs=2e-8 * linear.forward.max()
+            inverse.mark[rows] * inverse.index_price, abs=2e-8 * inverse.index_price
         )
+        assert (
+            linear.forward.max() > 1.01 * inverse.index_price
+        )  # a basis, so that it is told from the forward
 
 
 def test_candles_close_before_the_question_and_join_the_index() -> None:

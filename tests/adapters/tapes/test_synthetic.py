@@ -132,6 +132,28 @@ def test_realised_marks_are_the_last_week_times_the_multiplier() -> None:
     assert np.allclose(chain.mark, usd / chain.forward, atol=4e-5)  # the shown volatility is rounded
 
 
+def test_with_a_basis_linear_puts_cost_the_inverse_ones_at_the_index_however_they_are_asked_for() -> None:
+    made = feed(carry=0.06)
+    instants = [START + 3 * MS_PER_DAY + hour * MS_PER_HOUR for hour in range(9, 13)]
+    block = made.block("BTC_USDC", False, instants)
+    live = [name for name in block.names if parse_instrument(name).expiry_ms > instants[-1]]
+    over = made.quotes_over("BTC_USDC", live, np.array(instants))
+    assert np.median(block.forward[:, -1] / block.index_price) > 1.01
+    for row, at in enumerate(instants):
+        linear, inverse = made.chain("BTC_USDC", at), made.chain("BTC", at)
+        place = [linear.table.row_of[name] for name in block.names]
+        for name in ("mark", "mark_iv", "bid", "ask"):
+            assert np.array_equal(getattr(block, name)[row], getattr(linear, name)[place], equal_nan=True)
+        place = [linear.table.row_of[name] for name in live]
+        for name in ("forward", "mark", "mark_iv", "bid", "ask"):
+            assert np.array_equal(getattr(over, name)[row], getattr(linear, name)[place], equal_nan=True)
+        twins = [inverse.table.row_of.get(name.replace("_USDC", ""), -1) for name in linear.table.names]
+        both = np.array(twins) >= 0
+        assert np.count_nonzero(both) > 50
+        coin = inverse.mark[np.array(twins)[both]]
+        assert np.allclose(linear.mark[both], coin * linear.index_price, atol=1e-8 * linear.index_price)
+
+
 @pytest.mark.parametrize("days", [2, 7, 21, 44])
 def test_a_plain_listing_has_a_candidate_for_every_tenor_and_distance(days: int) -> None:
     made = feed(policy=plain_policy())

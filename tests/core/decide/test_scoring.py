@@ -37,7 +37,7 @@ def black76(forward: float, strike: float, years: float, sigma: float, is_call: 
         return float(call if is_call else call - forward + strike)
 
 
-@pytest.mark.parametrize("candidate", [GOOD, LINEAR_PUT])
+@pytest.mark.parametrize("candidate", [GOOD, LINEAR_PUT, LINEAR_PUT._replace(index_price=99_000.0)])
 def test_net_edge_is_the_net_premium_over_fair_value_by_the_year_and_collateral(candidate: Candidate) -> None:
     c = candidate
     fair = black76(c.forward, c.strike, 10 / 365, c.realised, c.is_call)
@@ -45,7 +45,7 @@ def test_net_edge_is_the_net_premium_over_fair_value_by_the_year_and_collateral(
         edge_usd = (c.bid - 0.0003 - fair / c.forward) * c.index_price
         collateral = c.index_price
     else:
-        edge_usd = c.bid - 0.0003 * c.index_price - fair
+        edge_usd = c.bid - 0.0003 * c.index_price - fair * c.index_price / c.forward
         collateral = c.strike
     assert net_edge(c) == pytest.approx(edge_usd / collateral * 36.5, rel=1e-9)
 

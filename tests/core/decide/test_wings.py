@@ -68,6 +68,21 @@ def test_a_wing_at_its_fair_value_costs_only_its_fee() -> None:
     assert edge == pytest.approx(-fees * 36.5, rel=1e-6)
 
 
+def test_a_linear_wing_at_its_fair_value_costs_only_its_fee() -> None:
+    """As above for puts, in USDC: the coin's price at the index."""
+    total = 0.4 * math.sqrt(10 / 365)
+
+    def fair(strike: float) -> float:
+        down = math.log(strike / 100_200) / total + total / 2
+        cdf = [0.5 * math.erfc(-x / math.sqrt(2)) for x in (down, down - total)]
+        return (strike * cdf[0] - 100_200 * cdf[1]) / 100_200 * 98_000
+
+    sale = PUT._replace(forward=100_200.0, index_price=98_000.0, bid=fair(90_000.0))
+    edge = spread_edge(sale, Wing(86_000.0, NAN, fair(86_000.0)))
+    fees = min(0.0003 * 98_000, 0.125 * sale.bid) + min(0.0003 * 98_000, 0.125 * fair(86_000.0))
+    assert edge == pytest.approx(-fees / 90_000 * 36.5, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "wing", [Wing(120_000.0, 0.003, NAN), Wing(120_000.0, 0.003, 0.0), Wing(NAN, NAN, INF)]
 )

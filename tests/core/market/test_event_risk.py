@@ -12,10 +12,11 @@ from optionwriter.core.market.event_risk import (
     PREDICTORS,
     EventRisk,
     Past,
+    RisksOver,
     event_risks,
     touch_probability,
 )
-from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
+from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex, history_start
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.core.market.touch import HORIZON_DAYS, LEAST_WINDOWS
 from tests.shared_data import shared
@@ -203,6 +204,35 @@ def test_the_same_day_is_computed_once_and_other_contents_anew() -> None:
     assert risks(candles, index, at + MS_PER_DAY) is not morning
     lifted = VolatilityIndex(index.at_ms, index.value + (np.arange(len(index.value)) == 150))
     assert risks(candles, lifted, at) is not morning
+
+
+def known_at(candles: Candles, index: VolatilityIndex, at_ms: int) -> Past:
+    """What is asked of a market at an instant."""
+    begin = history_start(at_ms)
+    rows = slice(int(np.searchsorted(candles.open_ms, begin)), None)
+    told = slice(int(np.searchsorted(index.at_ms, begin)), None)
+    columns = (getattr(candles, name)[rows] for name in Candles.__slots__)
+    return Past(Candles(*columns), VolatilityIndex(index.at_ms[told], index.value[told]), at_ms)
+
+
+@pytest.mark.parametrize("early_hours", [0, 5])
+def test_risks_over_a_long_past_are_those_of_each_days_own(early_hours: int) -> None:
+    """To the last digit, where prices and index have gaps, where the past is short and where it has an end of its own:
+    five years ago a day without prices, a value of the index told before the past begins."""
+    candles, index, end = market(regimes(2_000, 0.3, 0.9, 45), 4)
+    days = (candles.open_ms - START) // MS_PER_DAY
+    kept = ~np.isin(days, [100, 101, 150, 1_900])
+    kept &= ~np.isin(np.arange(len(days)), np.arange(130 * 24, 130 * 24 + 6))
+    candles = Candles(*(getattr(candles, name)[kept] for name in Candles.__slots__))
+    told = np.arange(len(index.value)) % 97 != 3
+    index = VolatilityIndex(index.at_ms[told] - early_hours * MS_PER_HOUR, index.value[told])
+    over = RisksOver(candles, index, end)
+    first = 100 + 1_826  # the day whose past begins where the prices lack
+    for day in (0, 1, 35, 130, 700, *range(first - 1, first + 4), first + 25, 2_000):
+        at_ms = START + day * MS_PER_DAY
+        expected = event_risks(known_at(candles, index, at_ms))
+        assert repr(over.at(at_ms + 7 * MS_PER_HOUR)) == repr(expected), day
+    assert any(expected[0].chosen)
 
 
 @pytest.mark.shared

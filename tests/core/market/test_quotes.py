@@ -29,13 +29,24 @@ def books(code: str, below: float = 0.05, above: float = 0.04) -> QuoteTable:
 
 
 def quoted(
-    code: str, strikes: list[str], forward: float, iv: float, days: float, **sides: float
+    code: str,
+    strikes: list[str],
+    forward: float,
+    iv: float,
+    days: float,
+    index: float = 80_000.0,
+    **sides: float,
 ) -> QuoteColumns:
     names = tuple(f"{code}-{EXPIRY}-{strike}-{kind}" for strike in strikes for kind in "CP")
     table = InstrumentTable.of(product(code), names)
     size = len(names)
     return quote_columns(
-        table, books(code, **sides), np.full(size, forward), np.full(size, days / 365), np.full(size, iv)
+        table,
+        books(code, **sides),
+        index,
+        np.full(size, forward),
+        np.full(size, days / 365),
+        np.full(size, iv),
     )
 
 
@@ -44,14 +55,14 @@ def test_buckets_begin_at_their_edges() -> None:
     assert bucket_of(days, delta).tolist() == [0, 1, 18, 40, BUCKETS - 1]
 
 
-def test_an_inverse_mark_by_hand() -> None:
+def test_marks_by_hand() -> None:
     """At the money: value = F (2 N(s/2) - 1), s = iv sqrt(T); in coin, 8 decimals."""
     days, iv = 36.5, 0.5
     expected = math.erf(iv * math.sqrt(days / 365) / 2 / math.sqrt(2))
     found = quoted("BTC", ["80000"], 80_000.0, iv, days)
     assert found.mark.tolist() == [round(expected, 8)] * 2
-    linear = quoted("BTC_USDC", ["80000"], 80_000.0, iv, days)
-    assert linear.mark.tolist() == [round(80_000 * expected, 6)] * 2
+    linear = quoted("BTC_USDC", ["80000"], 80_000.0, iv, days, index=79_000.0)  # the same price at the index
+    assert linear.mark == pytest.approx([79_000 * expected] * 2, abs=1e-6)
 
 
 def test_sides_by_hand() -> None:
@@ -63,11 +74,13 @@ def test_sides_by_hand() -> None:
     assert cheap.bid[0] == pytest.approx(round(mark * 0.97 / 0.2) * 0.2)
 
 
-def test_marks_hold_put_call_parity() -> None:
+@pytest.mark.parametrize(("code", "worth", "grain"), [("BTC", 1.0, 1e-8), ("BTC_USDC", 80_400.0, 1e-6)])
+def test_marks_hold_put_call_parity(code: str, worth: float, grain: float) -> None:
     strikes = [str(strike) for strike in range(50_000, 120_000, 2_500)]
-    found = quoted("BTC", strikes, 81_234.56, 0.55, 20.0)
+    found = quoted(code, strikes, 81_234.56, 0.55, 20.0, index=80_400.0)
     strike = np.array([float(one) for one in strikes])
-    assert found.mark[::2] - found.mark[1::2] == pytest.approx((81_234.56 - strike) / 81_234.56, abs=1.1e-8)
+    share = (81_234.56 - strike) / 81_234.56
+    assert found.mark[::2] - found.mark[1::2] == pytest.approx(worth * share, abs=1.1 * grain)
 
 
 @settings(max_examples=150, deadline=None)
@@ -104,6 +117,44 @@ def test_every_quote_lies_on_the_grid(
 
 
 @pytest.mark.shared
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+def test_recorded_linear_marks_come_back(coin: str) -> None:
+    """Marks of USDC options at the index that their inverse twins' marks tell; of any other they would not."""
+    folder = "data/chains_deribit_5min_multiasset"
+    columns = [
+        "instrument_name",
+        "harvest_time",
+        "expiry_timestamp",
+        "underlying_price",
+        "mark_price",
+        "mark_iv",
+    ]
+    linear, inverse = (
+        pl.read_parquet(shared(f"{folder}/{name}.parquet"), columns=columns)
+        .filter(pl.col("harvest_time").dt.date() == pl.date(2025, 12, 11))
+        .with_columns(minute=pl.col("harvest_time").dt.truncate("1m"))
+        for name in (f"{coin}_USDC", coin)
+    )
+    twins = linear.with_columns(twin=pl.col("instrument_name").str.replace("_USDC", "")).join(
+        inverse.select("minute", "underlying_price", "mark_iv", twin="instrument_name", coin="mark_price"),
+        on=["minute", "twin", "underlying_price", "mark_iv"],
+    )
+    told = twins.filter(pl.col("coin") > 0.002).with_columns(
+        index=(pl.col("mark_price") / pl.col("coin")).median().over("minute")
+    )
+    at_ms = told["harvest_time"].dt.timestamp("ms").to_numpy()
+    years = (told["expiry_timestamp"].to_numpy() * 1_000 - at_ms) / (365 * 86_400_000)
+    table = InstrumentTable.of(product(f"{coin}_USDC"), tuple(told["instrument_name"]))
+    index, forward, iv = (told[name].to_numpy() for name in ("index", "underlying_price", "mark_iv"))
+    far = years > 30 / 365
+    assert np.count_nonzero(far) > 300
+    found = quote_columns(table, books(f"{coin}_USDC"), index, forward, years, iv / 100)
+    ratio = found.mark[far] / told["mark_price"].to_numpy()[far]
+    assert np.median(np.abs(ratio - 1)) < 3e-4 and abs(np.median(ratio) - 1) < 5e-5
+    assert np.median(forward[far] / index[far]) > 1.003  # by which they would be too high
+
+
+@pytest.mark.shared
 def test_recorded_marks_come_back() -> None:
     """Recorded BTC tickers of January 2026, whose marks have four decimals, from their own volatility and forward."""
     frame = pl.read_parquet(shared("data/chains_btc_full_ticker/btc_options.parquet"))
@@ -112,7 +163,12 @@ def test_recorded_marks_come_back() -> None:
     table = InstrumentTable.of(product("BTC"), tuple(frame["instrument_name"]))
     years = (frame["expiration_timestamp"] - frame["timestamp"]).to_numpy() / (365 * 86_400_000)
     found = quote_columns(
-        table, books("BTC"), frame["underlying_price"].to_numpy(), years, frame["mark_iv"].to_numpy() / 100
+        table,
+        books("BTC"),
+        np.nan,
+        frame["underlying_price"].to_numpy(),
+        years,
+        frame["mark_iv"].to_numpy() / 100,
     )
     error = np.abs(found.mark - frame["mark_price"].to_numpy())
     assert np.median(error) < 2.7e-5  # half of half a unit of the fourth decimal

@@ -30,11 +30,11 @@ def usd(option: object, forward: float, iv: float, at_ms: int) -> float:
 
 def coin(option: object, forward: float, iv: float, at_ms: int) -> float:
     price = usd(option, forward, iv, at_ms)
-    return price / forward if option is CALL else price
+    return price / forward if option is CALL else price * INDEX / FORWARD  # the ratio as it was at first
 
 
 def seen(forward: float = FORWARD, iv: float = IV, at_ms: int = JAN_5, price_usd: float = INDEX) -> Seen:
-    return Seen(at_ms, 0.0, iv, forward, price_usd)
+    return Seen(at_ms, 0.0, iv, forward, price_usd, INDEX)
 
 
 @pytest.mark.parametrize("option", [CALL, PUT])
@@ -48,7 +48,7 @@ def test_delta_and_gamma_explain_a_move_of_the_forward(option: object, step: flo
     assert abs(found.coin[0] - change) > 10 * abs(found.coin[0] + found.coin[1] - change)  # gamma is needed
     assert found.coin[2:] == (0.0, 0.0)
     # in USD the ratio of index to forward stays as it was
-    ratio = price_usd / FORWARD if option is CALL else 1.0
+    ratio = INDEX / FORWARD
     change = ratio * (usd(option, FORWARD + step, IV, JAN_5) - usd(option, FORWARD, IV, JAN_5))
     assert found.usd[0] + found.usd[1] == pytest.approx(change, rel=2e-3)
 
@@ -56,7 +56,7 @@ def test_delta_and_gamma_explain_a_move_of_the_forward(option: object, step: flo
 @pytest.mark.parametrize("option", [CALL, PUT])
 def test_vega_and_theta_explain_volatility_and_time(option: object) -> None:
     before = seen(price_usd=INDEX if option is CALL else 1.0)
-    ratio = INDEX / FORWARD if option is CALL else 1.0
+    ratio = INDEX / FORWARD
     found = moved(option, before, before._replace(iv=IV + 0.002))
     change = coin(option, FORWARD, IV + 0.002, JAN_5) - coin(option, FORWARD, IV, JAN_5)
     assert found.coin[2] == pytest.approx(change, rel=5e-3) and found.coin[0] == found.coin[3] == 0.0
@@ -110,7 +110,7 @@ def test_the_parts_are_the_whole_of_any_move(
     found = moved(option, before, seen(FORWARD * (1 + move), IV + points / 100, later, price_usd))
     then = coin(option, FORWARD * (1 + move), IV + points / 100, later)
     assert math.fsum(found.coin) == pytest.approx(then - coin(option, FORWARD, IV, JAN_5), rel=1e-9)
-    ratio = price_usd / FORWARD if option is CALL else 1.0
+    ratio = INDEX / FORWARD
     change = usd(option, FORWARD * (1 + move), IV + points / 100, later) - usd(option, FORWARD, IV, JAN_5)
     assert math.fsum(found.usd) == pytest.approx(change * ratio, rel=1e-9)
     vega = coin(option, FORWARD * (1 + move), IV + points / 100, JAN_5)
@@ -120,6 +120,6 @@ def test_the_parts_are_the_whole_of_any_move(
 
 def test_an_expiring_option_ends_at_what_it_pays() -> None:
     before = seen(at_ms=CALL.expiry_ms - 5 * MS_PER_HOUR)
-    found = moved(CALL, before, Seen(CALL.expiry_ms, 0.0, 0.0, 97_000.0, INDEX))
+    found = moved(CALL, before, Seen(CALL.expiry_ms, 0.0, 0.0, 97_000.0, INDEX, INDEX))
     paid = 2_000.0 / 97_000.0
     assert math.fsum(found.coin) == pytest.approx(paid - coin(CALL, FORWARD, IV, before.at_ms), rel=1e-9)

@@ -25,7 +25,7 @@ from optionwriter.core.report.calibration import (
 
 EXPIRY_MS = 1_774_598_400_000  # 27 March 2026, 08:00 UTC
 AT_MS = EXPIRY_MS - 30 * MS_PER_DAY
-FORWARD = 80_000.0
+FORWARD, INDEX = 80_000.0, 79_500.0
 STRIKES = (60_000, 66_000, 72_000, 78_000, 80_000, 82_000, 88_000, 96_000, 110_000)
 
 
@@ -47,10 +47,10 @@ def chain(iv: F64, code: str = "BTC", at_ms: int = AT_MS) -> OptionChain:
     vol = np.repeat(iv, 2)
     years = (EXPIRY_MS - at_ms) / MS_PER_DAY / 365.0
     usd = [black(FORWARD, k, years, v, c) for k, v, c in zip(table.strike, vol, table.is_call, strict=True)]
-    mark = np.array(usd) / (FORWARD if code == "BTC" else 1.0)
+    mark = np.array(usd) / FORWARD * (1.0 if code == "BTC" else INDEX)
     nothing = np.full(len(names), np.nan)
     return OptionChain(
-        table, at_ms, 79_500.0, np.full(len(names), FORWARD), mark, vol, nothing, nothing, nothing, nothing,
+        table, at_ms, INDEX, np.full(len(names), FORWARD), mark, vol, nothing, nothing, nothing, nothing,
         nothing, nothing,
     )  # fmt: skip
 
@@ -69,11 +69,9 @@ def test_errors_are_those_of_the_formula_in_each_unit(code: str) -> None:
     assert row.mae is not None and row.bias is not None and row.count == len(marks)
     price, usd, points = row.mae
     assert points == pytest.approx(10.0) and row.bias[2] == pytest.approx(10.0)
-    if code == "BTC":  # a coin is worth the index, not the forward
-        assert price == pytest.approx(float(np.mean(dearer)) / FORWARD, rel=1e-9)
-        assert usd == pytest.approx(price * 79_500.0, rel=1e-12)
-    else:
-        assert price == usd == pytest.approx(float(np.mean(dearer)), rel=1e-9)
+    # a coin is worth the index, not the forward, and a linear option is the inverse one at the index
+    assert usd == pytest.approx(float(np.mean(dearer)) / FORWARD * INDEX, rel=1e-9)
+    assert price == (pytest.approx(usd / INDEX, rel=1e-12) if code == "BTC" else usd)
 
 
 def test_which_marks_count_and_where_they_fall() -> None:

@@ -219,6 +219,7 @@ def _columns(
     forward = quotes([row.underlying_price for row in rows])
     ours = own_greeks(
         item,
+        index,
         forward,
         floats(strikes),
         (np.array(expiries, dtype=np.float64) - now_ms) / MS_PER_YEAR,

@@ -18,6 +18,7 @@ from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64, I64, Bools, InstrumentTable
 from optionwriter.core.market.instruments import MS_PER_YEAR, Product
 from optionwriter.core.market.listing import creation_ms
+from optionwriter.core.market.premium import premium
 
 HAIRCUT = 0.007
 _TABLES_KEPT = 8
@@ -70,7 +71,8 @@ def converted(source: Snapshot, table: InstrumentTable, rows: Bools, haircut: fl
     """The linear puts of `table`, which are the inverse ones in `rows` of `source`, in USDC."""
     forward, iv = source.forward[rows], source.iv[rows]
     years = (table.expiry_ms - source.at_ms) / MS_PER_YEAR
-    mark, _ = price_delta(forward, table.strike, years, iv, table.is_call)
+    value, _ = price_delta(forward, table.strike, years, iv, table.is_call)
+    mark = premium(False, value, forward, source.index_price)
     unknown = np.full(len(table), np.nan)
     own = table.product
     return Snapshot(
@@ -78,8 +80,8 @@ def converted(source: Snapshot, table: InstrumentTable, rows: Bools, haircut: fl
         source.index_price,
         table,
         forward,
-        _on_grid(own, source.bid[rows] * forward * (1.0 - haircut), np.floor),
-        _on_grid(own, source.ask[rows] * forward * (1.0 + haircut), np.ceil),
+        _on_grid(own, source.bid[rows] * source.index_price * (1.0 - haircut), np.floor),
+        _on_grid(own, source.ask[rows] * source.index_price * (1.0 + haircut), np.ceil),
         np.round(mark, _MARK_DECIMALS),
         iv,
         unknown,

@@ -23,6 +23,7 @@ from optionwriter.adapters.tapes.snapshots import Snapshot
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import Family, Product
+from optionwriter.core.market.premium import premium
 from optionwriter.core.market.quotes import tick_grid
 from optionwriter.core.market.smile import SmileError
 from optionwriter.core.market.surface import Surface, fit_surface, years_to
@@ -87,8 +88,9 @@ def repriced(one: Snapshot, iv: F64, at_ms: int, index_price: float) -> Priced:
     left, before = years_to(table.expiry_ms, at_ms), years_to(table.expiry_ms, one.at_ms)
     forward = np.round(index_price * (one.forward / one.index_price) ** (left / before), 4)
     value, _ = price_delta(forward, table.strike, left, iv, table.is_call)
-    inverse = table.product.family is Family.INVERSE
-    mark = np.round(value / forward if inverse else value, _MARK_DECIMALS[table.product.family])
+    family = table.product.family
+    price = premium(family is Family.INVERSE, value, forward, index_price)
+    mark = np.round(price, _MARK_DECIMALS[family])
     return Priced(forward, mark, iv, np.zeros(len(table)), _asks(table.product, one, mark))
 
 

@@ -217,7 +217,7 @@ class _Book:
             iv = iv_at(z, rows, surface.nodes, surface.atm_iv)
         else:
             iv = with_skew(surface.atm_iv[rows], forward, listed.table.strike, years, self._bend)
-        columns = quote_columns(listed.table, self._books, forward, years, iv)
+        columns = quote_columns(listed.table, self._books, surface.index_price, forward, years, iv)
         return OptionChain(listed.table, at_ms, surface.index_price, forward, *columns)
 
 

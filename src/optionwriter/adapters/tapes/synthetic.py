@@ -162,7 +162,7 @@ class SyntheticFeed:
         forward = np.asarray(np.round(index[place] * np.exp(self._carry * years), 2))
         moments = Moments(at_ms, index, place, tiled.strike, tiled.expiry_ms, forward)
         iv = model.iv_over(self._pasts[book.product.underlying], book.product.underlying, moments)
-        found = quote_columns(tiled, book.quotes, forward, years, iv)
+        found = quote_columns(tiled, book.quotes, index[place], forward, years, iv)
         columns = (forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
         return RowsOver(table, at_ms, index, *(column.reshape(shape) for column in columns))
 
@@ -214,6 +214,7 @@ class SyntheticFeed:
             book.quotes,
             strike,
             is_call,
+            np.repeat(index, len(slices)),
             forward[:, slices].ravel(),
             asked.years[:, slices].ravel(),
             iv.ravel(),
@@ -266,7 +267,7 @@ class SyntheticFeed:
         forward = self._forwards(book, table.expiry_ms, now)
         underlying = book.product.underlying
         iv = self._model.iv(self._pasts[underlying], underlying, now, index, table, forward)
-        columns = quote_columns(table, book.quotes, forward, years_to(table.expiry_ms, now), iv)
+        columns = quote_columns(table, book.quotes, index, forward, years_to(table.expiry_ms, now), iv)
         return OptionChain(table, at_ms, index, forward, *columns)
 
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:

@@ -21,6 +21,7 @@ N = TypeVar("N", float, Decimal)
 
 # maker and taker alike, inverse and linear alike (recorded 2026-09-20; FACTS §4)
 TRADING_RATE = Decimal("0.0003")
+CAP_DIVISOR = 8  # no fee is more than an eighth of the option's own value (FACTS §4)
 # in the money only; dailies pay nothing (FACTS §4, fee page before August 2026)
 DELIVERY_RATE = Decimal("0.00015")
 DAILY_DELIVERY_RATE = Decimal(0)
@@ -31,10 +32,10 @@ def option_fee(amount: N, price: N, coin_value: N, rate: N) -> N:
 
     `price`, `coin_value` and the result are in the settlement currency. `coin_value` is one coin of the underlying:
     1 for an inverse option, the index in USDC for a linear one. `rate` is the fraction of it that is charged.
-    The cap is `price / 8`: an option worth nothing costs nothing, so delivery out of the money is free.
+    The cap is `price / CAP_DIVISOR`: an option worth nothing costs nothing, so delivery out of the money is free.
     """
     charged = rate * coin_value
-    cap = price / 8
+    cap = price / CAP_DIVISOR
     return amount * (charged if charged < cap else cap)
 
 

@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from optionwriter.core.books.account import AccountSnapshot, Side
 from optionwriter.core.books.book import Book, live_orders, positions
-from optionwriter.core.books.fees import TRADING_RATE, option_fee
+from optionwriter.core.books.fees import CAP_DIVISOR, TRADING_RATE, option_fee
 from optionwriter.core.decide.crossing import lots
 from optionwriter.core.market.instruments import (
     Family,
@@ -75,7 +75,7 @@ def fee_bound(option: Instrument, price: Decimal) -> Decimal:
     """The most that trading one coin at `price` can cost: exact for inverse, the cap for linear."""
     if option.product.family is Family.INVERSE:
         return option_fee(_ONE, price, _ONE, TRADING_RATE)
-    return price / 8
+    return price / CAP_DIVISOR
 
 
 def net_cover_per_coin(option: Instrument, price: Decimal) -> Decimal | None:

@@ -29,6 +29,7 @@ from optionwriter.core.decide.rules import (
     usable,
 )
 from optionwriter.core.market.black76 import price_delta_one
+from optionwriter.core.market.premium import premium_one
 
 WORST = -1.0
 
@@ -137,13 +138,12 @@ def share_of(x: float, scale: float) -> float:
 def net_edge(c: Candidate) -> float:
     """Edge a year on the collateral: (bid - fee - fair value) / collateral × 365 / days, days at least 7.
 
-    Selling at the bid is what carries the half-spread. Fair value is Black-76 at the forecast realised volatility; an
-    inverse option's is divided by its forward. Collateral: a coin for a call, the strike for a put.
+    Selling at the bid is what carries the half-spread. Fair value is Black-76's at the forecast realised volatility,
+    in the settlement currency (premium). Collateral: a coin for a call, the strike for a put.
     """
     years = (c.days_to_expiry if c.days_to_expiry > 0.0 else 0.0) / 365.0
-    fair, _ = price_delta_one(c.forward, c.strike, years, c.realised, c.is_call)
-    if c.is_inverse:
-        fair = fair / c.forward
+    value, _ = price_delta_one(c.forward, c.strike, years, c.realised, c.is_call)
+    fair = premium_one(c.is_inverse, value, c.forward, c.index_price)
     edge = c.bid - trade_fee(c.is_inverse, c.index_price, c.bid) - fair
     collateral = c.index_price if c.is_call else c.strike
     days = c.days_to_expiry if c.days_to_expiry > MIN_YEAR_DAYS else MIN_YEAR_DAYS

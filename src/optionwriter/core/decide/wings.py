@@ -22,6 +22,7 @@ from optionwriter.core.decide.rules import (
 )
 from optionwriter.core.decide.scoring import ScoreParams, net_edge, soft
 from optionwriter.core.market.black76 import price_delta_one
+from optionwriter.core.market.premium import premium_one
 
 
 class Wing(NamedTuple):
@@ -58,9 +59,8 @@ def spread_edge(c: Candidate, w: Wing) -> float:
     if not (usable(c) and sane(c.bid) and sane(w.strike) and sane(w.ask)):
         return math.nan
     years = (c.days_to_expiry if c.days_to_expiry > 0.0 else 0.0) / 365.0
-    fair, _ = price_delta_one(c.forward, w.strike, years, c.realised, c.is_call)
-    if c.is_inverse:
-        fair = fair / c.forward
+    value, _ = price_delta_one(c.forward, w.strike, years, c.realised, c.is_call)
+    fair = premium_one(c.is_inverse, value, c.forward, c.index_price)
     collateral = c.index_price if c.is_call else c.strike
     days = c.days_to_expiry if c.days_to_expiry > MIN_YEAR_DAYS else MIN_YEAR_DAYS
     gained = (fair - wing_cost(c, w)) * coin_in_usd(c.is_inverse, c.index_price)

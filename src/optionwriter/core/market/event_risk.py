@@ -15,36 +15,26 @@ that to the share of events (Mincer and Zarnowitz 1969), its slope drawn to 0 as
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from optionwriter.core.compiled import compiled
 from optionwriter.core.market.chain import F64
-from optionwriter.core.market.history import Candles, VolatilityIndex
+from optionwriter.core.market.history import Candles, VolatilityIndex, history_start
 from optionwriter.core.market.instruments import MS_PER_DAY
-from optionwriter.core.market.touch import (
-    EVENT_SHARE,
-    HORIZON_DAYS,
-    LEAST_WINDOWS,
-    DailyBars,
-    daily_bars,
-    touches,
-)
+from optionwriter.core.market.risk_days import CRASH, PREDICTORS, PUMP, RiskDays, touch_probability
+from optionwriter.core.market.touch import HORIZON_DAYS, LEAST_WINDOWS
+from optionwriter.core.market.walk_forward import ratio_of, skill, walk_all, weight_of
 
-_NAN = float("nan")
-PREDICTORS = ("index", "realised", "mix")
-_REALISED_DAYS = 30
-_LEAST_DAYS = 24  # of them
-_OLDEST_INDEX_MS = MS_PER_DAY * 3 // 2
+__all__ = [
+    "CRASH", "PREDICTORS", "PUMP", "EventRisk", "Past", "RisksOver", "Skill", "event_risks", "skill_of",
+    "touch_probability",
+]  # fmt: skip
+
 LEAST_SCORED = 20  # windows that do not overlap, before a predictor is used
-_PULL = 0.05  # windows x variance of the predictor: at a spread of 0.1, as strong as five windows
-_STEEPEST = 1.5
-PUMP, CRASH = 0, 1
-_BARRIERS = (math.log1p(EVENT_SHARE), math.log1p(-EVENT_SHARE))  # of pump and crash
+_HORIZONS = np.array(HORIZON_DAYS, dtype=np.int64)
 
 
 class Skill(NamedTuple):
@@ -61,7 +51,7 @@ class Skill(NamedTuple):
     @property
     def weight(self) -> float:
         """What share of the way from the base rate to its probability is warranted: 0 at one standard error."""
-        return max(0.0, 1.0 - (self.error / self.score) ** 2) if self.score > 0.0 else 0.0
+        return weight_of(self.score, self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,171 +108,53 @@ class Past:
         )
 
 
+class RisksOver:
+    """The risks as of any midnight of a long past, each from what `history_start` gives of it: the same numbers as
+    `event_risks` has of the past that was known then. Many of them take a tenth of the time."""
+
+    def __init__(self, candles: Candles, index: VolatilityIndex, at_ms: int) -> None:
+        """Of midnights up to `at_ms`."""
+        self._days = RiskDays(candles, index, at_ms)
+
+    def at(self, at_ms: int) -> tuple[EventRisk, EventRisk]:
+        """(pump, crash) as of the last midnight."""
+        return self.of(PUMP, at_ms), self.of(CRASH, at_ms)
+
+    def of(self, side: int, at_ms: int) -> EventRisk:
+        """One of them."""
+        midnight_ms = at_ms // MS_PER_DAY * MS_PER_DAY
+        begin_ms = history_start(midnight_ms)
+        return _risk(self._days, side, self._days.begin(begin_ms), begin_ms, midnight_ms)
+
+
 @lru_cache(maxsize=8)
 def event_risks(past: Past) -> tuple[EventRisk, EventRisk]:
-    """(pump, crash) as of the past's last midnight. Kept for the day, as computing takes some 10 ms."""
-    days = _Days(past)
-    return days.risk(PUMP), days.risk(CRASH)
+    """(pump, crash) as of the past's last midnight. Kept for the day, as computing takes some milliseconds."""
+    days = RiskDays(past.candles, past.index, past.midnight_ms)
+    return _risk(days, PUMP, 0, 0, past.midnight_ms), _risk(days, CRASH, 0, 0, past.midnight_ms)
 
 
-@lru_cache(maxsize=8)
-def pump_risk_alone(past: Past) -> EventRisk:
-    """The first of `event_risks`, for whoever sells calls only."""
-    return _Days(past).risk(PUMP)
-
-
-class _Days:
-    """What both risks rest on: each day's volatilities, and which windows had events."""
-
-    def __init__(self, past: Past) -> None:
-        bars = daily_bars(past.candles, past.midnight_ms)
-        self._volatilities = _volatilities(bars, past.index)
-        self._events = [touches(bars, days) for days in HORIZON_DAYS]
-
-    def risk(self, side: int) -> EventRisk:
-        return _risk([one[side] for one in self._events], self._volatilities, _BARRIERS[side])
-
-
-def touch_probability(deviation: F64, barrier: float) -> F64:
-    """That a driftless geometric Brownian motion touches exp(barrier) x its start; `deviation` = sigma x sqrt(years).
-
-    Source: Reiner and Rubinstein, Unscrambling the binary code (1991), without interest; in logarithms the drift is
-    -deviation^2 / 2. Error below 2e-7.
-    """
-    distance, drift = abs(barrier), -0.5 * deviation * math.copysign(1.0, barrier)
-    away = distance / deviation
-    return _normal(drift - away) + math.exp(-barrier) * _normal(-drift - away)
-
-
-def _normal(z: F64) -> F64:
-    """The normal distribution (Abramowitz and Stegun 26.2.17)."""
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
-    series = 0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))
-    tail = np.exp(-0.5 * z * z) * (t * series / math.sqrt(2.0 * math.pi))
-    return np.asarray(np.where(z > 0.0, 1.0 - tail, tail), dtype=np.float64)
-
-
-def _volatilities(bars: DailyBars, index: VolatilityIndex) -> dict[str, F64]:
-    """The predictors' volatilities at each day's end, (n,); NaN where one isn't known."""
-    implied, realised = _index_at(bars, index), _parkinson(bars)
-    return {"index": implied, "realised": realised, "mix": 0.5 * (implied + realised)}
-
-
-def _index_at(bars: DailyBars, index: VolatilityIndex) -> F64:
-    if not len(index.at_ms):
-        return np.full(len(bars), np.nan)
-    ends = MS_PER_DAY * (bars.first + 1 + np.arange(len(bars), dtype=np.int64))
-    rows = np.searchsorted(index.at_ms, ends, side="right") - 1
-    found = np.maximum(rows, 0)
-    fresh = (rows >= 0) & (ends - index.at_ms[found] <= _OLDEST_INDEX_MS) & (index.value[found] > 0)
-    return np.where(fresh, index.value[found] / 100.0, np.nan)
-
-
-def _parkinson(bars: DailyBars) -> F64:
-    """Parkinson's (1980) volatility of each day and the 29 before it, from the days' ranges; a year's."""
-    if len(bars) < _REALISED_DAYS:
-        return np.full(len(bars), np.nan)
-    square = np.log(bars.high / bars.low) ** 2 / (4.0 * math.log(2.0)) * 365.0
-    known = ~np.isnan(square)
-    total, count = _sums(np.where(known, square, 0.0)), _sums(known.astype(np.float64))
-    variance = (total[_REALISED_DAYS:] - total[:-_REALISED_DAYS]) / np.maximum(
-        count[_REALISED_DAYS:] - count[:-_REALISED_DAYS], 1.0
+def _risk(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: int) -> EventRisk:
+    """The risk in one direction, from rows that begin at `begin` and values of the index known since `begin_ms`."""
+    end = max(min(midnight_ms // MS_PER_DAY - days.first, len(days)), 0)
+    raw, events = days.side(side)
+    count, kinds = len(HORIZON_DAYS), len(PREDICTORS)
+    rates, skills = np.empty((3, count)), np.empty((count, kinds, 3))
+    scratch = np.empty((2, max(end - begin, 1)))
+    walk_all(
+        raw, events, _HORIZONS, begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS, LEAST_SCORED,
+        scratch, rates, skills,
+    )  # fmt: skip
+    found = tuple(
+        tuple(
+            Skill(name, score, error, int(windows))
+            for name, (score, error, windows) in zip(PREDICTORS, by_kind, strict=True)
+        )
+        for by_kind in skills.tolist()
     )
-    enough = (count[_REALISED_DAYS:] - count[:-_REALISED_DAYS] >= _LEAST_DAYS) & (variance > 1e-9)
-    found = np.where(enough, np.sqrt(np.maximum(variance, 0.0)), np.nan)
-    return np.concatenate([np.full(_REALISED_DAYS - 1, np.nan), found])
-
-
-def _sums(values: F64) -> F64:
-    """Sums of the first 0, 1, ... n values."""
-    found = np.empty(len(values) + 1)
-    found[0] = 0.0
-    np.cumsum(values, out=found[1:])
-    return found
-
-
-def _risk(events: list[F64], volatilities: dict[str, F64], barrier: float) -> EventRisk:
-    """The risk in one direction."""
-    curve, bases, skills, chosen = [], [], [], []
-    for days, happened in zip(HORIZON_DAYS, events, strict=True):
-        base = _base_rates(happened, days, len(volatilities["index"]))
-        scored, now = [], {}
-        for name, volatility in volatilities.items():
-            raw = touch_probability(volatility * math.sqrt(days / 365.0), barrier)
-            forecast = _calibrated(raw, happened, days)
-            scored.append(skill_of(name, forecast, base, happened, days))
-            now[name] = _last(forecast)
-        best = max(scored, key=_ratio)
-        ahead = now[best.predictor]
-        weight = 0.0 if math.isnan(ahead) or best.windows < LEAST_SCORED * days else best.weight
-        bases.append(_last(base))
-        curve.append(bases[-1] + weight * (ahead - bases[-1]) if weight else bases[-1])
-        chosen.append(best.predictor if weight else "")
-        skills.append(tuple(scored))
-    return EventRisk(_rising(curve), _rising(bases), tuple(skills), tuple(chosen))
-
-
-def _ratio(skill: Skill) -> float:
-    """How many standard errors the skill is above nothing; far below where it isn't known."""
-    return skill.score / skill.error if skill.error > 0.0 else -math.inf
-
-
-def _last(values: F64) -> float:
-    return float(values[-1]) if len(values) else _NAN
-
-
-def _rising(values: list[float]) -> tuple[float, ...]:
-    return tuple(np.maximum.accumulate(np.array(values)).tolist())
-
-
-def _over_by(events: int, days: int, count: int) -> F64:
-    """How many windows were over at the end of each of `count` days."""
-    return np.clip(np.arange(count) - days + 1, 0, events)
-
-
-def _base_rates(events: F64, days: int, count: int) -> F64:
-    """The base rate of each day, from the windows that were over by then; NaN with too few."""
-    known = ~np.isnan(events)
-    over = _over_by(len(events), days, count)
-    windows = _sums(known.astype(np.float64))[over]
-    happened = _sums(np.where(known, events, 0.0))[over]
-    enough = windows >= LEAST_WINDOWS * days
-    return np.where(enough, happened / np.maximum(windows, 1.0), np.nan)
-
-
-def _calibrated(raw: F64, events: F64, days: int) -> F64:
-    """Each day's probability: the raw one through the line that fits the windows over by then best."""
-    found = np.empty(len(raw))
-    _calibrate(raw, events, days, float(LEAST_WINDOWS * days), found)
-    return found
-
-
-@compiled
-def _calibrate(raw: F64, events: F64, days: int, least: float, out: F64) -> None:
-    """Fills each day's probability; the sums run on from day to day, in the order of the windows."""
-    windows = sum_x = sum_y = sum_xx = sum_xy = 0.0
-    over = 0
-    for day in range(len(raw)):
-        while over < len(events) and over + days <= day:  # windows that are over
-            x, y = raw[over], events[over]
-            if not math.isnan(x + y):
-                windows += 1.0
-                sum_x += x
-                sum_y += y
-                sum_xx += x * x
-                sum_xy += x * y
-            over += 1
-        if windows < least:
-            out[day] = math.nan
-            continue
-        count = windows if windows > 1.0 else 1.0
-        mean_x, mean_y = sum_x / count, sum_y / count
-        spread = sum_xx / count - mean_x * mean_x
-        spread = spread if spread > 0.0 else 0.0
-        slope = (sum_xy / count - mean_x * mean_y) / (spread + _PULL * days / count)
-        slope = min(max(slope, 0.0), _STEEPEST)
-        line = mean_y + slope * (raw[day] - mean_x)
-        out[day] = 0.0 if line < 0.0 else 1.0 if line > 1.0 else line
+    curve, base, leads = rates.tolist()
+    chosen = tuple("" if lead < 0 else PREDICTORS[int(lead)] for lead in leads)
+    return EventRisk(tuple(curve), tuple(base), found, chosen)
 
 
 def skill_of(name: str, forecast: F64, base: F64, events: F64, days: int) -> Skill:
@@ -292,20 +164,12 @@ def skill_of(name: str, forecast: F64, base: F64, events: F64, days: int) -> Ski
     """
     forecast, base = forecast[: len(events)], base[: len(events)]
     known = ~np.isnan(forecast + base + events)
-    windows = int(np.count_nonzero(known))
-    if windows < LEAST_WINDOWS * days:
-        return Skill(name, _NAN, _NAN, windows)
-    theirs = (base[known] - events[known]) ** 2
-    gain = theirs - (forecast[known] - events[known]) ** 2
-    scale = float(theirs.mean())
-    if scale <= 0.0:
-        return Skill(name, _NAN, _NAN, windows)
-    score = float(gain.mean()) / scale
-    return Skill(name, score, _standard_error(gain - score * theirs, 2 * days) / scale, windows)
+    misses = np.empty((2, int(np.count_nonzero(known))))
+    misses[0] = (base[known] - events[known]) ** 2
+    misses[1] = misses[0] - (forecast[known] - events[known]) ** 2
+    score, error = skill(misses, misses.shape[1], days, float(LEAST_WINDOWS * days))
+    return Skill(name, score, error, misses.shape[1])
 
 
-def _standard_error(values: F64, lags: int) -> float:
-    """Of a mean near 0, by Newey and West (1987) with Bartlett's weights: the overlapping sums of `lags` values."""
-    sums = _sums(np.concatenate([np.zeros(lags), values, np.zeros(lags)]))
-    moving = sums[lags:] - sums[:-lags]
-    return math.sqrt(float(np.dot(moving, moving)) / lags) / len(values)
+def _ratio(skill: Skill) -> float:
+    return ratio_of(skill.score, skill.error)

@@ -7,7 +7,8 @@ forward is one index for all expiries from 1 to 107 days, 92,590 USD to 0.04 % f
 and 3,359 USD to 0.2 % for ETH_USDC (to 0.99052); SOL, XRP, AVAX and TRX have no dated futures, their forwards are the
 index, and their ratio is 1 to 1e-4.
 
-What the project quotes and prices itself (synthetic, local exchange, backtests) is without the factor.
+Against the inverse marks of the same minute, volatility and forward: linear over inverse is one number for all strikes
+and expiries, to 2e-5 at the median for BTC (12,613 marks) and 9e-6 for ETH (15,961). Prices of our own: premium.py.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import numpy as np
 from optionwriter.core.market.black76 import greeks, implied_volatility
 from optionwriter.core.market.chain import F64, Bools
 from optionwriter.core.market.instruments import Family, Product
+from optionwriter.core.market.premium import black_usd
 
 COARSEST_POINTS = 10.0
 
@@ -31,6 +32,7 @@ class OwnGreeks(NamedTuple):
 
 def own_greeks(
     product: Product,
+    index: float,
     forward: F64,
     strike: F64,
     years: F64,
@@ -41,17 +43,17 @@ def own_greeks(
 ) -> OwnGreeks:
     """Of every option; `mark_iv` is a fraction, bid and ask in the settlement currency, NaN where there is none."""
     found = greeks(forward, strike, years, mark_iv, is_call)
-    worth = forward if product.family is Family.INVERSE else np.ones_like(forward)
+    inverse = product.family is Family.INVERSE
 
     def volatility(price: F64) -> F64:
-        sigma = implied_volatility(price * worth, forward, strike, years, is_call)
+        sigma = implied_volatility(black_usd(inverse, price, forward, index), forward, strike, years, is_call)
         vega = greeks(forward, strike, years, sigma, is_call).vega
         tick = np.full_like(price, float(product.tick_size))
         for step in product.tick_steps:
             tick[price > float(step.above)] = float(step.tick)
         with np.errstate(invalid="ignore"):
-            kept: F64 = np.where(vega * COARSEST_POINTS >= tick * worth, np.round(sigma * 100, 2), np.nan)
-        return kept
+            told = vega * COARSEST_POINTS >= black_usd(inverse, tick, forward, index)
+        return np.where(told, np.round(sigma * 100, 2), np.nan)
 
     unknown = np.isnan(mark_iv) | (years <= 0)
     columns = [np.where(unknown, np.nan, one) for one in (found.delta, found.gamma, found.theta, found.vega)]

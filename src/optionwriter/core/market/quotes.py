@@ -1,7 +1,7 @@
 """Quotes: from a volatility to what the wire would show: mark, bid, ask, sizes, open interest.
 
-Marks are Black-76 on the expiry's forward, ACT/365 (FACTS §4), rounded to 8 decimals in coin (inverse: USD value /
-forward) or 6 in USDC (linear), mark volatility to 0.01 points; both as recorded. Bids and asks lie around the
+Marks are Black-76 on the expiry's forward, ACT/365 (FACTS §4), as premium has it, rounded to 8 decimals in coin
+(inverse) or 6 in USDC (linear), mark volatility to 0.01 points; both as recorded. Bids and asks lie around the
 mark as far as recorded books of the same tenor and delta did at the median, on the tick grid:
 
 - bid < ask, bid <= mark <= ask, both at least a tick
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64, Bools, InstrumentTable
 from optionwriter.core.market.instruments import Family, Product
+from optionwriter.core.market.premium import premium
 
 TENOR_EDGES = (1.0, 2.0, 8.0, 22.0, 60.0, 180.0)  # days; buckets lie between
 DELTA_EDGES = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.99)  # |delta|
@@ -68,19 +69,26 @@ def bucket_of(days_to_expiry: F64, abs_delta: F64) -> NDArray[np.intp]:
 
 
 def quote_columns(
-    table: InstrumentTable, books: QuoteTable, forward: F64, years: F64, iv: F64
+    table: InstrumentTable, books: QuoteTable, index: F64 | float, forward: F64, years: F64, iv: F64
 ) -> QuoteColumns:
-    """Quotes of the table's options; every column (n,), `forward` in USD, `iv` a fraction."""
-    return quotes_of(books, table.strike, table.is_call, forward, years, iv)
+    """Quotes of the table's options; every column (n,), `index` and `forward` in USD, `iv` a fraction."""
+    return quotes_of(books, table.strike, table.is_call, index, forward, years, iv)
 
 
 def quotes_of(
-    books: QuoteTable, strike: F64, is_call: Bools | bool, forward: F64, years: F64, iv: F64
+    books: QuoteTable,
+    strike: F64,
+    is_call: Bools | bool,
+    index: F64 | float,
+    forward: F64,
+    years: F64,
+    iv: F64,
 ) -> QuoteColumns:
     """Quotes of options of the books' product; every column (n,), each row by itself."""
     price_usd, delta = price_delta(forward, strike, years, iv, is_call)
-    inverse = books.product.family is Family.INVERSE
-    mark = np.round(price_usd / forward if inverse else price_usd, _MARK_DECIMALS[books.product.family])
+    family = books.product.family
+    price = premium(family is Family.INVERSE, price_usd, forward, index)
+    mark = np.round(price, _MARK_DECIMALS[family])
     bucket = bucket_of(years * 365.0, np.abs(delta))
     bid, ask = sides(books.product, mark, books.below[bucket], books.above[bucket])
     return QuoteColumns(

@@ -6,8 +6,9 @@ earlier look to the later: the forward, then volatility, then time. Each part is
 
 - delta: the earlier look's slope times the forward's move; gamma: the rest of that move
 - vega: the move of volatility at the later forward; theta: the time that passed, at the later forward and volatility
-- in the settlement currency an inverse option is worth P/F coins, so its slope is Δ/F - P/F²; a linear one is worth P
-- in USD it is worth that coin value at the index: P times index over forward, the ratio held at its earlier value
+- in the settlement currency an inverse option is worth P/F coins, so its slope is Δ/F - P/F²
+- in USD, and a linear one in USDC, it is worth that coin value at the index: P times index over forward, the ratio held
+  at its earlier value
 - an expired leg moves to its delivery price, where no volatility is left to move: what remains is time
 - spread: what trades of a look gave up against the mark of that look; fees: trading and delivery
 
@@ -36,6 +37,7 @@ from optionwriter.core.market.instruments import (
     parse_instrument,
     utc_day,
 )
+from optionwriter.core.market.premium import black_usd, premium
 from optionwriter.core.report.glimpse import Glimpses
 
 PARTS = ("delta", "gamma", "vega", "theta", "spread", "fees", "residual")
@@ -44,13 +46,14 @@ _GREEKS = 4
 
 
 class Seen(NamedTuple):
-    """An option at a look. `mark` in the settlement currency, `price_usd` that currency's price."""
+    """An option at a look. `mark` in the settlement currency; USD of that currency and of a coin."""
 
     at_ms: int
     mark: float
     iv: float
     forward: float
     price_usd: float
+    index_price: float
 
 
 Four = tuple[float, float, float, float]
@@ -180,8 +183,7 @@ class AttributionMaker:
         ended = _ended(chain, option.name)
         seen = _seen(state, option)
         if option.expiry_ms <= state.at_ms and ended is not None and ended.delivery_price is not None:
-            price = _price_usd(state, option)
-            seen = Seen(option.expiry_ms, 0.0, 0.0, float(ended.delivery_price), price)
+            seen = Seen(option.expiry_ms, 0.0, 0.0, float(ended.delivery_price), *_prices(state, option))
         elif not math.isfinite(seen.mark):  # no mark now: what it was worth last stands
             seen = own.seen or seen._replace(mark=0.0)
         self.explain(state.at_ms, _Passed(chain, option, own, ended), after, seen, flows)
@@ -255,8 +257,8 @@ class PassingLegs:
         for leg in self.legs:
             price = seen.price_usd(leg.option.product.settlement_currency)
             prices = [math.nan] * len(instants) if price is None else price.tolist()
-            rows = seen.rows[leg.option.name]
-            columns = (rows.mark.tolist(), rows.iv.tolist(), rows.forward.tolist(), prices)
+            rows, index = seen.rows[leg.option.name], seen.index[leg.option.product.underlying].tolist()
+            columns = (rows.mark.tolist(), rows.iv.tolist(), rows.forward.tolist(), prices, index)
             for at_ms, *numbers in zip(instants, *columns, strict=True):
                 self.maker.explain(at_ms, leg, leg.own.position, Seen(at_ms, *numbers), ())
 
@@ -282,9 +284,11 @@ def moved(option: Instrument, before: Seen, after: Seen) -> Moved:
     )
     if not math.isfinite(sum(stages)):
         return Moved((0.0,) * 4, (0.0,) * 4)  # the whole move is residual
-    plain = _steps(price, stages)
     if option.product.family is not Family.INVERSE:
-        return Moved(plain, _times(plain, before.price_usd))
+        start = premium(False, price, forward, before.index_price)
+        usdc = _steps(start, [premium(False, one, forward, before.index_price) for one in stages])
+        return Moved(usdc, _times(usdc, before.price_usd))
+    plain = _steps(price, stages)
     slope = delta / forward - price / forward**2
     coin = (price / forward + slope * step, *(one / after.forward for one in stages[1:]))
     return Moved(_steps(price / forward, coin), _times(plain, before.price_usd / forward))
@@ -312,24 +316,26 @@ def realised_over(index: Mapping[int, float], start_ms: int, end_ms: int) -> flo
 
 def _implied(option: Instrument, price: float, seen: Seen) -> float:
     """The volatility at which the option has that price, at a look."""
-    in_usd = price * seen.forward if option.product.family is Family.INVERSE else price
+    in_usd = black_usd(option.product.family is Family.INVERSE, price, seen.forward, seen.index_price)
     years = max(0, option.expiry_ms - seen.at_ms) / MS_PER_YEAR
     return float(implied_volatility(in_usd, seen.forward, float(option.strike), years, option.is_call)[0])
 
 
-def _price_usd(state: AgentState, option: Instrument) -> float:
+def _prices(state: AgentState, option: Instrument) -> tuple[float, float]:
+    """USD of the settlement currency and of the coin, NaN where not known."""
     price = state.price_usd(option.product.settlement_currency)
-    return math.nan if price is None else float(price)
+    index = state.index(option.product.underlying)
+    return math.nan if price is None else float(price), math.nan if index is None else float(index)
 
 
 def _seen(state: AgentState, option: Instrument) -> Seen:
     chain = state.chain(option.product.code)
     row = chain.table.row_of.get(option.name) if chain is not None else None
-    price = _price_usd(state, option)
+    prices = _prices(state, option)
     if chain is None or row is None:
-        return Seen(state.at_ms, 0.0, math.nan, math.nan, price)
+        return Seen(state.at_ms, 0.0, math.nan, math.nan, *prices)
     return Seen(
-        state.at_ms, float(chain.mark[row]), float(chain.mark_iv[row]), float(chain.forward[row]), price
+        state.at_ms, float(chain.mark[row]), float(chain.mark_iv[row]), float(chain.forward[row]), *prices
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.chain import F64, I64, Bools, OptionChain
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_YEAR, Family
+from optionwriter.core.market.premium import premium
 
 TENOR_EDGES = (2.0, 8.0, 22.0, 60.0, 180.0)  # days; as the recorded books are told apart
 TENOR_NAMES = ("under 2 d", "2-8 d", "8-22 d", "22-60 d", "60-180 d", "over 180 d")
@@ -36,12 +37,13 @@ _SETTLED = 1e-5
 class Marks:
     """The marks of one chain that count, as columns (n,); units as in OptionChain, `years` ACT/365, `delta` unsigned.
 
-    `usd` is what one unit of the settlement currency was worth.
+    `usd` is what one unit of the settlement currency was worth, `index` what a coin was.
     """
 
     at_ms: int
     product: str
     usd: float
+    index: float
     strike: F64
     expiry_ms: I64
     is_call: Bools
@@ -58,7 +60,7 @@ class Marks:
     def price(self, iv: F64) -> F64:
         """What the options are worth at these volatilities, in the settlement currency, not rounded."""
         value, _ = price_delta(self.forward, self.strike, self.years, iv, self.is_call)
-        return value / self.forward if self.inverse else value
+        return premium(self.inverse, value, self.forward, self.index)
 
     def tenor_rows(self) -> NDArray[np.intp]:
         """The row of each in TENOR_NAMES."""
@@ -87,9 +89,9 @@ def marks_of(chain: OptionChain) -> Marks:
     rows = rows[counted]
     inverse = chain.product.family is Family.INVERSE
     return Marks(
-        chain.at_ms, chain.product.code, chain.index_price if inverse else 1.0, table.strike[rows],
-        table.expiry_ms[rows], table.is_call[rows], chain.forward[rows], years[counted], chain.mark[rows],
-        chain.mark_iv[rows], size[counted], inverse,
+        chain.at_ms, chain.product.code, chain.index_price if inverse else 1.0, chain.index_price,
+        table.strike[rows], table.expiry_ms[rows], table.is_call[rows], chain.forward[rows], years[counted],
+        chain.mark[rows], chain.mark_iv[rows], size[counted], inverse,
     )  # fmt: skip
 
 
@@ -217,8 +219,9 @@ def _part(one: Multiplied, tenor: int | None) -> Multiplied:
 
 def _rows(marks: Marks, rows: Bools) -> Marks:
     return Marks(
-        marks.at_ms, marks.product, marks.usd, marks.strike[rows], marks.expiry_ms[rows], marks.is_call[rows],
-        marks.forward[rows], marks.years[rows], marks.mark[rows], marks.iv[rows], marks.delta[rows], marks.inverse,
+        marks.at_ms, marks.product, marks.usd, marks.index, marks.strike[rows], marks.expiry_ms[rows],
+        marks.is_call[rows], marks.forward[rows], marks.years[rows], marks.mark[rows], marks.iv[rows],
+        marks.delta[rows], marks.inverse,
     )  # fmt: skip
 
 

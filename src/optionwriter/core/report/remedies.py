@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from optionwriter.core.books.fees import CAP_DIVISOR
 from optionwriter.core.decide.menu import GATE_CODE, GATES
 from optionwriter.core.decide.rules import (
     DATA,
@@ -213,7 +214,8 @@ def _market(c: Candidate, p: GateParams, failed: int) -> Iterator[tuple[str, flo
 
 
 def bid_for(c: Candidate, premium_usd: float) -> float:
-    """The bid at which selling a coin brings that many USD after the fee; the fee is capped at an eighth."""
+    """The bid at which selling a coin brings that many USD after the fee; the fee is capped (books/fees.py)."""
     wanted = premium_usd / coin_in_usd(c.is_inverse, c.index_price)
     fee = FEE_RATE * (1.0 if c.is_inverse else c.index_price)
-    return wanted + fee if wanted + fee >= 8.0 * fee else wanted * 8.0 / 7.0
+    capped = wanted * CAP_DIVISOR / (CAP_DIVISOR - 1)
+    return wanted + fee if wanted + fee >= CAP_DIVISOR * fee else capped

@@ -177,6 +177,19 @@ def test_a_discount_of_linear_marks_is_measured_and_not_blamed() -> None:
     assert "parity breaks" in found(replace(LINEAR, mark=LINEAR.mark * np.where(LINEAR.is_call, 1.0, 1.1)))
 
 
+def test_linear_quotes_that_stand_still_with_their_forward_are_not_stale() -> None:
+    """Each minute's snapshot is the first one again, its forwards a millionth higher: no fair price left a spread."""
+    first = {int(LINEAR.option[row]): row for row in np.flatnonzero(LINEAR.snapshot == 0)}
+    rows = np.array([first[int(option)] for option in LINEAR.option])
+    columns = {name: getattr(LINEAR, name)[rows] for name in ("forward", "mark", "iv", "bid", "ask")}
+    columns["forward"] = columns["forward"] * (1.0 + 1e-6 * LINEAR.snapshot)
+    columns["at_ms"] = LINEAR.at_ms.min() + 60_000 * LINEAR.snapshot
+    still = replace(LINEAR, **columns)
+    assert "stale quotes" not in found(still)
+    moved = replace(still, forward=still.forward * (1.0 + 0.02 * LINEAR.snapshot))
+    assert "stale quotes" in found(moved)
+
+
 def test_snapshots_are_parted_by_pauses() -> None:
     assert snapshots_of(np.array([0, 9_000, 18_000, 29_000, 29_001])).tolist() == [0, 0, 0, 1, 1]
     assert snapshots_of(np.zeros(0, dtype=np.int64)).tolist() == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from optionwriter.core.books.fees import TRADING_RATE
+from optionwriter.core.books.fees import CAP_DIVISOR, TRADING_RATE
 from optionwriter.core.books.margin import initial_margin, maintenance_margin
 from optionwriter.core.compiled import compiled, compiled_part
 from optionwriter.core.decide.grid.columns import Quotes, Steps
@@ -127,7 +127,7 @@ def cover_per_coin(q: Quotes, option: int) -> float:
 @compiled_part
 def fee_bound(q: Quotes, price: float) -> float:
     """The most that trading one coin at `price` can cost (cover.py)."""
-    return fee_of(1.0, price, 1.0, FEE_RATE) if q.is_inverse else price / 8.0
+    return fee_of(1.0, price, 1.0, FEE_RATE) if q.is_inverse else price / CAP_DIVISOR
 
 
 @compiled_part

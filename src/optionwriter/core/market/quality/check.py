@@ -16,5 +16,11 @@ def check_day(day: ChainDay, around: Around) -> DayQuality:
         return judged(day.asset, day_text(day.day_ms), 0, 0, completeness(day, around), {})
     factors = discounts(day)
     priced, measures = pricing(day, factors)
-    found = [*completeness(day, around), *priced, *quotes(day), *stale(day), *arbitrage(day, factors)]
+    found = [
+        *completeness(day, around),
+        *priced,
+        *quotes(day),
+        *stale(day, factors),
+        *arbitrage(day, factors),
+    ]
     return judged(day.asset, day_text(day.day_ms), int(day.snapshot[-1]) + 1, len(day), found, measures)

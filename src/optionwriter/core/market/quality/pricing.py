@@ -158,8 +158,10 @@ def zone_shift_hours(day: ChainDay) -> float | None:
     return middle if abs(middle) > _SHIFT_HOURS and abs(middle) < 15 and steady else None
 
 
-def stale(day: ChainDay) -> Found:
-    """Quotes that stood still while the option's fair price moved by more than their spread; snapshots that repeat."""
+def stale(day: ChainDay, factors: F64) -> Found:
+    """Quotes that stood still while the option's fair price moved by more than their spread; snapshots that repeat.
+
+    `factors` (n,) as in `pricing`."""
     order = np.lexsort((day.snapshot, day.option))
     after, before = order[1:], order[:-1]
     follows = (day.option[after] == day.option[before]) & (day.snapshot[after] == day.snapshot[before] + 1)
@@ -174,7 +176,7 @@ def stale(day: ChainDay) -> Found:
     moved, _ = price_delta(
         day.forward[after], day.strike[after], day.years[after], day.iv[before], day.is_call[after]
     )
-    change = np.abs(moved / day.scale[after] - day.mark[before])
+    change = np.abs(factors[after] * moved / day.scale[after] - day.mark[before])
     spread = np.where(np.isfinite(day.ask[before] - day.bid[before]), day.ask[before] - day.bid[before], 0.0)
     quoted = np.isfinite(day.bid[before]) & np.isfinite(day.ask[before])
     unit = unit_of(np.concatenate([day.bid, day.ask]))
