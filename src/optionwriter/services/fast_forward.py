@@ -10,6 +10,7 @@ facts, curve and metrics are the same with it and without; whatever is unclear i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from optionwriter.core.books.account import AccountSnapshot
@@ -20,7 +21,7 @@ from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
 from optionwriter.core.report.benchmarks import CallRule
-from optionwriter.core.report.glimpse import Glimpse
+from optionwriter.core.report.glimpse import Glimpses
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
 from optionwriter.services.cycle import CycleReport, Desk, products_read
 from optionwriter.services.stretch import Asked, Stretch
@@ -45,6 +46,7 @@ class FastForward:
         self._desk, self._parts, self._benchmarks, self._instants = desk, parts, benchmarks, instants
         self._stretch: Stretch | None = None
         self._ahead = 0
+        self._seen: list[Glimpses] = []
         self._alone = False  # whether the last glance told all from the rows that are held
         self._needed: frozenset[str] = frozenset()  # products that it needed: likely needed again
         self._quiet: _Quiet | None = None
@@ -77,18 +79,24 @@ class FastForward:
         """A full cycle failed: the next step is one too."""
         self._quiet = self._stretch = None
 
-    def glimpse(self, place: int) -> Glimpse | None:
-        """What the step of that place shows where the ones looked at together reach it; None: ask `glance`."""
-        stretch, found = self._stretch, None
+    def passes(self, place: int) -> bool:
+        """Whether the ones looked at together reach the step of that place; False: ask `glance`."""
+        stretch = self._stretch
         if stretch is None:
-            return None
-        try:
-            if self._undisturbed() is not None:
-                found = stretch.at(place)
-        except (MarketUnavailableError, BrokerUnavailableError):
-            pass  # the step by itself tells of it
-        if found is None:
+            return False
+        found = False
+        with suppress(MarketUnavailableError, BrokerUnavailableError):  # the step by itself tells of it
+            found = self._undisturbed() is not None and stretch.passes(place)
+        if not found:
+            self._seen += stretch.passed()
             self._stretch, self._ahead = None, stretch.ahead
+        return found
+
+    def passed(self) -> list[Glimpses]:
+        """What the steps showed that `passes` let pass since the last question."""
+        if self._stretch is not None:
+            self._seen += self._stretch.passed()
+        found, self._seen = self._seen, []
         return found
 
     def glance(self) -> AgentState | None:
@@ -102,13 +110,12 @@ class FastForward:
     def look_ahead(self, state: AgentState, place: int) -> None:
         """Makes ready for the steps from `place` on, after one that was passed over with that state."""
         quiet = self._quiet
-        if quiet is None or not (self._alone and self._parts.looks_ahead):
-            return  # what needed a whole chain is likely to need it again
+        if quiet is None or not self._parts.looks_ahead:
+            return
         watched = [
             one.watches(state, config) if isinstance(one, Watching) else None
             for one, config in self._strategies
         ]
-        legs = tuple(leg for found in watched for leg in found or ())
         held = tuple(one.option.name for one in state.held)
         rows, _ = self._wanted(quiet, state.at_ms)  # anew: a benchmark may just have sold
         names = {code: rows.get(code, ()) for code in products_read(self._desk)}
@@ -120,8 +127,9 @@ class FastForward:
             ),
             default=self._instants[-1] + 1,
         )
-        if None not in watched and shown.issuperset(held) and not state.foreign:
-            asked = Asked(names, held, legs)
+        known = tuple(one for one in watched if one is not None)
+        if len(known) == len(watched) and shown.issuperset(held) and not state.foreign:
+            asked = Asked(names, held, known)
             self._stretch = Stretch(self._parts, asked, self._instants, place, until_ms, self._ahead)
 
     def _undisturbed(self) -> _Quiet | None:

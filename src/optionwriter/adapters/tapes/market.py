@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.context import realised_over
 from optionwriter.core.market.history import PriceHistory, history_start
 from optionwriter.ports import Clock, Feed, MarketUnavailableError
@@ -29,6 +29,10 @@ class TellsOver(Protocol):
 
     def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """The numbers of Feed.quotes at each of the ascending instants. Errors: ValueError where it can't."""
+        ...
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """What is listed at the first of the ascending instants, and at how many of them. Errors: ValueError."""
         ...
 
 
@@ -63,7 +67,17 @@ class TapeMarket:
         if self._over is None:
             raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
         try:
-            return self._over.quotes_over(product_code, names, at_ms)
+            found = self._over.quotes_over(product_code, names, at_ms)
+        except ValueError as error:
+            raise MarketUnavailableError(f"{product_code}: {error}") from error
+        return replace(found, open_interest=_or_nothing(found.open_interest))
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """As ports.Parts. Errors: MarketUnavailableError."""
+        if self._over is None:
+            raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
+        try:
+            return self._over.listed_over(product_code, at_ms)
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
 

@@ -163,8 +163,16 @@ class SyntheticFeed:
         moments = Moments(at_ms, index, place, tiled.strike, tiled.expiry_ms, forward)
         iv = model.iv_over(self._pasts[book.product.underlying], book.product.underlying, moments)
         found = quote_columns(tiled, book.quotes, index[place], forward, years, iv)
-        columns = (forward, found.mark, found.mark_iv, found.bid, found.ask)
+        columns = (forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
         return RowsOver(table, at_ms, index, *(column.reshape(shape) for column in columns))
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """What is listed at the first of the ascending instants, and how many of them have the same listed.
+
+        Errors: InstrumentError, as `listed`."""
+        table = self._table(product_code, int(at_ms[0]))
+        until = min(self._book(product_code).listing.until(int(at_ms[0])), self._end_ms + 1)
+        return table, max(1, int(np.searchsorted(at_ms, until)))
 
     def chain(self, product_code: str, at_ms: int) -> OptionChain:
         """Quotes of everything listed."""
@@ -271,9 +279,11 @@ class SyntheticFeed:
             raise InstrumentError(
                 f"no {product_code} option is quoted before {self._start_ms}, asked for {at_ms}"
             )
+        book = self._book(product_code)
+        if at_ms <= self._end_ms:
+            return book.listed(at_ms)
         # After the end nothing new is listed, what expires drops out.
-        names = self._book(product_code).listing.names(min(at_ms, self._end_ms))
-        return self._book(product_code).table(names, at_ms if at_ms > self._end_ms else None)
+        return book.alive(book.listing.names(self._end_ms), at_ms)
 
     def _spot(self, own: Product) -> _Spot:
         return _Spot(self._paths[own.underlying])
@@ -322,15 +332,20 @@ class _Book:
         self.listing = Listing(own, spot, policy)
         self.shown: OptionChain | None = None  # the last answer, whole or in part
         self._tables: OrderedDict[tuple[str, ...], InstrumentTable] = OrderedDict()
+        self._listed: tuple[int, int, InstrumentTable] | None = None  # from, until, what is listed
 
-    def table(self, names: tuple[str, ...], after_ms: int | None) -> InstrumentTable:
-        """The table of these names, without those expired by `after_ms`."""
+    def listed(self, at_ms: int) -> InstrumentTable:
+        """What is listed at an instant."""
+        kept = self._listed
+        if kept is None or not kept[0] <= at_ms < kept[1]:
+            table = self.chosen(self.listing.names(at_ms))
+            kept = self._listed = (at_ms, self.listing.until(at_ms), table)
+        return kept[2]
+
+    def alive(self, names: tuple[str, ...], at_ms: int) -> InstrumentTable:
+        """The table of these names, without those expired by `at_ms`."""
         found = self.chosen(names)
-        if after_ms is None:
-            return found
-        return self.chosen(
-            tuple(n for n, e in zip(found.names, found.expiry_ms, strict=True) if e > after_ms)
-        )
+        return self.chosen(tuple(n for n, e in zip(found.names, found.expiry_ms, strict=True) if e > at_ms))
 
     def chosen(self, names: tuple[str, ...]) -> InstrumentTable:
         """The table of any names, kept."""
@@ -346,8 +361,19 @@ class _Book:
                     {name: row for row, name in enumerate(names)},
                 )  # fmt: skip
             else:
-                found = InstrumentTable.of(self.product, names)
+                found = self._part(names) or InstrumentTable.of(self.product, names)
             self._tables[names] = found
             if len(self._tables) > _TABLES_KEPT:
                 self._tables.popitem(last=False)
         return found
+
+    def _part(self, names: tuple[str, ...]) -> InstrumentTable | None:
+        """The table of names that are listed, read from that of all; None where one isn't."""
+        whole = self._listed[2] if self._listed is not None else None
+        if whole is None or not all(name in whole.row_of for name in names):
+            return None
+        rows = np.array([whole.row_of[name] for name in names], dtype=np.intp)
+        row_of = {name: row for row, name in enumerate(names)}
+        return InstrumentTable(
+            self.product, names, whole.strike[rows], whole.expiry_ms[rows], whole.is_call[rows], row_of
+        )

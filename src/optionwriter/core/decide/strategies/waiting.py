@@ -21,8 +21,11 @@ from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.decide.strategies.base import (
     WRITES,
+    Rolls,
+    Sought,
     StrategyConfig,
     Wait,
+    Watch,
     Watched,
     Writes,
     product_of,
@@ -35,10 +38,11 @@ from optionwriter.core.decide.strategies.holding import (
     restrict,
     roll_credit,
     roll_gates,
+    strike_bound,
 )
 from optionwriter.core.decide.strategies.view import View, forecast_volatility
 from optionwriter.core.decide.strategies.writing import own_chains
-from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.core.market.instruments import OptionType, parse_instrument
 
 _ASK, _WAIT = Wait(False), Wait(True)
 _NONE = frozenset[str]()
@@ -63,27 +67,37 @@ def writer_waits(
     return Wait(not needs, frozenset(needs))
 
 
-def writer_watches(
-    kinds: Sequence[str], state: AgentState, config: StrategyConfig
-) -> tuple[Watched, ...] | None:
-    """The sold legs on which the waiting of such a strategy rests (base.Watching)."""
+def writer_watches(kinds: Sequence[str], state: AgentState, config: StrategyConfig) -> Watch | None:
+    """What the waiting of such a strategy rests on (base.Watching)."""
     if sorted(config.writes) != sorted(kinds):
         return None
-    watched: list[Watched] = []
+    legs: list[Watched] = []
+    slots: list[Sought] = []
     for underlying in config.underlyings:
         for name in config.writes:
-            product = product_of(WRITES[name], underlying)
+            writes = WRITES[name]
+            product = product_of(writes, underlying)
             found = state.underlyings.get(underlying)
-            chains = own_chains(state, config, product.code, WRITES[name])
-            if found is None or product.code not in found.chains or len(chains) < config.max_chains:
+            chains = own_chains(state, config, product.code, writes)
+            if found is None or product.code not in found.chains:
                 return None
-            watched += (
-                Watched(parse_instrument(leg.instrument), float(leg.entry_price), config.manage)
+            if len(chains) < config.max_chains:
+                slots.append(Sought(product, writes.option_type is OptionType.CALL, config.gates))
+            legs += (
+                watched_leg(config, chain, leg)
                 for chain in chains
                 for leg in chain.open_legs
                 if leg.position < 0
             )
-    return tuple(watched)
+    return Watch(tuple(legs), tuple(slots))
+
+
+def watched_leg(config: StrategyConfig, chain: Chain, leg: Leg) -> Watched:
+    """One sold leg, with what its rolls must pass."""
+    option = parse_instrument(leg.instrument)
+    last = max(one.opened_ms for one in chain.legs) if chain.rolls else None
+    rolls = Rolls(roll_gates(config), config.roll, strike_bound(chain, option, config.roll), last)
+    return Watched(option, float(leg.entry_price), config.manage, config.style, rolls)
 
 
 def _kind_waits(
