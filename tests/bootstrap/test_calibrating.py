@@ -11,8 +11,8 @@ import pytest
 
 from optionwriter.adapters.tapes.layouts import day_path
 from optionwriter.adapters.tapes.sample_files import FOLDER, load_sample
-from optionwriter.bootstrap import open_local_exchange
 from optionwriter.bootstrap.calibrating import Asked, calibration
+from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.bootstrap.skews import skew_for
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, MS_PER_YEAR, utc_day
 from optionwriter.core.report.calibration_models import Model

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Calibrator
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen
