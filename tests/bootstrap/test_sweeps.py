@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from optionwriter.bootstrap import compiled_sets, run_store, sweeps
-from optionwriter.bootstrap.backtests import desk_for
+from optionwriter.bootstrap import compiled_sets, sweeps
+from optionwriter.bootstrap.backtests import desk_for, run_store
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.bootstrap.sweeps import check_keys, crew_for, known_keys, planned, run_sets, set_of
 from optionwriter.core.decide.strategies.exits import with_exit_style

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import KILL_FILE, VIEWS_FILE
+from optionwriter.bootstrap.parts import KILL_FILE, VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap.parts import VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from tests.browser.crafted import Crafted
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Calibrator
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from optionwriter.bootstrap import KILL_FILE
+from optionwriter.bootstrap.parts import KILL_FILE
 from tests.browser.conftest import Open
 from tests.browser.crafted import Crafted
 from tests.browser.demo import Demo

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Route, expect
 
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap.parts import VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from tests.browser.conftest import Open
 from tests.browser.crafted import Crafted

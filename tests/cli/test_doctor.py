@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.ledger import SqliteLedger
-from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, doctor, open_local_exchange
+from optionwriter.bootstrap import doctor
+from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.parts import KILL_FILE, LEDGER_FILE
 from optionwriter.cli.main import app
 from optionwriter.settings import Settings
 from tests.patience import LONGEST_S

@@ -17,7 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from optionwriter.adapters.tapes.harvest_files import HarvestFolder, harvester_state
-from optionwriter.bootstrap import seat_harvester
+from optionwriter.bootstrap.harvesting import seat_harvester
 from optionwriter.cli.main import app
 from optionwriter.services.harvest import run_harvester
 from optionwriter.settings import load

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import prove_ledger
 from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.stores import prove_ledger
 from optionwriter.cli import up as up_module
 from optionwriter.cli.output import UserError
 from optionwriter.cli.presets import load_preset

@@ -12,8 +12,7 @@ from simulation.wire_runs import Child
 from typer.testing import CliRunner
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import runner
-from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.backtests import RUNS_FILE, runner
 from optionwriter.cli.main import app
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.settings import Settings

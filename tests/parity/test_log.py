@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.paper import broker as paper_broker
 from optionwriter.adapters.store.ledger import SqliteLedger, read_ledger
-from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, LOG_FOLDER, seat_sample
+from optionwriter.bootstrap.desks import seat_sample
+from optionwriter.bootstrap.parts import KILL_FILE, LEDGER_FILE, LOG_FOLDER
 from optionwriter.cli.main import app
 from optionwriter.core.books.facts import (
     Deposited,

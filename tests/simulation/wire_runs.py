@@ -20,7 +20,9 @@ import httpx2
 from simulation.relay import Relay, relay
 
 from optionwriter.adapters.store.ledger import SqliteLedger
-from optionwriter.bootstrap import LEDGER_FILE, prove_ledger, seat_exchange
+from optionwriter.bootstrap.desks import seat_exchange
+from optionwriter.bootstrap.parts import LEDGER_FILE
+from optionwriter.bootstrap.stores import prove_ledger
 from optionwriter.core.books.book import Book, positions
 from optionwriter.core.books.facts import Fact
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR

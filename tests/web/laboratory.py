@@ -9,7 +9,8 @@ import httpx2
 from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Lab, runner
+from optionwriter.bootstrap.backtests import runner
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.run import MetricRow, Provenance, RunResult, RunSpec
 from optionwriter.services.jobs import MachineTime, Worker
 from optionwriter.settings import Settings

@@ -12,7 +12,7 @@ import msgspec
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.deribit.session import Session
-from optionwriter.bootstrap import open_local_exchange
+from optionwriter.bootstrap.exchange import open_local_exchange
 from optionwriter.settings import Settings
 from tests.patience import LONGEST_S
 

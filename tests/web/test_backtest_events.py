@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.ports import RunStore, RunStoreError
 from optionwriter.web.backtest_events import RunVersions
 from optionwriter.web.server import RunningWeb, listen, url_of

@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Calibrator
 from optionwriter.bootstrap.calibrating import Asked, UnreachableError, calibration
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.services.calibrate import Look
 from optionwriter.services.calibrated import report_json
 from optionwriter.settings import Settings

@@ -16,8 +16,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import check_run, run_store, runner
 from optionwriter.bootstrap.backtest_config import read_pairs
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store, runner
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop
 from optionwriter.cli.runs import summary_tables

@@ -12,10 +12,11 @@ import typer
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import check_run, run_store
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store
 from optionwriter.cli.backtest import asked, coins_of, day_ms, work_on
 from optionwriter.cli.output import UserError, out, print_json, told
-from optionwriter.cli.runs import difference_table
+from optionwriter.cli.runs import app, difference_table
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec
 from optionwriter.core.report.run_diff import Difference, differences
@@ -24,6 +25,7 @@ from optionwriter.services.jobs import RunError
 from optionwriter.settings import Settings, SettingsError, load
 
 
+@app.command()
 def compare(
     sources: Annotated[
         str, typer.Option(help="Two sources, comma-separated: the second is told against the first.")

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import check_run, run_store
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store
 from optionwriter.bootstrap.exam import EXAMS, ExamError, build_exam, exam_specs, open_exam, verify_exam
 from optionwriter.cli.backtest import day_ms, pairs
 from optionwriter.cli.compare import tell_compared, work_on_all

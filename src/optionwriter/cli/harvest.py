@@ -14,14 +14,14 @@ import typer
 from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import (
-    BootError,
+from optionwriter.bootstrap.harvesting import (
     assets_of,
     fetch_past,
     harvest_folder,
     harvester_state,
     seat_harvester,
 )
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.backtest import day_ms
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop, Waiting

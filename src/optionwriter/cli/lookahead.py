@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import lookahead_check
+from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.cli.backtest import coins_of, day_ms, pairs
 from optionwriter.cli.output import err, out, print_json, told
 from optionwriter.core.market.instruments import MS_PER_DAY

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from optionwriter.bootstrap import BootError
 from optionwriter.bootstrap.parity import Found, check_parity, folder_of
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import err, out, print_json, told
 from optionwriter.core.report.parity import Pair, Parity
 from optionwriter.ports import LedgerError

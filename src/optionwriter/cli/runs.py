@@ -13,19 +13,18 @@ from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import run_store, runner
+from optionwriter.bootstrap.backtests import run_store, runner
 from optionwriter.cli.output import UserError, out, print_json, told
 from optionwriter.core.market.instruments import utc_day
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.repetition import otherwise
-from optionwriter.core.report.run import MetricRow, RunFilter, RunStatus
+from optionwriter.core.report.run import MetricRow, RunFilter, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, run_json, run_row
 from optionwriter.services.sweep import stop_all
 from optionwriter.settings import SettingsError, load
-from optionwriter.web.lab.report import run_report
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
 DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
@@ -54,6 +53,14 @@ UNLESS_NONE = frozenset(
         "settlements_price_0800",
     )
 )  # fmt: skip - not shown where they are 0
+
+
+def _report(store: SqlRunStore, state: RunState) -> str:
+    from optionwriter.web.lab.report import (
+        run_report,
+    )  # it loads the pages, which no other verb on runs needs
+
+    return run_report(store, state)
 
 
 def _with_store(data_dir: Path | None, act: Callable[[SqlRunStore], None]) -> None:
@@ -193,7 +200,7 @@ def export(
         if to.suffix == ".json":
             text = run_json(store, state)
         else:
-            text = chains_csv(store, run_id) if to.suffix == ".csv" else run_report(store, state)
+            text = chains_csv(store, run_id) if to.suffix == ".csv" else _report(store, state)
         try:
             to.write_text(text, encoding="utf-8")
         except OSError as error:

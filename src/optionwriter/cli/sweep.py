@@ -20,7 +20,7 @@ from rich.progress import (
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import run_store
+from optionwriter.bootstrap.backtests import run_store
 from optionwriter.bootstrap.sweeps import (
     Driver,
     check_keys,

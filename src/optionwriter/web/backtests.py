@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 
-from optionwriter.bootstrap import Calibrator
 from optionwriter.bootstrap.calibrating import UnreachableError
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.services.calibrated import report_json
 from optionwriter.web import schemas

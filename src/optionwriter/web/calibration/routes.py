@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, field_validator
 
-from optionwriter.bootstrap import Calibrator
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.web.calibration.api import held
 from optionwriter.web.calibration.schemas import CalibrationQuery
