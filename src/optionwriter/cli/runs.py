@@ -37,7 +37,7 @@ SHOWN = (
     "premium_kept", "given_up", "settlements_in_the_money", "fees_saved", "idle_yield", "conversions",
     "fills_repriced", "fills_converted", "settlements_official", "settlements_path_average",
     "settlements_price_0800", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
-    "at_multiplier_1_trades", "over_holding", "holding_net_profit", "benchmark_otm_over",
+    "at_multiplier_1_trades", "over_holding", "flows_gained", "holding_net_profit", "benchmark_otm_over",
     "benchmark_atm_over", "iv_sold", "realised_over_life", "turnover", "time_exposed",
 )  # fmt: skip
 
