@@ -349,6 +349,10 @@ class RunStore(Protocol):
         """A run's curves by exit style."""
         ...
 
+    def returns(self, group: str) -> Mapping[int, Mapping[str, tuple[float, ...]]]:
+        """Daily returns over holding of a group's finished runs, by run and exit style, where they are kept."""
+        ...
+
     def notes(self, run_id: int) -> str:
         """What a reader of the result must know, a line each."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,9 @@ def swept(house: House, name: str = "by delta") -> dict[float, int]:
         store.claim("w", NOW_MS, 60_000, name)
         told = (("sharpe", sharpe, 0.75), ("net_profit", 1_000 * sharpe), ("max_drawdown", delta / 10))
         rows = [MetricRow("own", currency, *row) for currency in ("USD", "BTC") for row in told]
-        assert store.finish(ids[delta], "w", RunResult(Provenance("f", "c"), tuple(rows), ()), NOW_MS)
+        daily = {"own": tuple(math.sin(day * (1 + delta)) for day in range(30))}
+        result = RunResult(Provenance("f", "c"), tuple(rows), (), returns=daily)
+        assert store.finish(ids[delta], "w", result, NOW_MS)
     store.claim("w", NOW_MS, 60_000, name)
     assert store.fail(ids[0.5], "w", "its data are missing", NOW_MS)
     return ids

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -166,6 +167,10 @@ def test_a_sweep_is_ranked_by_any_of_its_figures(house: House) -> None:
     found = verdict([Trial(1, "own", "event", {}, {"sharpe": MetricRow("own", "USD", "sharpe", one, 0.75)})
                      for one in SHARPES.values()], 4)  # fmt: skip
     assert found.by_chance is not None and f"would show {found.by_chance:.2f}" in seen.text
+    days = np.sin(np.arange(30) * (1 + np.array([[*SHARPES]]).T))
+    mean = (np.corrcoef(days).sum() - 3) / 6  # of 3 pairs, each twice
+    assert f"Effective number of trials: {mean + (1 - mean) * 4:.1f}" in seen.text
+    assert f"of 3 of them correlate by {mean:.2f}" in seen.text and "(generous)" in seen.text
     assert "no sweep" in page(house, "/lab/sweep?group=none", 404).text
     assert "by" in page(house, f"/lab/sweep?group={group}&by=luck", 422).text
     assert "2.40 ± 0.75" in page(house, f"/lab/sweep/parts?group={group}").text

@@ -22,9 +22,9 @@ from optionwriter.bootstrap.harvesting import (
     seat_harvester,
 )
 from optionwriter.bootstrap.parts import BootError
-from optionwriter.cli.backtest import day_ms
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop, Waiting
+from optionwriter.cli.run_options import day_ms
 from optionwriter.core.report.harvester import HarvesterState
 from optionwriter.ports import HarvestStoreError
 from optionwriter.services.harvest import SlotReport, gaps_told, run_harvester

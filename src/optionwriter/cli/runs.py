@@ -15,6 +15,7 @@ from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap.backtests import run_store, runner
 from optionwriter.cli.output import UserError, out, print_json, told
+from optionwriter.cli.run_options import AsJson, RunsDir
 from optionwriter.core.market.instruments import utc_day
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.repetition import otherwise
@@ -27,8 +28,6 @@ from optionwriter.services.sweep import stop_all
 from optionwriter.settings import SettingsError, load
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
-DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 RunOrSweep = Annotated[int | None, typer.Argument(help="The run's number.", show_default=False)]
 SweepName = Annotated[str, typer.Option("--sweep", help="Instead of a run: all of this sweep or comparison.")]
 SHOWN = (
@@ -87,7 +86,7 @@ def list_runs(
     underlying: Annotated[str, typer.Option(help="Only runs with this coin.")] = "",
     group: Annotated[str, typer.Option(help="Only the runs of this sweep or comparison.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
     """The latest runs, latest first."""
@@ -120,7 +119,7 @@ def list_runs(
 
 
 @app.command()
-def show(run_id: int, data_dir: DataDir = None, json: AsJson = False) -> None:
+def show(run_id: int, data_dir: RunsDir = None, json: AsJson = False) -> None:
     """One run: its state, and what it was worth."""
 
     def act(store: SqlRunStore) -> None:
@@ -154,7 +153,7 @@ def diff(
     first: int,
     second: int,
     exit_style: Annotated[str, typer.Option(help="Only this exit style.")] = "",
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
     """Every metric of two runs: A, B, and their difference."""
@@ -187,7 +186,7 @@ def export(
             help="A .json file (everything), .csv file (the positions), or .html file (a report)."
         ),
     ],
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
 ) -> None:
     """Writes a run to a file."""
 
@@ -211,7 +210,7 @@ def export(
 
 
 @app.command()
-def delete(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir = None) -> None:
+def delete(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: RunsDir = None) -> None:
     """Drops a run, or with --sweep all runs of a sweep or comparison, and all that was found.
 
     A run that is running, or a sweep that is not over, must be cancelled first.
@@ -229,7 +228,7 @@ def delete(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir =
 
 
 @app.command()
-def cancel(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir = None) -> None:
+def cancel(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: RunsDir = None) -> None:
     """Cancels what is queued and asks what is running to stop: a run, or with --sweep all of a sweep or comparison."""
     _one_of(run_id, sweep)
 
@@ -250,7 +249,7 @@ def cancel(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: DataDir =
 
 
 @app.command()
-def repeat(run_id: int, data_dir: DataDir = None) -> None:
+def repeat(run_id: int, data_dir: RunsDir = None) -> None:
     """Runs it again and compares: the same to the last digit, or what changed. Exit code 1 when something did."""
 
     def act(store: SqlRunStore) -> None:

@@ -83,7 +83,8 @@ def ranking(store: RunStore, group: str, by: str, most: int) -> Row:
         trials += trials_of(run_id, specs[run_id].driver, varied, rows)
     order = ranked(trials, by)
     failed = [one for one in sets if one.status is RunStatus.FAILED]
-    told = doubts(verdict(trials, len(trials) + len(failed)), trials, by) if trials else ()
+    daily = (one for styles in store.returns(group).values() for one in styles.values())
+    told = doubts(verdict(trials, len(trials) + len(failed), daily), trials, by) if trials else ()
     first: set[int] = set()
     return {
         "keys": short_keys(keys),

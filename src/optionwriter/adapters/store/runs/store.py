@@ -23,10 +23,11 @@ from optionwriter.adapters.store.runs.rows import (
     curve_of,
     metric_columns,
     metric_of,
+    returns_of,
     spec_columns,
     state_of,
 )
-from optionwriter.adapters.store.runs.schema import chains, curves, metrics, runs
+from optionwriter.adapters.store.runs.schema import chains, curves, metrics, returns, runs
 from optionwriter.core.report.run import (
     MOST_ATTEMPTS,
     ChainRow,
@@ -112,6 +113,20 @@ class SqlRunStore:
             for row in connection.execute(query).mappings():
                 found.setdefault(int(row["run_id"]), []).append(metric_of(dict(row)))
         return {run_id: tuple(rows) for run_id, rows in found.items()}
+
+    def returns(self, group: str) -> Mapping[int, Mapping[str, tuple[float, ...]]]:
+        """Daily returns over holding of all finished runs of the group, by run and exit style, where they are kept."""
+        query = (
+            select(returns)
+            .join(runs, runs.c.id == returns.c.run_id)
+            .where(runs.c.run_group == group, runs.c.status == RunStatus.FINISHED)
+            .order_by(returns.c.run_id, returns.c.exit_style)
+        )
+        found: dict[int, dict[str, tuple[float, ...]]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(int(row["run_id"]), {})[row["exit_style"]] = returns_of(dict(row))
+        return found
 
     def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
         """A run's numbers, by exit style, currency and name."""
@@ -271,7 +286,7 @@ class SqlRunStore:
             ).rowcount
             if not finished:
                 return False
-            for table in (metrics, chains, curves):
+            for table in (metrics, chains, curves, returns):
                 connection.execute(delete(table).where(table.c.run_id == run_id))
             self._keep(connection, run_id, result)
         return True
@@ -342,7 +357,11 @@ class SqlRunStore:
             {"run_id": run_id, "exit_style": style, "columns": as_json(columns)}
             for style, columns in sorted(result.curves.items())
         ]
-        for table, rows in ((metrics, found), (chains, told), (curves, drawn)):
+        daily = [
+            {"run_id": run_id, "exit_style": style, "over_holding": as_json(values)}
+            for style, values in sorted(result.returns.items())
+        ]
+        for table, rows in ((metrics, found), (chains, told), (curves, drawn), (returns, daily)):
             if rows:
                 connection.execute(insert(table), rows)
 
