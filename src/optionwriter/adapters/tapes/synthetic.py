@@ -347,7 +347,10 @@ class _Book:
         """What is listed at an instant."""
         kept = self._listed
         if kept is None or not kept[0] <= at_ms < kept[1]:
-            table = self.chosen(self.listing.names(at_ms))
+            table = self._tables.get(self.listing.names(at_ms))
+            if table is None:
+                table = self.listing.table(at_ms)
+                self._keep(table)
             kept = self._listed = (at_ms, self.listing.until(at_ms), table)
         return kept[2]
 
@@ -362,10 +365,13 @@ class _Book:
         if found is None:
             last = self._listed[2] if self._listed is not None else None
             found = InstrumentTable.of(self.product, names) if last is None else _table_beside(last, names)
-            self._tables[names] = found
-            if len(self._tables) > _TABLES_KEPT:
-                self._tables.popitem(last=False)
+            self._keep(found)
         return found
+
+    def _keep(self, table: InstrumentTable) -> None:
+        self._tables[table.names] = table
+        if len(self._tables) > _TABLES_KEPT:
+            self._tables.popitem(last=False)
 
 
 def _table_beside(known: InstrumentTable, names: tuple[str, ...]) -> InstrumentTable:
