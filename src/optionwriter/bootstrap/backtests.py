@@ -227,7 +227,7 @@ def desk_for(
     written = products_written(instance)
     return Desk(
         clock=clock,
-        market=TapeMarket(source.feed, clock),
+        market=TapeMarket(source.feed, clock, until_ms=source.instants[-1]),
         broker=broker,
         recorder=Recorder(MemoryLedger(ACCOUNT), clock, ACCOUNT),
         sink=NoDecisionFiles(),

@@ -100,7 +100,6 @@ def _catch_up(looks: _Looks, forward: FastForward) -> None:
 
 def _full(desk: Desk, looks: _Looks, forward: FastForward | None, at_ms: int) -> list[str]:
     """One cycle and a look at it; what failed in it, in words."""
-    begun = desk.recorder.book
     try:
         report = run_cycle(desk)
     except (MarketUnavailableError, BrokerUnavailableError) as error:
@@ -109,7 +108,7 @@ def _full(desk: Desk, looks: _Looks, forward: FastForward | None, at_ms: int) ->
         return [f"{at_ms}: {error}"]
     looks.look(report.state, report.after.book)
     if forward is not None:
-        forward.after(report, begun)
+        forward.after(report)
     return [f"{at_ms}: {one.seat.config.id}: {one.failure}" for one in report.proposed if one.failure]
 
 

@@ -1,10 +1,10 @@
 """Fast-forward: the steps at which nobody has anything to propose, looked at without building the whole chain.
 
-A step may be passed over where the last full cycle did nothing, nothing happened since, and every strategy says from
-the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step). What such a step
-still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole chain. Where
-the market can show rows of many instants at once, the steps after it are looked at together (stretch.py). Keeps:
-facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
+A step may be passed over where the last full cycle left nothing to be done or booked, nothing happened since, and every
+strategy says from the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step).
+What such a step still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole
+chain. Where the market can show rows of many instants at once, the steps after it are looked at together (stretch.py).
+Keeps: facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
+from optionwriter.core.books.booking import shares_of
+from optionwriter.core.books.reconcile import differences
 from optionwriter.core.decide.state import AgentState, build_state
 from optionwriter.core.decide.strategies.base import Wait, Waiting, Watching
 from optionwriter.core.market.chain import OptionChain
@@ -23,13 +25,14 @@ from optionwriter.core.market.instruments import InstrumentError, parse_instrume
 from optionwriter.core.report.benchmarks import CallRule
 from optionwriter.core.report.glimpse import Glimpses
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
+from optionwriter.services.catch_up import USDC_INDEX
 from optionwriter.services.cycle import CycleReport, Desk, products_read
 from optionwriter.services.stretch import Asked, Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class _Quiet:
-    """How things stood after a full cycle that did nothing."""
+    """How things stood after a full cycle."""
 
     book: Book
     account: AccountSnapshot
@@ -56,24 +59,27 @@ class FastForward:
         )
         self._able = not desk.sink.keeps and len(self._strategies) == len(desk.seats)
 
-    def after(self, report: CycleReport, begun: Book) -> None:
-        """Takes note of a full cycle that began with the books `begun`."""
+    def after(self, report: CycleReport) -> None:
+        """Takes note of a full cycle."""
         self._quiet = self._stretch = None
-        book, account = self._desk.recorder.book, report.state.account
+        desk, account = self._desk, report.after.account
+        book = desk.recorder.book
         still = (
             self._able
-            and book.seq == begun.seq > 0
+            and book.seq > 0
             and report.kill is None
-            and not (report.differences or report.executions or account.open_orders)
+            and not (report.differences or account.open_orders)
             and not any(one.failure for one in report.proposed)
-            and not any(one.fact.chosen for one in report.decisions)
             and not (unresolved(book) or working(book))
+            and not differences(book, account, desk.label_prefix)
             and _worth_something(account)
         )
-        if still and self._wait(report.state, frozenset(products_read(self._desk))).waits:
-            events = len(self._desk.broker.events_since(book.last_event_ms))
+        if not (still and self._wait(report.after, frozenset(products_read(desk))).waits):
+            return
+        events = desk.broker.events_since(book.last_event_ms)
+        if not any(shares_of(event, book, USDC_INDEX) for event in events):  # the next cycle would book it
             self._beside = (None, {})
-            self._quiet = _Quiet(book, account, events)
+            self._quiet = _Quiet(book, account, len(events))
 
     def failed(self) -> None:
         """A full cycle failed: the next step is one too."""

@@ -53,6 +53,7 @@ class Stretch:
         self._parts, self._asked, self._instants, self._until_ms = parts, asked, instants, until_ms
         self.ahead = max(_LEAST, ahead)
         self._read, self._next, self._end = begin, begin, begin  # places: of what was read, passed, its end
+        self._ends = False  # someone must be asked at the end of what was read
         self._seen: Glimpses | None = None
         self._passed: list[Glimpses] = []
 
@@ -61,15 +62,13 @@ class Stretch:
         read on."""
         if place != self._next:
             return False
-        if place == self._end:
-            wanted, began = self.ahead, self._read
-            if place > began:
-                self.ahead = min(2 * self.ahead, _MOST)
-                wanted = self.ahead
+        if place == self._end and not self._ends:
+            began = self._read
             self._keep()
-            self._read_on(place, wanted)
+            if place > began:  # all that was read was passed over
+                self.ahead = min(2 * self.ahead, _MOST)
+            self._read_on(place)
         if place >= self._end:
-            self.ahead //= 2
             return False
         self._next += 1
         return True
@@ -86,11 +85,11 @@ class Stretch:
             self._seen = self._seen.part(self._next - self._read, self._end - self._read)
             self._read = self._next
 
-    def _read_on(self, place: int, wanted: int) -> None:
+    def _read_on(self, place: int) -> None:
         """Reads the next steps, up to the first at which someone must be asked."""
         self._read = self._end = place
         self._seen = None
-        instants = [one for one in self._instants[place : place + wanted] if one < self._until_ms]
+        instants = [one for one in self._instants[place : place + self.ahead] if one < self._until_ms]
         if not instants:
             return
         at_ms = np.array(instants, dtype=np.int64)
@@ -100,6 +99,9 @@ class Stretch:
         times = {name: Times(at_ms, column, self._forecast(name, at_ms)) for name, column in index.items()}
         count = self._waits(times, rows, shown)
         self._end = place + count
+        self._ends = count < len(at_ms)
+        if self._ends:
+            self.ahead = max(_LEAST, count)
         self._seen = Glimpses(at_ms, index, shown).part(0, count)
 
     def _forecast(self, underlying: str, at_ms: I64) -> F64:

@@ -41,6 +41,7 @@ from optionwriter.core.market.surface import Stretch, years_to
 DEFAULT_SEED = 20_260_101
 _GAP_VOLATILITY = 0.6  # a year's, only across missing hours
 _TABLES_KEPT = 64
+_INDEX_KEPT = 4_096
 
 
 class SyntheticFeed:
@@ -79,6 +80,7 @@ class SyntheticFeed:
         }
         own = [product(code) for code in books if product(code).underlying in pasts]
         self._books = {one.code: _Book(one, books[one.code], self._spot(one), policy) for one in own}
+        self._index_kept: dict[tuple[str, int], float] = {}
         self._of_index = {one.index_name: one.underlying for one in own}
 
     @property
@@ -103,7 +105,14 @@ class SyntheticFeed:
 
     def index(self, index_name: str, at_ms: int) -> float:
         """The index, USD, two decimals. Errors: InstrumentError, PathError before the first price."""
-        return round(self._path(index_name).price_at(min(at_ms, self._end_ms)), 2)
+        key = index_name, min(at_ms, self._end_ms)
+        found = self._index_kept.get(key)
+        if found is None:
+            found = round(self._path(index_name).price_at(key[1]), 2)
+            if len(self._index_kept) >= _INDEX_KEPT:
+                self._index_kept.clear()
+            self._index_kept[key] = found
+        return found
 
     def listed(self, product_code: str, at_ms: int) -> tuple[str, ...]:
         """Names of the listed options; InstrumentError for an unknown product or before `start_ms`."""
@@ -330,7 +339,10 @@ class _Book:
         """What is listed at an instant."""
         kept = self._listed
         if kept is None or not kept[0] <= at_ms < kept[1]:
-            table = self.chosen(self.listing.names(at_ms))
+            table = self._tables.get(self.listing.names(at_ms))
+            if table is None:
+                table = self.listing.table(at_ms)
+                self._keep(table)
             kept = self._listed = (at_ms, self.listing.until(at_ms), table)
         return kept[2]
 
@@ -343,29 +355,23 @@ class _Book:
         """The table of any names, kept."""
         found = self._tables.get(names)
         if found is None:
-            last = next(reversed(self._tables.values()), None)
-            skipped = len(last) - len(names) if last is not None else 0
-            if (
-                last is not None and skipped > 0 and last.names[skipped:] == names
-            ):  # what came first has expired
-                found = InstrumentTable(
-                    self.product, names, last.strike[skipped:], last.expiry_ms[skipped:], last.is_call[skipped:],
-                    {name: row for row, name in enumerate(names)},
-                )  # fmt: skip
-            else:
-                found = self._part(names) or InstrumentTable.of(self.product, names)
-            self._tables[names] = found
-            if len(self._tables) > _TABLES_KEPT:
-                self._tables.popitem(last=False)
+            last = self._listed[2] if self._listed is not None else None
+            found = InstrumentTable.of(self.product, names) if last is None else _table_beside(last, names)
+            self._keep(found)
         return found
 
-    def _part(self, names: tuple[str, ...]) -> InstrumentTable | None:
-        """The table of names that are listed, read from that of all; None where one isn't."""
-        whole = self._listed[2] if self._listed is not None else None
-        if whole is None or not all(name in whole.row_of for name in names):
-            return None
-        rows = np.array([whole.row_of[name] for name in names], dtype=np.intp)
-        row_of = {name: row for row, name in enumerate(names)}
-        return InstrumentTable(
-            self.product, names, whole.strike[rows], whole.expiry_ms[rows], whole.is_call[rows], row_of
-        )
+    def _keep(self, table: InstrumentTable) -> None:
+        self._tables[table.names] = table
+        if len(self._tables) > _TABLES_KEPT:
+            self._tables.popitem(last=False)
+
+
+def _table_beside(known: InstrumentTable, names: tuple[str, ...]) -> InstrumentTable:
+    """The table of the names, of which only those that aren't in the other one are read."""
+    rows = np.array([known.row_of.get(name, -1) for name in names], dtype=np.intp)
+    new = np.flatnonzero(rows < 0)
+    read = InstrumentTable.of(known.product, tuple([names[row] for row in new.tolist()]))
+    strike, expiry_ms, is_call = known.strike[rows], known.expiry_ms[rows], known.is_call[rows]
+    strike[new], expiry_ms[new], is_call[new] = read.strike, read.expiry_ms, read.is_call
+    row_of = {name: row for row, name in enumerate(names)}
+    return InstrumentTable(known.product, names, strike, expiry_ms, is_call, row_of)

@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64, InstrumentTable
+from optionwriter.core.market.chain import F64, I64, InstrumentTable
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
@@ -68,6 +68,8 @@ class Anchored:
         """`bends`: skew factors that make the smile instead of the shape's own; its at-the-money volatility stays."""
         self._shapes, self._bends = shapes, bends
         self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
+        # by underlying: the index's values, and of each the volatility at the money (rows, m), NaN until asked for
+        self._money: dict[str, tuple[F64, F64]] = {}
 
     def iv(
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
@@ -85,9 +87,8 @@ class Anchored:
 
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
         """As BlockModel."""
-        units = [self._unit(past, underlying, at) for at in asked.at_ms.tolist()]
-        tenor_ms, nodes = units[0].expiry_ms, units[0].nodes  # the shape's
-        atm_iv = np.array([one.atm_iv for one in units])
+        unit, atm_iv = self._units(past, underlying, asked.at_ms)
+        tenor_ms, nodes = unit.expiry_ms, unit.nodes  # the shape's
         if self._bends is None:
             return asked.iv(tenor_ms, atm_iv, nodes)
         return _bent(asked, asked.iv_at_the_forward(tenor_ms, atm_iv, nodes), self._bends[underlying])
@@ -101,6 +102,20 @@ class Anchored:
                 f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
             )
         return self._level(underlying, known.value[row : row + _AHEAD])
+
+    def _units(self, past: Past, underlying: str, at_ms: I64) -> tuple[Surface, F64]:
+        """One of the surfaces of many instants, and of each the volatility at the money (t, m): only that differs."""
+        known = past.volatility_index
+        rows = np.searchsorted(known.at_ms, at_ms, side="right") - 1
+        bad = (rows < 0) | (at_ms - known.at_ms[rows] > _OLDEST_INDEX_MS)
+        first = self._unit(past, underlying, int(at_ms[np.argmax(bad)]))  # errors for the first that has none
+        values, money = self._money.get(underlying, (None, first.atm_iv))
+        if values is not known.value:
+            money = np.full((len(known.value), len(first.atm_iv)), np.nan)
+            self._money[underlying] = known.value, money
+        for row in np.unique(rows[np.isnan(money[rows, 0])]).tolist():
+            money[row] = self._level(underlying, known.value[row : row + _AHEAD]).atm_iv
+        return first, money[rows]
 
     def _level(self, underlying: str, levels: F64) -> Surface:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
