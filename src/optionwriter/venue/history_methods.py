@@ -45,10 +45,10 @@ def get_tradingview_chart_data(request: Request) -> JsonValue:
     bars = _merge(candles.open_ms, (candles.open, candles.high, candles.low, candles.close), width)
     kept = (bars.opened <= end) & (bars.opened + width <= request.now_ms)
     columns = {
-        name: _written(column[kept].tolist())
+        name: _encoded(column[kept].tolist())
         for name, column in zip(("ticks", "open", "high", "low", "close"), bars, strict=True)
     }
-    nothing = _written([0.0] * int(kept.sum()))
+    nothing = _encoded([0.0] * int(kept.sum()))
     return {**columns, "volume": nothing, "cost": nothing, "status": "ok" if kept.any() else "no_data"}
 
 
@@ -79,7 +79,7 @@ def get_volatility_index_data(request: Request) -> JsonValue:
     page = kept[-VOLATILITY_PAGE:]
     rows = zip(*(column[page].tolist() for column in bars), strict=True)
     continuation = int(bars.opened[page[0]]) - 1 if len(kept) > len(page) else None
-    return {"data": _written(list(rows)), "continuation": continuation}
+    return {"data": _encoded(list(rows)), "continuation": continuation}
 
 
 def get_delivery_prices(request: Request) -> JsonValue:
@@ -128,6 +128,6 @@ def _merge(at_ms: I64, columns: tuple[F64, F64, F64, F64], width: int) -> _Bars:
     )
 
 
-def _written(values: Sequence[object]) -> msgspec.Raw:
+def _encoded(values: Sequence[object]) -> msgspec.Raw:
     """Ints and floats as the wire shows them, in one go: years of hours are too many to look at one by one."""
     return msgspec.Raw(msgspec.json.encode(values))
