@@ -15,6 +15,7 @@ import numpy as np
 from optionwriter.bootstrap import compiled
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import code_version, runner
+from optionwriter.bootstrap.compiled import EVENT
 from optionwriter.bootstrap.in_force import in_force
 from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
@@ -151,7 +152,7 @@ class CompiledSets:
         try:
             return self._figures(spec, progress) if self._figures_suffice else self.whole(spec, progress)
         except RunError as error:
-            found = runner(self._settings)(spec, progress)
+            found = runner(self._settings)(replace(spec, driver=EVENT), progress)
             return replace(found, notes=(*found.notes, f"Run by the event driver: {error}"))
 
     def _figures(self, spec: RunSpec, progress: Progress) -> RunResult:
