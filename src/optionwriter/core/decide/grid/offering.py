@@ -1,7 +1,6 @@
 """Offering: the best option that a side could sell now, and how much of it (strategies/opening.py, on columns).
 
-Keeps: a row is gated and scored by the rules' own functions; what is looked at first only spares those that fail
-anyway; of the `max_items` best before size weighs in, the one that is best with its size.
+Keeps: of the `max_items` best before size weighs in, the one that is best with its size.
 """
 
 from __future__ import annotations
@@ -10,8 +9,17 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled_part
+from optionwriter.core.decide.grid.bands import Bands
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.money import exceeds, whole
+from optionwriter.core.decide.grid.sifting import (
+    Scratch,
+    anywhere,
+    candidate_of,
+    first_of,
+    screened,
+    worth_of,
+)
 from optionwriter.core.decide.grid.standing import (
     CALL,
     NOTHING,
@@ -21,20 +29,15 @@ from optionwriter.core.decide.grid.standing import (
     Place,
     Weights,
     cap_usd,
-    days_to,
     held_coins,
     net_cover_per_coin,
     weigh,
 )
 from optionwriter.core.decide.grid.terms import Terms
-from optionwriter.core.decide.rules import PASSED, Candidate, GateParams, coin_in_usd, gate, within
-from optionwriter.core.decide.scoring import Tilt, market_tilt, score, total
-from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.decide.scoring import Tilt, score, total
 
 OPEN, CLOSE, ROLL_ON = 1, 2, 3  # kinds of items; 0: none
 SMALLEST_DELTA = 1e-6
-HAIR = 1e-9
 FULL, HALF = 0, 1  # ranks of menu.Size; the rest is the minimum
 
 
@@ -69,35 +72,6 @@ class Sums(NamedTuple):
     put_usd: float
     call_expiry_ms: int
     put_expiry_ms: int
-
-
-class Reach(NamedTuple):
-    """What a row must have beside what the gates ask: an expiry `extra_days` after `after_ms`, and a bid of at least
-    `bid` and `bid_share` of its collateral, a coin. What hasn't is not looked at."""
-
-    after_ms: int
-    extra_days: float
-    bid: float
-    bid_share: float
-
-
-class Floors(NamedTuple):
-    """What a row must have at least to be looked at: implied volatility, bid in units for the gates; for the reach, bid
-    in units, and so many more for each unit of its strike; and the most of its spread, a share of the mid."""
-
-    iv: float
-    bid: float
-    reach_bid: float
-    reach_share: float
-    spread: float
-
-
-class Scratch(NamedTuple):
-    """Where a step's candidates are noted: as many places as a step has rows."""
-
-    score: F64
-    slice: I64
-    row: I64
 
 
 @compiled_part
@@ -168,136 +142,6 @@ def at_expiry(sums: Sums, expiry_ms: int) -> float:
     """Short notional at an expiry, USD."""
     calls = sums.call_usd if sums.call_expiry_ms == expiry_ms else 0.0
     return calls + (sums.put_usd if sums.put_expiry_ms == expiry_ms else 0.0)
-
-
-@compiled_part
-def candidate_of(q: Quotes, one: int, row: int, step: int, steps: Steps) -> Candidate:
-    """One row as the rules see it (screening.py)."""
-    strike, forward, iv = q.strike[q.option[row]], q.forward[one], q.iv[row]
-    return Candidate(
-        q.is_call,
-        q.is_inverse,
-        strike,
-        forward,
-        q.index_usd[step],
-        days_to(q, one, steps.at_ms[step]),
-        iv,
-        steps.realised[step],
-        abs(q.delta[row]),
-        q.bid[row] / q.per_coin if q.bid[row] > 0 else math.nan,
-        q.ask[row] / q.per_coin if q.ask[row] > 0 else math.nan,
-        math.nan,
-        q.open_interest[row],
-    )
-
-
-@compiled_part
-def anywhere() -> Reach:
-    """Nothing is asked beside the gates."""
-    return Reach(0, -math.inf, 0.0, 0.0)
-
-
-@compiled_part
-def floors_of(q: Quotes, index: float, realised: float, gates: GateParams, reach: Reach) -> Floors:
-    """A hair less than what the gates and the reach ask of a row."""
-    premium = gates.premium_min_usd / coin_in_usd(q.is_inverse, index)
-    share = 0.0 if q.is_inverse else reach.bid_share
-    bid = reach.bid + reach.bid_share if q.is_inverse else reach.bid
-    return Floors(
-        gates.ivrv_min * realised - HAIR,
-        max(1.0, q.per_coin * premium - 1.0),
-        q.per_coin * bid - 1.0,
-        q.per_coin * share,
-        gates.spread_max + HAIR,
-    )
-
-
-@compiled_part
-def worth_a_look(q: Quotes, row: int, floors: Floors) -> bool:
-    """False where the gates, or the reach, fail for sure; what is not known is left to them."""
-    bid, ask = q.bid[row], q.ask[row]
-    if bid < floors.bid or ask <= 0 or q.iv[row] < floors.iv:
-        return False
-    if (ask - bid) * 2.0 > floors.spread * (ask + bid):
-        return False
-    least = floors.reach_bid
-    if floors.reach_share != 0.0:
-        least += floors.reach_share * q.strike[q.option[row]]
-    return not bid < least
-
-
-@compiled_part
-def row_at(q: Quotes, one: int, delta: float) -> int:
-    """The first row of a slice in order whose signed delta is below `delta`; the end where there is none."""
-    low, high = q.first_row[one], q.first_row[one + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if q.delta[middle] < delta:
-            high = middle
-        else:
-            low = middle + 1
-    return int(low)
-
-
-@compiled_part
-def rows_in_reach(q: Quotes, one: int, gates: GateParams) -> tuple[int, int]:
-    """From which row of a slice to which (without it) an option's delta may lie within the bounds of the gates.
-
-    A hair more than those: where exactly the bounds lie the gates say.
-    """
-    if not q.in_order[one]:
-        return q.first_row[one], q.first_row[one + 1]
-    low, high = gates.delta_min - SMALLEST_DELTA, gates.delta_max + SMALLEST_DELTA
-    if q.is_call:
-        return row_at(q, one, high), row_at(q, one, low)
-    return row_at(q, one, -low), row_at(q, one, -high)
-
-
-@compiled_part
-def worth_of(q: Quotes, one: int, row: int, step: int, steps: Steps, terms: Terms) -> float:
-    """The row's score before its size weighs in."""
-    candidate = candidate_of(q, one, row, step, steps)
-    return total(score(candidate, market_tilt(q.risk[one]), terms.score))
-
-
-@compiled_part
-def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, reach: Reach, found: Scratch) -> int:
-    """Notes every row that passes the gates and may be in reach, and says how many there are."""
-    count = 0
-    at_ms, realised = steps.at_ms[step], steps.realised[step]
-    if not realised > 0.0:
-        return 0
-    floors = floors_of(q, q.index_usd[step], realised, gates, reach)
-    for one in range(q.first_slice[step], q.first_slice[step + 1]):
-        if not within(days_to(q, one, at_ms), gates.dte_min, gates.dte_max) >= 0.0:
-            continue
-        if not (q.slice_expiry[one] - reach.after_ms) / MS_PER_DAY >= reach.extra_days:
-            continue
-        begin, end = rows_in_reach(q, one, gates)
-        for row in range(begin, end):
-            if not worth_a_look(q, row, floors):
-                continue
-            if gate(candidate_of(q, one, row, step, steps), gates).gate == PASSED:
-                found.slice[count], found.row[count] = one, row
-                count += 1
-    return count
-
-
-@compiled_part
-def first_of(q: Quotes, found: Scratch, count: int) -> int:
-    """The best place of the first `count`: score, then earlier expiry, then lower strike; NOTHING of none."""
-    best = NOTHING
-    for place in range(count):
-        if found.row[place] < 0:
-            continue
-        if best < 0 or found.score[place] > found.score[best]:
-            best = place
-        elif found.score[place] == found.score[best]:
-            mine, its = q.slice_expiry[found.slice[place]], q.slice_expiry[found.slice[best]]
-            lower = q.strike[q.option[found.row[place]]] < q.strike[q.option[found.row[best]]]
-            if mine < its or (mine == its and lower):
-                best = place
-    return best
 
 
 @compiled_part
@@ -389,12 +233,12 @@ def sized(most: int, size: int) -> int:
 
 @compiled_part
 def offer(
-    side: int, q: Quotes, puts: Quotes, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    sums: Sums, found: Scratch,
+    side: int, q: Quotes, bands: Bands, puts: Quotes, step: int, steps: Steps, terms: Terms, books: Books,
+    account: Account, sums: Sums, found: Scratch,
 ) -> Item:  # fmt: skip
     """The best opening item of the side at or above `min_score`."""
     best = nothing()
-    count = screened(q, step, steps, terms.gates, anywhere(), found)
+    count = screened(q, bands, step, steps, terms.gates, anywhere(), found)
     for at in range(count):
         found.score[at] = worth_of(q, found.slice[at], found.row[at], step, steps, terms)
     chosen = 0

@@ -51,13 +51,6 @@ class Place(NamedTuple):
     row: int
 
 
-class Offset(NamedTuple):
-    """Where an option stands within a step: its slice's place among the step's, its row's within the slice."""
-
-    slice: int
-    row: int
-
-
 class Weights(NamedTuple):
     """What one coin short of an option weighs."""
 
@@ -100,25 +93,6 @@ def find(q: Quotes, step: int, option: int) -> Place:
         if low < q.first_row[one + 1] and q.option[low] == option:
             return Place(one, low)
     return Place(NOTHING, NOTHING)
-
-
-@compiled_part
-def find_again(q: Quotes, step: int, option: int, was: Offset) -> Place:
-    """The option's row at the step, looked for first where it stood before: what is listed seldom changes."""
-    one = q.first_slice[step] + was.slice
-    if was.row >= 0 and one < q.first_slice[step + 1] and q.slice_expiry[one] == q.expiry_ms[option]:
-        row = q.first_row[one] + was.row
-        if row < q.first_row[one + 1] and q.option[row] == option:
-            return Place(one, row)
-    return find(q, step, option)
-
-
-@compiled_part
-def offset_of(q: Quotes, step: int, place: Place) -> Offset:
-    """Where the place stands within its step."""
-    if place.row < 0:
-        return Offset(NOTHING, NOTHING)
-    return Offset(place.slice - q.first_slice[step], place.row - q.first_row[place.slice])
 
 
 @compiled_part
