@@ -10,9 +10,9 @@ reader of a result must know of the model.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from optionwriter.adapters.tapes.synthetic_models import (
     part_of,
     unknown,
 )
-from optionwriter.core.market.chain import F64, I64, ChainBlock, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chains_over import ChainsOver, slices_over
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
@@ -35,9 +36,10 @@ from optionwriter.core.market.instruments import (
     product,
 )
 from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
+from optionwriter.core.market.listing_over import listed_over
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
-from optionwriter.core.market.quotes import QuoteTable, quote_columns, quotes_of
-from optionwriter.core.market.surface import Stretch, years_to
+from optionwriter.core.market.quotes import QuoteTable, quote_columns
+from optionwriter.core.market.surface import years_to
 
 DEFAULT_SEED = 20_260_101
 _GAP_VOLATILITY = 0.6  # a year's, only across missing hours
@@ -174,56 +176,24 @@ class SyntheticFeed:
             shown = book.shown = self._quoted(book, table, at_ms)
         return shown
 
-    def listed_alike(self, product_code: str, at_ms: Sequence[int]) -> int:
-        """How many of the ascending instants, the first and those after it, have the first one's options listed.
+    def chains_over(self, product_code: str, is_call: bool, at_ms: I64) -> ChainsOver | None:
+        """The calls or the puts at ascending instants of the period, every number as `chain` shows it.
 
-        0 where the first is not within the period, or the model can't be asked for a block.
-        Errors: InstrumentError for an unknown product.
+        None where the model can't be asked for many instants at once. Errors: InstrumentError.
         """
-        listing = self._book(product_code).listing
-        if not at_ms or at_ms[0] < self._start_ms or not isinstance(self._model, BlockModel):
-            return 0
-        return bisect_left(at_ms, min(listing.until(at_ms[0]), self._end_ms + 1))
-
-    def block(self, product_code: str, is_call: bool, at_ms: Sequence[int]) -> ChainBlock:
-        """The calls or the puts at instants that are `listed_alike`: every number as `chain` shows it.
-
-        Errors: InstrumentError, as `chain` at one of the instants.
-        """
-        book, table = self._book(product_code), self._table(product_code, at_ms[0])
-        assert isinstance(self._model, BlockModel)
-        rows = np.flatnonzero(table.is_call == is_call)
-        rows = rows[np.lexsort((table.strike[rows], table.expiry_ms[rows]))]
-        expiries, slices = np.unique(table.expiry_ms[rows], return_inverse=True)
-        instants = np.array(at_ms, dtype=np.int64)
-        index = np.array([self.index(book.product.index_name, at) for at in at_ms])
-        forward = np.array([self._forwards(book, expiries, at) for at in at_ms]).reshape(len(at_ms), -1)
-        asked = Stretch(instants, index, expiries, forward, table.strike[rows], slices)
+        book, model = self._book(product_code), self._model
+        if not isinstance(model, BlockModel) or at_ms[0] < self._start_ms or at_ms[-1] > self._end_ms:
+            return None
         underlying = book.product.underlying
-        iv = self._model.iv_block(self._pasts[underlying], underlying, asked)
-        strike = np.tile(asked.strike, len(instants))
-        each = quotes_of(
-            book.quotes,
-            strike,
-            is_call,
-            np.repeat(index, len(slices)),
-            forward[:, slices].ravel(),
-            asked.years[:, slices].ravel(),
-            iv.ravel(),
-        )
-        names = tuple([table.names[row] for row in rows.tolist()])
-        columns = (
-            each.mark,
-            each.mark_iv,
-            each.bid,
-            each.ask,
-            each.bid_size,
-            each.ask_size,
-            each.open_interest,
-        )
-        return ChainBlock(
-            book.product, is_call, names, asked.strike, slices, expiries, instants, index, forward,
-            *(column.reshape(iv.shape) for column in columns),
+        listed = listed_over(book.product, self._spot(book.product), book.listing.policy, at_ms)
+        first, instant, series, first_row = slices_over(listed, len(at_ms))
+        index = self._paths[underlying].prices_over(at_ms)
+        index = np.array([round(one, 2) for one in index.tolist()])
+        expiry = listed.expiry_ms[series]
+        forward = np.round(index[instant] * np.exp(self._carry * years_to(expiry, at_ms[instant])), 2)
+        return ChainsOver(
+            book.quotes, is_call, listed, at_ms, index, first, instant, series, expiry, forward, first_row,
+            partial(model.iv_block, self._pasts[underlying], underlying),
         )  # fmt: skip
 
     def delivery_price(self, index_name: str, expiry_ms: int) -> float:
