@@ -100,12 +100,12 @@ def test_a_slice_is_in_order_where_its_deltas_fall_with_the_strike(tmp_path: Pat
     maker = GridMaker("BTC", product("BTC"), product("BTC_USDC"), AGE_MS, AHEAD_MS)
     feed = opened(tmp_path, "BTC", BEGIN, 2).feed
     assert isinstance(feed, SyntheticFeed)
-    block = feed.block("BTC", True, [BEGIN])
-    iv, risk = block.mark_iv.copy(), np.zeros(block.forward.shape)
-    starts = np.flatnonzero(np.diff(block.slice, prepend=-1))
-    iv[0, starts[1] + 2] *= 9.0  # further out a higher delta
-    iv[0, starts[3]] = np.nan
-    maker.add_block([BEGIN], [0.5], {"BTC": (replace(block, mark_iv=iv), risk)})
+    chain = feed.chain("BTC", BEGIN)
+    iv, calls_at = chain.mark_iv.copy(), np.flatnonzero(chain.table.is_call)
+    starts = calls_at[np.flatnonzero(np.diff(chain.table.expiry_ms[calls_at], prepend=-1))]
+    iv[starts[1] + 4] *= 9.0  # further out a higher delta; every other row is a put
+    iv[starts[3]] = np.nan
+    maker.add(BEGIN, {"BTC": replace(chain, mark_iv=iv)}, MarketContext("BTC", BEGIN))
     calls = maker.grid(feed.delivery_price).calls
     expected = [
         bool(np.all(np.diff(calls.delta[a:b]) <= 0.0)) and not np.isnan(calls.delta[a:b]).any()
@@ -115,26 +115,15 @@ def test_a_slice_is_in_order_where_its_deltas_fall_with_the_strike(tmp_path: Pat
     assert [place for place, flag in enumerate(expected) if not flag] == [1, 3]
 
 
-def test_blocks_end_where_the_listing_changes(tmp_path: Path) -> None:
-    """08:00:00 ends what expires, 08:00:15 brings what is new: three listings in the minute around it."""
-    feed = opened(tmp_path, "BTC", BEGIN, 24).feed
-    assert isinstance(feed, SyntheticFeed)
-    eight = BEGIN + 8 * MS_PER_HOUR
-    around = [eight - 1_000, eight - 1, eight, eight + 14_999, eight + 15_000, eight + 60_000]
-    counts = [feed.listed_alike("BTC", around[place:]) for place in range(len(around))]
-    assert counts == [2, 1, 2, 1, 2, 1]
-    names = [feed.listed("BTC", at) for at in around]
-    assert names[1] != names[2] != names[4]
-    assert feed.listed_alike("BTC", [BEGIN - 1]) == 0
-    assert feed.listed_alike("BTC", [BEGIN + 24 * MS_PER_HOUR, BEGIN + 24 * MS_PER_HOUR + 1]) == 1
-
-
 def test_risk_at_many_tenors_is_the_contexts() -> None:
     """At the horizons the curve's own values, between them what a context answers for one tenor."""
     curve = tuple(np.linspace(0.02, 0.6, len(HORIZON_DAYS)).tolist())
     context = MarketContext("BTC", 0, pump_curve=curve)
     days = np.array([0.0, 1e-3, 0.7, 1.0, 6.25, 29.999, 30.0, 59.0, 60.0, 200.0])
-    found = risk_over(curve, days)
+    curves, rows = np.array([np.zeros(len(curve)), curve]), np.ones(len(days), dtype=np.intp)
+    found = risk_over(curves, rows, days)
     assert found.tolist() == [context.pump_risk(one) for one in days.tolist()]
     assert found[[3, 6, 8]].tolist() == [curve[0], curve[HORIZON_DAYS.index(30)], curve[-1]]
-    assert np.isnan(risk_over((), days)).all() and np.isnan(risk_over(curve, np.array([-1.0]))).all()
+    assert not risk_over(curves, 0 * rows, days).any()
+    assert np.isnan(risk_over(curves * np.nan, rows, days)[1:]).all()
+    assert np.isnan(risk_over(curves, rows[:1], np.array([-1.0]))).all()

@@ -7,7 +7,6 @@ so that what fails, and why, is the same too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,10 +15,11 @@ from optionwriter.adapters.tapes.market import TapeMarket
 from optionwriter.adapters.tapes.synthetic import SyntheticFeed
 from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.grid.columns import QuoteGrid
-from optionwriter.core.decide.grid.making import GridMaker
+from optionwriter.core.decide.grid.making import GridError, GridMaker
 from optionwriter.core.decide.strategies.base import WRITES, product_of
 from optionwriter.core.decide.strategies.view import forecast_of
-from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.chain import F64
+from optionwriter.core.market.chains_over import ChainsOver
 from optionwriter.core.market.context import build_context, realised_over, risk_over
 from optionwriter.core.market.event_risk import RisksOver
 from optionwriter.core.market.history import history_start
@@ -27,7 +27,8 @@ from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import Feed, MarketUnavailableError
 from optionwriter.services.jobs import Progress
 
-_MOST_AT_ONCE = 24  # steps: what is reckoned at once stays in the processor's cache
+_MOST_AT_ONCE = 96  # steps: what is reckoned at once stays in the processor's cache
+_FEWEST_AT_ONCE = 24
 
 
 def grid_of(
@@ -43,28 +44,50 @@ def grid_of(
     puts = product_of(WRITES["cash_secured_put"], underlying)
     maker = GridMaker(underlying, calls, puts, most_age_ms, most_ahead_ms)
     codes = (calls.code, puts.code) if writes_puts else (calls.code,)
-    add = _by_instant(source.feed, underlying, codes, maker)
+    one_by_one = _by_instant(source.feed, underlying, codes, maker)
+    at_once: Stretched | None = None
     if isinstance(source.feed, SyntheticFeed) and len(source.instants):
-        add = _by_listing(source.feed, underlying, codes, maker, source.instants, add)
-    done, told = 0, -1
-    while done < len(source.instants):
-        if progress is not None and done // 24 > told:
-            told = done // 24
-            progress(done / len(source.instants), "making the quote grid")
-        done += add(source.instants[done : done + _MOST_AT_ONCE])
+        at_once = _stretched(source.feed, underlying, codes, maker, source.instants)
+    for first in range(0, len(source.instants), _MOST_AT_ONCE):
+        if progress is not None:
+            progress(first / len(source.instants), "making the quote grid")
+        last = min(first + _MOST_AT_ONCE, len(source.instants))
+        _add(first, last, source.instants, at_once, one_by_one)
     return maker.grid(source.feed.delivery_price)
 
 
-Add = Callable[[Sequence[int]], int]  # takes the first of some instants, and says how many
+def _add(
+    first: int,
+    last: int,
+    instants: Sequence[int],
+    at_once: Stretched | None,
+    one_by_one: Callable[[int], None],
+) -> None:
+    """The instants from `first` to before `last`: at once where that can be done, else in ever smaller parts."""
+    if at_once is not None and at_once(first, last):
+        return
+    if at_once is not None and last - first > _FEWEST_AT_ONCE:
+        middle = (first + last) // 2
+        _add(first, middle, instants, at_once, one_by_one)
+        _add(middle, last, instants, at_once, one_by_one)
+        return
+    for at_ms in instants[first:last]:
+        one_by_one(at_ms)
 
 
-def _by_instant(feed: Feed, underlying: str, codes: tuple[str, ...], maker: GridMaker) -> Add:
+Stretched = Callable[
+    [int, int], bool
+]  # takes the instants from one number to before another; False: it can't
+
+
+def _by_instant(
+    feed: Feed, underlying: str, codes: tuple[str, ...], maker: GridMaker
+) -> Callable[[int], None]:
     """Any source, one instant at a time."""
     clock = SimulatedClock(0)
     market = TapeMarket(feed, clock)
 
-    def add(instants: Sequence[int]) -> int:
-        at_ms = instants[0]
+    def add(at_ms: int) -> None:
         clock.sleep_until(at_ms)
         try:
             chains = {code: feed.chain(code, at_ms) for code in codes}
@@ -73,50 +96,44 @@ def _by_instant(feed: Feed, underlying: str, codes: tuple[str, ...], maker: Grid
             maker.fail(at_ms, str(error))
         else:
             maker.add(at_ms, chains, context)
-        return 1
 
     return add
 
 
-def _by_listing(
-    feed: SyntheticFeed,
-    underlying: str,
-    codes: tuple[str, ...],
-    maker: GridMaker,
-    every: Sequence[int],
-    one_by_one: Add,
-) -> Add:
-    """The made market, as many instants at once as have the same options listed."""
+def _stretched(
+    feed: SyntheticFeed, underlying: str, codes: tuple[str, ...], maker: GridMaker, every: Sequence[int]
+) -> Stretched | None:
+    """The made market, many instants at once; None where it can't be asked so."""
+    instants = np.array(every, dtype=np.int64)
+    overs: dict[str, ChainsOver] = {}
+    for side, code in enumerate(codes):
+        over = feed.chains_over(code, side == 0, instants)
+        if over is None:
+            return None
+        overs[code] = over
     past = feed.candles(underlying, history_start(every[0]), every[-1])
-    seven, thirty = (one.tolist() for one in realised_over(past, np.array(every, dtype=np.int64)))
-    realised = {at: forecast_of(short, long) for at, short, long in zip(every, seven, thirty, strict=True)}
-
     index = feed.volatility_index(underlying, history_start(every[0]), every[-1])
+    realised = np.array([forecast_of(*both) for both in zip(*realised_over(past, instants), strict=True)])
+    midnights, midnight = np.unique(instants // MS_PER_DAY, return_inverse=True)
     known = RisksOver(past, index, every[-1])
+    curves = [known.curves(side, midnights * MS_PER_DAY) for side in range(len(codes))]
 
-    @lru_cache(maxsize=4)
-    def curve(side: int, midnight_ms: int) -> tuple[float, ...]:
-        return known.of(side, midnight_ms).curve
+    def risk_of(side: int, over: ChainsOver, first: int, last: int) -> F64:
+        slices = slice(int(over.first_slice[first]), int(over.first_slice[last]))
+        at = over.instant[slices]
+        days = (over.expiry_ms[slices] - over.at_ms[at]) / MS_PER_DAY
+        return risk_over(curves[side], midnight[at], days)
 
-    def risk_of(side: int, expiry_ms: I64, instants: Sequence[int]) -> F64:
-        days = [(expiry_ms - at) / MS_PER_DAY for at in instants]
-        curves = [curve(side, at // MS_PER_DAY * MS_PER_DAY) for at in instants]
-        return np.array([risk_over(curve, each) for curve, each in zip(curves, days, strict=True)])
-
-    def add(instants: Sequence[int]) -> int:
-        same = min(feed.listed_alike(code, instants) for code in codes)
-        if not same:
-            return one_by_one(instants)
-        chosen = instants[:same]
+    def add(first: int, last: int) -> bool:
+        taken = {
+            code: (over, risk_of(side, over, first, last)) for side, (code, over) in enumerate(overs.items())
+        }
         try:
-            shown = {code: feed.block(code, side == 0, chosen) for side, code in enumerate(codes)}
-            blocks = {
-                code: (block, risk_of(side, block.expiry_ms, chosen))
-                for side, (code, block) in enumerate(shown.items())
-            }
-        except ValueError:
-            return one_by_one(instants)
-        maker.add_block(chosen, [realised[at] for at in chosen], blocks)
-        return same
+            maker.add_over(taken, first, last, realised[first:last])
+        except GridError:
+            raise
+        except ValueError:  # asked one by one, each instant says for itself what fails
+            return False
+        return True
 
     return add

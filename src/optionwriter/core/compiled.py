@@ -26,6 +26,7 @@ _SCALAR: dict[str, Any] = {"nogil": True}
 # No "reassoc", "nnan", "ninf", "afn": they break Black-76 (DESIGN §3) and the meaning of NaN as "missing".
 _ARRAY: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz", "arcp"}}
 _INLINE: dict[str, Any] = {**_ARRAY, "forceinline": True}
+_EXACT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 # Arrays that are the caller's needn't be counted: in tuples of many that takes longer than all the rest.
 _LOOP: dict[str, Any] = {**_SCALAR, "_nrt": False}
 _PART: dict[str, Any] = {**_LOOP, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
@@ -73,6 +74,11 @@ def compiled_array(py_func: F) -> F:
 def compiled_inline(py_func: F) -> F:
     """As `compiled_array`, for a scalar part of such a loop: always inlined, so that the loop can be vectorised."""
     return cast(F, Compiled(py_func, "inline", _INLINE))
+
+
+def compiled_exact(py_func: F) -> F:
+    """As `compiled_array`, but every operation is rounded by itself, as numpy does column by column."""
+    return cast(F, Compiled(py_func, "exact", _EXACT))
 
 
 def compiled_loop(py_func: F) -> F:

@@ -14,9 +14,18 @@ from optionwriter.adapters.tapes.synthetic_models import Anchored, Model, Past, 
 from optionwriter.core.market.black76 import price_delta
 from optionwriter.core.market.context import build_context
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
-from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError, parse_instrument
+from optionwriter.core.market.instruments import (
+    MS_PER_DAY,
+    MS_PER_HOUR,
+    InstrumentError,
+    OptionType,
+    option_name,
+    parse_instrument,
+    product,
+)
 from optionwriter.core.market.listing import EXCHANGE
 from optionwriter.core.market.listing_plain import PlainListingError, plain_policy
+from optionwriter.core.market.quotes import tick_grid
 from optionwriter.core.market.skew_factors import FLAT, SkewFactors
 from optionwriter.core.market.surface import fit_surface
 from optionwriter.core.market.synthetic import flat_shape
@@ -135,15 +144,33 @@ def test_realised_marks_are_the_last_week_times_the_multiplier() -> None:
 def test_with_a_basis_linear_puts_cost_the_inverse_ones_at_the_index_however_they_are_asked_for() -> None:
     made = feed(carry=0.06)
     instants = [START + 3 * MS_PER_DAY + hour * MS_PER_HOUR for hour in range(9, 13)]
-    block = made.block("BTC_USDC", False, instants)
-    live = [name for name in block.names if parse_instrument(name).expiry_ms > instants[-1]]
+    chains = made.chains_over("BTC_USDC", False, np.array(instants))
+    assert chains is not None
+    option, (mark, mark_iv) = (
+        np.empty(chains.first_row[-1], dtype=np.int32),
+        np.empty((2, chains.first_row[-1])),
+    )
+    rows, quoted = chains.quotes(0, len(instants), option, mark, mark_iv)
+    listed, per_coin = chains.listed, tick_grid(product("BTC_USDC")).per_coin
+    names = np.array(
+        [
+            option_name("BTC_USDC", expiry, strike, OptionType.PUT)
+            for strike, expiry in zip(listed.option_strike, listed.option_expiry_ms.tolist(), strict=True)
+        ]
+    )[option]
+    columns = {
+        "mark": mark, "mark_iv": mark_iv, "bid": quoted.bid_units / per_coin, "ask": quoted.ask_units / per_coin
+    }  # fmt: skip
+    live = [name for name in dict.fromkeys(names.tolist()) if parse_instrument(name).expiry_ms > instants[-1]]
     over = made.quotes_over("BTC_USDC", live, np.array(instants))
-    assert np.median(block.forward[:, -1] / block.index_price) > 1.01
+    assert np.max(chains.forward / chains.index_price[chains.instant]) > 1.01
     for row, at in enumerate(instants):
         linear, inverse = made.chain("BTC_USDC", at), made.chain("BTC", at)
-        place = [linear.table.row_of[name] for name in block.names]
-        for name in ("mark", "mark_iv", "bid", "ask"):
-            assert np.array_equal(getattr(block, name)[row], getattr(linear, name)[place], equal_nan=True)
+        here = chains.instant[rows.slice] == row
+        assert set(names[here]) == {name for name in linear.table.names if name.endswith("P")}
+        place = [linear.table.row_of[name] for name in names[here]]
+        for name, column in columns.items():
+            assert np.array_equal(column[here], getattr(linear, name)[place], equal_nan=True)
         place = [linear.table.row_of[name] for name in live]
         for name in ("forward", "mark", "mark_iv", "bid", "ask"):
             assert np.array_equal(getattr(over, name)[row], getattr(linear, name)[place], equal_nan=True)

@@ -10,12 +10,11 @@ reader of a result must know of the model.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optionwriter.adapters.tapes.synthetic_models import (
     BlockModel,
@@ -24,7 +23,8 @@ from optionwriter.adapters.tapes.synthetic_models import (
     part_of,
     unknown,
 )
-from optionwriter.core.market.chain import F64, I64, Bools, ChainBlock, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, Bools, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chains_over import ChainsOver, slices_over
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
@@ -34,6 +34,7 @@ from optionwriter.core.market.instruments import (
     product,
 )
 from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
+from optionwriter.core.market.listing_over import listed_over
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
 from optionwriter.core.market.quotes import QuoteColumns, QuoteTable, quote_columns, quotes_of
 from optionwriter.core.market.surface import Stretch, years_to
@@ -154,10 +155,10 @@ class SyntheticFeed:
         for name in wanted:
             if name not in listed:
                 raise InstrumentError(f"{name!r} is not listed at {at_ms[0]}")
-        asked = self._asked(book, at_ms, table.expiry_ms, table.strike, np.arange(len(table)))
-        found, forward = self._told(book, table.is_call, asked), asked.forward
-        shape = forward.shape
-        columns = (forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
+        asked = self._asked(book, table, at_ms)
+        found = self._told(book, np.tile(table.is_call, len(at_ms)), asked)
+        columns = (asked.forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
+        shape = len(at_ms), len(table)
         return RowsOver(table, at_ms, asked.index_price, *(column.reshape(shape) for column in columns))
 
     def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
@@ -176,41 +177,24 @@ class SyntheticFeed:
             shown = book.shown = self._quoted(book, table, at_ms)
         return shown
 
-    def listed_alike(self, product_code: str, at_ms: Sequence[int]) -> int:
-        """How many of the ascending instants, the first and those after it, have the first one's options listed.
+    def chains_over(self, product_code: str, is_call: bool, at_ms: I64) -> ChainsOver | None:
+        """The calls or the puts at ascending instants of the period, every number as `chain` shows it.
 
-        0 where the first is not within the period, or the model can't be asked for a block.
-        Errors: InstrumentError for an unknown product.
+        None where the model can't be asked for many instants at once. Errors: InstrumentError.
         """
-        listing = self._book(product_code).listing
-        if not at_ms or at_ms[0] < self._start_ms or not self.tells_over:
-            return 0
-        return bisect_left(at_ms, min(listing.until(at_ms[0]), self._end_ms + 1))
-
-    def block(self, product_code: str, is_call: bool, at_ms: Sequence[int]) -> ChainBlock:
-        """The calls or the puts at instants that are `listed_alike`: every number as `chain` shows it.
-
-        Errors: InstrumentError, as `chain` at one of the instants.
-        """
-        book, table = self._book(product_code), self._table(product_code, at_ms[0])
-        rows = np.flatnonzero(table.is_call == is_call)
-        rows = rows[np.lexsort((table.strike[rows], table.expiry_ms[rows]))]
-        expiries, slices = np.unique(table.expiry_ms[rows], return_inverse=True)
-        asked = self._asked(book, np.array(at_ms, dtype=np.int64), expiries, table.strike[rows], slices)
-        each = self._told(book, np.full(len(rows), is_call), asked)
-        names = tuple([table.names[row] for row in rows.tolist()])
-        columns = (
-            each.mark,
-            each.mark_iv,
-            each.bid,
-            each.ask,
-            each.bid_size,
-            each.ask_size,
-            each.open_interest,
-        )
-        return ChainBlock(
-            book.product, is_call, names, asked.strike, slices, expiries, asked.at_ms, asked.index_price, asked.forward,
-            *(column.reshape(len(at_ms), -1) for column in columns),
+        book, model = self._book(product_code), self._model
+        if not isinstance(model, BlockModel) or at_ms[0] < self._start_ms or at_ms[-1] > self._end_ms:
+            return None
+        underlying = book.product.underlying
+        listed = listed_over(book.product, self._spot(book.product), book.listing.policy, at_ms)
+        first, instant, series, first_row = slices_over(listed, len(at_ms))
+        index = self._paths[underlying].prices_over(at_ms)
+        index = np.array([round(one, 2) for one in index.tolist()])
+        expiry = listed.expiry_ms[series]
+        forward = np.round(index[instant] * np.exp(self._carry * years_to(expiry, at_ms[instant])), 2)
+        return ChainsOver(
+            book.quotes, is_call, listed, at_ms, index, first, instant, series, expiry, forward, first_row,
+            partial(model.iv_block, self._pasts[underlying], underlying),
         )  # fmt: skip
 
     def delivery_price(self, index_name: str, expiry_ms: int) -> float:
@@ -249,27 +233,23 @@ class SyntheticFeed:
         columns = quote_columns(table, book.quotes, index, forward, years_to(table.expiry_ms, now), iv)
         return OptionChain(table, at_ms, index, forward, *columns)
 
-    def _asked(
-        self, book: _Book, at_ms: I64, expiry_ms: I64, strike: F64, slices: NDArray[np.intp]
-    ) -> Stretch:
+    def _asked(self, book: _Book, table: InstrumentTable, at_ms: I64) -> Stretch:
+        """All options at every instant, each a slice of its own."""
         index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
-        years = years_to(expiry_ms[None, :], at_ms[:, None])
-        forward: F64 = np.round(index[:, None] * np.exp(self._carry * years), 2)
-        return Stretch(at_ms, index, expiry_ms, forward, strike, slices)
+        instant = np.repeat(np.arange(len(at_ms)), len(table))
+        expiry_ms = np.tile(table.expiry_ms, len(at_ms))
+        years = years_to(expiry_ms, at_ms[instant])
+        forward: F64 = np.round(index[instant] * np.exp(self._carry * years), 2)
+        strike, own = np.tile(table.strike, len(at_ms)), np.arange(len(instant))
+        return Stretch(at_ms, index, instant, expiry_ms, forward, strike, own)
 
     def _told(self, book: _Book, is_call: Bools, asked: Stretch) -> QuoteColumns:
-        """Quotes of every option at every instant, (t n,)."""
+        """Quotes of every row of what is asked, each a slice of its own."""
         assert self._block_model is not None
-        underlying, count = book.product.underlying, len(asked.at_ms)
-        return quotes_of(
-            book.quotes,
-            np.tile(asked.strike, count),
-            np.tile(is_call, count),
-            np.repeat(asked.index_price, len(asked.strike)),
-            asked.forward[:, asked.slice].ravel(),
-            asked.years[:, asked.slice].ravel(),
-            self._block_model.iv_block(self._pasts[underlying], underlying, asked).ravel(),
-        )
+        underlying = book.product.underlying
+        iv = self._block_model.iv_block(self._pasts[underlying], underlying, asked)
+        index, years = asked.index_price[asked.instant], years_to(asked.left_ms, 0)
+        return quotes_of(book.quotes, asked.strike, is_call, index, asked.forward, years, iv)
 
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
         index = self.index(book.product.index_name, now)

@@ -55,7 +55,7 @@ class BlockModel(Model, Protocol):
     """A model that can be asked for many instants at once."""
 
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
-        """(t, n): of many instants at once, each number as `iv` gives it. Errors: InstrumentError as `iv`."""
+        """(n,): of many instants at once, each number as `iv` gives it. Errors: InstrumentError as `iv`."""
         ...
 
 
@@ -187,7 +187,7 @@ class Realised:
         each = [self._realised(past, underlying, at) * self.multiplier for at in asked.at_ms.tolist()]
         flat = np.array(each)
         if self._shapes is None:
-            return _bent(asked, np.repeat(flat, len(asked.strike)).reshape(len(flat), -1), factors)
+            return _bent(asked, flat[asked.instant][asked.slice], factors)
         units = [self._shapes[underlying].at_level(0, 1.0, one) for one in each]
         return asked.iv(units[0].expiry_ms, np.array([one.atm_iv for one in units]), units[0].nodes)
 
@@ -218,10 +218,9 @@ class Realised:
 
 
 def _bent(asked: Stretch, flat: F64, factors: SkewFactors) -> F64:
-    """Volatility at the money (t, n), bent by the factors."""
-    strike = np.tile(asked.strike, len(asked.at_ms))
-    forward, years = asked.forward[:, asked.slice].ravel(), asked.years[:, asked.slice].ravel()
-    return with_skew(flat.ravel(), forward, strike, years, factors).reshape(flat.shape)
+    """Volatility at the money (n,), bent by the factors."""
+    years = years_to(asked.left_ms, 0)
+    return with_skew(flat, asked.forward[asked.slice], asked.strike, years[asked.slice], factors)
 
 
 def part_of(candles: Candles, first: int, last: int) -> Candles:

@@ -49,32 +49,6 @@ class InstrumentTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChainBlock:
-    """One product's calls or puts at several instants of one listing, as many chains would show them, with sizes.
-
-    Options (n,) ascend by expiry, then strike; `slice` is the number of each one's expiry. Of t instants and e expiries
-    `forward` is (t, e), every quote (t, n); units as OptionChain's.
-    """
-
-    product: Product
-    is_call: bool
-    names: tuple[str, ...]
-    strike: F64
-    slice: NDArray[np.intp]
-    expiry_ms: I64
-    at_ms: I64
-    index_price: F64
-    forward: F64
-    mark: F64
-    mark_iv: F64
-    bid: F64
-    ask: F64
-    bid_size: F64
-    ask_size: F64
-    open_interest: F64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class OptionChain:
     """Quotes of every listed option of one product at one instant. Every column has the table's length.
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.event_risk import EventRisk, Past, event_risks
@@ -132,16 +133,17 @@ def _on(curve: tuple[float, ...], days: float) -> float:
     return low
 
 
-def risk_over(curve: tuple[float, ...], days: F64) -> F64:
-    """`pump_risk` or `crash_risk` of a curve, at many `days`."""
-    if not curve:
-        return np.full(days.shape, np.nan)
-    roots, values = np.sqrt(np.array([0.0, *HORIZON_DAYS])), np.array([0.0, *curve])
+def risk_over(curves: F64, rows: NDArray[np.intp], days: F64) -> F64:
+    """`pump_risk` or `crash_risk` at many `days`, each of the curve in its row of `curves` (m, HORIZON_DAYS)."""
+    roots = np.sqrt(np.array([0.0, *HORIZON_DAYS]))
+    values = np.concatenate([np.zeros((len(curves), 1)), curves], axis=1)
     root = np.sqrt(np.clip(days, 0.0, HORIZON_DAYS[-1]))
     after = np.maximum(np.searchsorted(roots, root, side="left"), 1)
-    low, before = values[after - 1], roots[after - 1]
+    low, before = values[rows, after - 1], roots[after - 1]
     return np.where(
-        days >= 0.0, low + (values[after] - low) * (root - before) / (roots[after] - before), np.nan
+        days >= 0.0,
+        low + (values[rows, after] - low) * (root - before) / (roots[after] - before),
+        np.nan,
     )
 
 

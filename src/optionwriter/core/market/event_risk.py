@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64
+from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.history import Candles, VolatilityIndex, history_start
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.market.risk_days import CRASH, PREDICTORS, PUMP, RiskDays, touch_probability
@@ -122,20 +122,32 @@ class RisksOver:
 
     def of(self, side: int, at_ms: int) -> EventRisk:
         """One of them."""
+        rates, skills = self._walked(side, at_ms)
+        return _told(rates, skills)
+
+    def curves(self, side: int, at_ms: I64) -> F64:
+        """One's curves alone, (m, HORIZON_DAYS), of many instants."""
+        return np.array([self._walked(side, one)[0][0] for one in at_ms.tolist()]).reshape(
+            -1, len(HORIZON_DAYS)
+        )
+
+    def _walked(self, side: int, at_ms: int) -> tuple[F64, F64]:
         midnight_ms = at_ms // MS_PER_DAY * MS_PER_DAY
         begin_ms = history_start(midnight_ms)
-        return _risk(self._days, side, self._days.begin(begin_ms), begin_ms, midnight_ms)
+        return _walked(self._days, side, self._days.begin(begin_ms), begin_ms, midnight_ms)
 
 
 @lru_cache(maxsize=8)
 def event_risks(past: Past) -> tuple[EventRisk, EventRisk]:
     """(pump, crash) as of the past's last midnight. Kept for the day, as computing takes some milliseconds."""
     days = RiskDays(past.candles, past.index, past.midnight_ms)
-    return _risk(days, PUMP, 0, 0, past.midnight_ms), _risk(days, CRASH, 0, 0, past.midnight_ms)
+    pump, crash = (_told(*_walked(days, side, 0, 0, past.midnight_ms)) for side in (PUMP, CRASH))
+    return pump, crash
 
 
-def _risk(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: int) -> EventRisk:
-    """The risk in one direction, from rows that begin at `begin` and values of the index known since `begin_ms`."""
+def _walked(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: int) -> tuple[F64, F64]:
+    """The rates and skills (walk_all) in one direction, from rows that begin at `begin` and values of the index known
+    since `begin_ms`."""
     end = max(min(midnight_ms // MS_PER_DAY - days.first, len(days)), 0)
     raw, events = days.side(side)
     count, kinds = len(HORIZON_DAYS), len(PREDICTORS)
@@ -145,6 +157,10 @@ def _risk(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: int
         raw, events, _HORIZONS, begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS, LEAST_SCORED,
         scratch, rates, skills,
     )  # fmt: skip
+    return rates, skills
+
+
+def _told(rates: F64, skills: F64) -> EventRisk:
     found = tuple(
         tuple(
             Skill(name, score, error, int(windows))

@@ -255,6 +255,11 @@ class Listing:
         self._listed = (day, since, until, listed)
         return listed
 
+    @property
+    def policy(self) -> Policy:
+        """Whose introductions these are."""
+        return self._policy
+
     def until(self, at_ms: int) -> int:
         """The first instant after it at which the names may be others."""
         self.names(at_ms)

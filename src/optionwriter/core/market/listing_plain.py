@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from optionwriter.core.market.instruments import MS_PER_DAY, Product, expiry_at, utc_day
 from optionwriter.core.market.listing import LISTING_DELAY_MS, Policy, base_step
@@ -38,6 +39,10 @@ def plain_policy(days: int = 45, reach: float = 0.4, step: float = 0.02) -> Poli
         return expiry_ms - days * MS_PER_DAY + LISTING_DELAY_MS
 
     def strikes(_product: Product, _expiry: int, _day: int, price: float) -> frozenset[Decimal]:
+        return around(price)
+
+    @lru_cache(maxsize=64)
+    def around(price: float) -> frozenset[Decimal]:  # all series of a day have the same
         width = base_step(price * step)
         low, high = price * (1.0 - reach), price * (1.0 + reach)
         first, last = math.ceil(low / float(width)), math.floor(high / float(width))

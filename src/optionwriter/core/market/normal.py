@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from optionwriter.core.compiled import bits_of, compiled_inline, float_of
+from optionwriter.core.compiled import bits_of, compiled_array, compiled_inline, float_of
+from optionwriter.core.market.chain import F64
 
 _LOG2_E = math.log2(math.e)
 _ROUNDER = 1.5 * 2.0**52  # adding it leaves the nearest integer in the low bits
@@ -53,7 +54,18 @@ _O0, _O1, _O2, _O3, _O4, _O5, _O6, _O7, _O8, _O9, _O10 = (
 @compiled_inline
 def exp_of_negative(y: float) -> float:
     """e**y for y <= 0; below -650 it stays at e**-650, which is 0 beside any price (and no slow subnormal)."""
+    return _exp(-650.0 if y < -650.0 else y)
+
+
+@compiled_inline
+def exp_of(y: float) -> float:
+    """e**y; beyond -650 and 650 it stays at what it is there."""
     y = -650.0 if y < -650.0 else y
+    return _exp(650.0 if y > 650.0 else y)
+
+
+@compiled_inline
+def _exp(y: float) -> float:
     shifted = y * _LOG2_E + _ROUNDER
     k = shifted - _ROUNDER
     r = (y - k * _LN2_HIGH) - k * _LN2_LOW
@@ -87,6 +99,29 @@ def log_of_ratio(high: float, low: float) -> float:
 def log_from_one(w: float) -> float:
     """ln w for w >= 1; NaN for NaN and for infinity."""
     return log_of_ratio(w, 1.0)
+
+
+@compiled_inline
+def log_of(w: float) -> float:
+    """ln w for w > 0; NaN for 0, NaN and infinity."""
+    over = w > 1.0
+    size = log_of_ratio(w if over else 1.0, 1.0 if over else w)
+    return size if over else -size
+
+
+@compiled_inline
+def asinh_of(z: float) -> float:
+    """asinh z to some 2e-16 (absolute below 1, relative above); NaN for NaN and where z squared is infinite."""
+    size = -z if z < 0.0 else z
+    found = log_of_ratio(size + math.sqrt(size * size + 1.0), 1.0)
+    return -found if z < 0.0 else found
+
+
+@compiled_array
+def fill_log(w: F64, out: F64) -> None:
+    """The loop of `log_of`, over columns of one length."""
+    for i in range(w.size):
+        out[i] = log_of(w[i])
 
 
 @compiled_inline

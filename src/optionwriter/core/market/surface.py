@@ -19,9 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optionwriter.core.compiled import compiled_exact
 from optionwriter.core.market.chain import F64, I64, Bools
 from optionwriter.core.market.history import Candles
 from optionwriter.core.market.instruments import MS_PER_HOUR, MS_PER_YEAR
+from optionwriter.core.market.normal import fill_log
 from optionwriter.core.market.smile import MONEY_SLOPE, NODE_COUNT, Slice, fit_slice, iv_at
 
 HOURS_PER_WEEK = 168
@@ -78,6 +80,14 @@ def realised_weights(candles: Candles) -> F64:
 def years_to(expiry_ms: I64, at_ms: int | I64) -> F64:
     """ACT/365 years from `at_ms`, at least a minute."""
     return np.maximum((expiry_ms - at_ms) / MS_PER_YEAR, _LEAST_YEARS)
+
+
+def logs(values: F64) -> F64:
+    """Natural logarithms, in the values' shape."""
+    flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    found = np.empty(len(flat))
+    fill_log(flat, found)
+    return found.reshape(np.shape(values))
 
 
 class _Between(NamedTuple):
@@ -158,56 +168,72 @@ class Surface:
         expiries, rows = np.unique(np.asarray(expiry_ms, dtype=np.int64), return_inverse=True)
         here = self.at_expiries(expiries)
         scale = here.atm_iv * np.sqrt(years_to(expiries, self.at_ms))
-        k = np.log(np.asarray(strike) / self.index_price) - here.carry[rows]
+        k = logs(np.asarray(strike) / self.index_price) - here.carry[rows]
         return iv_at(k / scale[rows], rows, here.nodes, here.atm_iv)
 
 
 class Stretch(NamedTuple):
-    """What is asked of many surfaces at once: of each of t instants the same n options, in e expiries.
+    """What is asked of surfaces at t instants: n options, in s slices of one instant and one expiry each.
 
-    `strike` and `slice` (the expiry's number): (n,); `forward`: (t, e), USD.
+    By instant: `at_ms`, `index_price`. By slice: the number of its `instant`, `expiry_ms`, `forward` (USD). By option:
+    `strike`, the number of its `slice`.
     """
 
     at_ms: I64
     index_price: F64
+    instant: NDArray[np.intp]
     expiry_ms: I64
     forward: F64
     strike: F64
     slice: NDArray[np.intp]
 
     @property
-    def years(self) -> F64:
-        """To each expiry from each instant, (t, e)."""
-        return years_to(self.expiry_ms[None, :], self.at_ms[:, None])
+    def left_ms(self) -> I64:
+        """What is left of each slice's life, (s,)."""
+        return np.asarray(self.expiry_ms - self.at_ms[self.instant], dtype=np.int64)
 
     def iv(self, tenor_ms: I64, atm_iv: F64, nodes: F64) -> F64:
-        """Volatility (t, n): as Surface.iv of a surface an instant, its money at the forward, without carry.
+        """Volatility (n,): as Surface.iv of a surface an instant, its money at the forward, without carry.
 
         Of every surface the same `tenor_ms` (m,) ascending and `nodes`; `atm_iv` (t, m). Every number is as it is when
         its surface is asked alone.
         """
-        count, expiries = self.forward.shape
         place, atm = self._placed(tenor_ms, atm_iv)
-        scale = (atm * np.sqrt(place.asked)).reshape(count, expiries)
-        moved = (self.index_price[:, None] / self.forward)[
-            :, self.slice
-        ]  # moneyness is measured on the forward
-        k = np.log(self.strike * moved / self.index_price[:, None])
-        rows = (np.arange(count)[:, None] * expiries + self.slice).ravel()
-        return iv_at((k / scale[:, self.slice]).ravel(), rows, place.nodes(nodes), atm).reshape(k.shape)
+        index = self.index_price[self.instant]
+        z = np.empty(len(self.strike))
+        # moneyness is measured on the forward
+        fill_moneyness(self.strike, self.slice, index / self.forward, index, z)
+        fill_log(z, z)
+        fill_standardised(self.slice, atm * np.sqrt(place.asked), z)
+        return iv_at(z, self.slice, place.nodes(nodes), atm)
 
     def iv_at_the_forward(self, tenor_ms: I64, atm_iv: F64, nodes: F64) -> F64:
         """As `iv`, of strikes that lie at the forward."""
         place, atm = self._placed(tenor_ms, atm_iv)
-        found = iv_at(np.zeros(len(atm)), np.arange(len(atm)), place.nodes(nodes), atm)
-        return found.reshape(self.forward.shape)[:, self.slice]
+        return iv_at(np.zeros(len(atm)), np.arange(len(atm)), place.nodes(nodes), atm)[self.slice]
 
     def _placed(self, tenor_ms: I64, atm_iv: F64) -> tuple[_Between, F64]:
-        """Every expiry of every instant, (t e,), with its volatility at the money."""
-        count, expiries = self.forward.shape
-        place = _Between.of(tenor_ms, (self.expiry_ms[None, :] - self.at_ms[:, None]).ravel(), 0)
-        instant = np.repeat(np.arange(count), expiries)
-        return place, place.at_the_money(atm_iv[instant, place.below], atm_iv[instant, place.above])
+        """Every slice, (s,), with its volatility at the money."""
+        place = _Between.of(tenor_ms, self.left_ms, 0)
+        at_the_money = place.at_the_money(
+            atm_iv[self.instant, place.below], atm_iv[self.instant, place.above]
+        )
+        return place, at_the_money
+
+
+@compiled_exact
+def fill_moneyness(strike: F64, one: NDArray[np.intp], moved: F64, index: F64, out: F64) -> None:
+    """Strikes over the index, as of a forward at it: `one` is each row's slice, `moved` index / forward of each."""
+    for row in range(strike.size):
+        place = np.uint64(one[row])
+        out[row] = strike[row] * moved[place] / index[place]
+
+
+@compiled_exact
+def fill_standardised(one: NDArray[np.intp], scale: F64, out: F64) -> None:
+    """Divides by the scale of each row's slice."""
+    for row in range(out.size):
+        out[row] = out[row] / scale[np.uint64(one[row])]
 
 
 def fit_surface(

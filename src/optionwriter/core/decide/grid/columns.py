@@ -7,7 +7,7 @@ sizes whole lots; NaN is a missing number. Nothing in here depends on a strategy
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -82,14 +82,14 @@ class QuoteGrid:
     puts: Quotes
     call_product: Product
     put_product: Product
-    call_names: tuple[str, ...]
-    put_names: tuple[str, ...]
+    call_names: Sequence[str]
+    put_names: Sequence[str]
     failures: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.steps.at_ms)
 
-    def names(self, side: int) -> tuple[str, ...]:
+    def names(self, side: int) -> Sequence[str]:
         """Of the calls (side 0) or the puts (side 1)."""
         return self.put_names if side else self.call_names
 

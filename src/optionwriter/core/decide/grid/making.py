@@ -7,21 +7,22 @@ functions; a price that is no whole unit of the product's grid is refused, becau
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from optionwriter.core.books.fees import DAILY_DELIVERY_RATE, DELIVERY_RATE
-from optionwriter.core.compiled import compiled
-from optionwriter.core.decide.grid.columns import QuoteGrid, Quotes, Steps
+from optionwriter.core.compiled import compiled, compiled_exact
+from optionwriter.core.decide.grid.columns import I32, QuoteGrid, Quotes, Steps
+from optionwriter.core.decide.grid.growing import GrowingRows, OptionNames, Rows
 from optionwriter.core.decide.strategies.view import forecast_volatility
-from optionwriter.core.market.black76 import price_delta_one
-from optionwriter.core.market.chain import F64, I64, Bools, ChainBlock, OptionChain
+from optionwriter.core.market.black76 import fill_price_delta
+from optionwriter.core.market.chain import F64, I64, Bools, OptionChain
+from optionwriter.core.market.chains_over import ChainsOver
 from optionwriter.core.market.context import MarketContext
-from optionwriter.core.market.instruments import MS_PER_DAY, Family, Product, is_daily, parse_instrument
+from optionwriter.core.market.instruments import MS_PER_DAY, Family, OptionType, Product, is_daily
 from optionwriter.core.market.money import quantum
-from optionwriter.core.market.quotes import tick_grid
+from optionwriter.core.market.quotes import QuoteRows, tick_grid
 
 Delivery = Callable[[str, int], float]
 
@@ -30,96 +31,95 @@ class GridError(ValueError):
     """A market that no grid can be made of; the message says why."""
 
 
-@dataclass(slots=True)
 class _Part:
     """One side while it is made."""
 
-    product: Product
-    is_call: bool
-    most_age_ms: int
-    most_ahead_ms: int
-    names: list[str] = field(default_factory=list)
-    number: dict[str, int] = field(default_factory=dict)
-    index: list[float] = field(default_factory=list)
-    fresh: list[bool] = field(default_factory=list)
-    slices: list[int] = field(default_factory=lambda: [0])  # how many there are after each step
-    slice_expiry: list[I64] = field(default_factory=list)
-    forward: list[F64] = field(default_factory=list)
-    risk: list[F64] = field(default_factory=list)
-    sizes: list[I64] = field(default_factory=list)
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    def __init__(self, product: Product, is_call: bool, most_age_ms: int, most_ahead_ms: int) -> None:
+        self.product, self.is_call = product, is_call
+        self.most_age_ms, self.most_ahead_ms = most_age_ms, most_ahead_ms
+        self.names = OptionNames(product.code, OptionType.CALL if is_call else OptionType.PUT)
+        self.rows = GrowingRows()
+        self._index: list[F64] = []
+        self._fresh: list[Bools] = []
+        self._slices: list[I64] = []  # of each step
+        self._expiry: list[I64] = []
+        self._forward: list[F64] = []
+        self._risk: list[F64] = []
+        self._sizes: list[I64] = []  # of each slice
+        self._known: tuple[ChainsOver | None, I64] = (None, np.zeros(0, dtype=np.int64))
 
-    def blank(self) -> None:
-        """A step that could not be read."""
-        self.index.append(np.nan)
-        self.fresh.append(False)
-        self.slices.append(self.slices[-1])
+    def blank(self, count: int = 1) -> None:
+        """Steps that could not be read."""
+        self._index.append(np.full(count, np.nan))
+        self._fresh.append(np.zeros(count, dtype=np.bool_))
+        self._slices.append(np.zeros(count, dtype=np.int64))
 
     def add(self, at_ms: int, chain: OptionChain, risk: Callable[[float], float]) -> None:
         """One step's chain."""
-        self.index.append(chain.index_price)
-        age = at_ms - chain.at_ms
-        self.fresh.append(-self.most_ahead_ms <= age <= self.most_age_ms)
-        table = chain.table
+        age, table = at_ms - chain.at_ms, chain.table
         rows = np.flatnonzero(table.is_call == self.is_call)
         rows = rows[np.lexsort((table.strike[rows], chain.forward[rows], table.expiry_ms[rows]))]
         expiry, forward = table.expiry_ms[rows], chain.forward[rows]
         begins = np.flatnonzero(_changes(expiry) | _changes(forward))
-        self.slices.append(self.slices[-1] + len(begins))
-        self.slice_expiry.append(expiry[begins])
-        self.forward.append(forward[begins])
-        self.risk.append(np.array([risk((one - at_ms) / MS_PER_DAY) for one in expiry[begins].tolist()]))
-        self.sizes.append(np.diff(np.append(begins, len(rows))))
-        lot = float(self.product.amount_step)
-        self.rows.append((
-            self._numbers([table.names[row] for row in rows.tolist()]),
-            chain.mark[rows],
-            chain.mark_iv[rows],
-            self._delta(
-                table.strike[rows], expiry, forward[None], chain.mark_iv[None, rows], np.array([at_ms], dtype=np.int64)
-            )[0],
-            self._units(chain.bid[rows], at_ms),
-            self._units(chain.ask[rows], at_ms),
+        self._index.append(np.array([chain.index_price]))
+        self._fresh.append(np.array([-self.most_ahead_ms <= age <= self.most_age_ms]))
+        self._slices.append(np.array([len(begins)], dtype=np.int64))
+        self._expiry.append(expiry[begins])
+        self._forward.append(forward[begins])
+        self._risk.append(np.array([risk((one - at_ms) / MS_PER_DAY) for one in expiry[begins].tolist()]))
+        self._sizes.append(np.diff(np.append(begins, len(rows))))
+        lot, room = float(self.product.amount_step), self.rows.room(len(rows))
+        room.option[:] = [self.names.number_of(table.names[row]) for row in rows.tolist()]
+        room.mark[:], room.iv[:] = chain.mark[rows], chain.mark_iv[rows]
+        self._fill_delta(room, table.strike[rows], _years(expiry, at_ms), forward)
+        room.bid[:], room.ask[:] = self._units(chain.bid[rows], at_ms), self._units(chain.ask[rows], at_ms)
+        room.bid_lots[:], room.ask_lots[:] = (
             _lots(chain.bid_size[rows], lot),
             _lots(chain.ask_size[rows], lot),
-            np.nan_to_num(chain.open_interest[rows], nan=0.0),  # as a book summary shows it
-        ))  # fmt: skip
+        )
+        room.open_interest[:] = np.nan_to_num(
+            chain.open_interest[rows], nan=0.0
+        )  # as a book summary shows it
+        self.rows.keep(len(rows))
 
-    def add_block(self, block: ChainBlock, risk: F64) -> None:
-        """Several steps of one listing; `risk` (t, e)."""
-        count, slices = block.forward.shape
-        self.index.extend(block.index_price.tolist())
-        self.fresh.extend([-self.most_ahead_ms <= 0 <= self.most_age_ms] * count)
-        self.slices.extend(range(self.slices[-1] + slices, self.slices[-1] + slices * count + 1, slices))
-        self.slice_expiry.append(np.tile(block.expiry_ms, count))
-        self.forward.append(block.forward.ravel())
-        self.risk.append(risk.ravel())
-        self.sizes.append(np.tile(np.bincount(block.slice, minlength=slices), count))
-        lot, first = float(self.product.amount_step), int(block.at_ms[0])
-        forward = block.forward[:, block.slice]
-        self.rows.append((
-            np.tile(self._numbers(block.names), count),
-            block.mark.ravel(),
-            block.mark_iv.ravel(),
-            self._delta(block.strike, block.expiry_ms[block.slice], forward, block.mark_iv, block.at_ms).ravel(),
-            self._units(block.bid.ravel(), first),
-            self._units(block.ask.ravel(), first),
-            _lots(block.bid_size.ravel(), lot),
-            _lots(block.ask_size.ravel(), lot),
-            np.nan_to_num(block.open_interest.ravel(), nan=0.0),
-        ))  # fmt: skip
+    def fill(self, over: ChainsOver, first: int, last: int) -> None:
+        """The rows of several steps; they count once `add_over` is called too. Errors: those of the chains."""
+        if self._known[0] is not over:
+            self._known = over, np.full(len(over.listed.option_strike), -1, dtype=np.int64)
+            self.rows.reserve(int(over.first_row[-1] - over.first_row[over.first_slice[first]]))
+        begin, end = int(over.first_slice[first]), int(over.first_slice[last])
+        room = self.rows.room(int(over.first_row[end] - over.first_row[begin]))
+        rows, found = over.quotes(first, last, room.option, room.mark, room.iv)
+        years = _years(over.expiry_ms[begin:end], over.at_ms[over.instant[begin:end]])
+        self._fill_delta(room, rows.strike, years[rows.slice], rows.forward)
+        books, lot = over.books, float(self.product.amount_step)
+        _fill_sizes(
+            found, _lots(books.bid_size, lot), _lots(books.ask_size, lot),
+            np.nan_to_num(books.open_interest, nan=0.0), room,
+        )  # fmt: skip
 
-    def _delta(self, strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: I64) -> F64:
-        found = np.empty(iv.shape)
-        _fill_delta(strike, expiry_ms, forward, iv, at_ms, self.is_call, found)
-        return found
+    def add_over(self, over: ChainsOver, first: int, last: int, risk: F64) -> None:
+        """What has been filled; `risk` by slice."""
+        begin, end = int(over.first_slice[first]), int(over.first_slice[last])
+        count, number = int(over.first_row[end] - over.first_row[begin]), self._known[1]
+        option = self.rows.room(count).option
+        for new in np.unique(option[number[option] < 0]).tolist():
+            listed = over.listed
+            number[new] = self.names.add(listed.option_strike[new], int(listed.option_expiry_ms[new]))
+        option[:] = number[option]
+        self.rows.keep(count)
+        self._index.append(over.index_price[first:last])
+        self._fresh.append(np.full(last - first, -self.most_ahead_ms <= 0 <= self.most_age_ms))
+        self._slices.append(np.diff(over.first_slice[first : last + 1]))
+        self._expiry.append(over.expiry_ms[begin:end])
+        self._forward.append(over.forward[begin:end])
+        self._risk.append(risk)
+        self._sizes.append(np.diff(over.first_row[begin : end + 1]))
 
-    def _numbers(self, names: Sequence[str]) -> Any:
-        for name in names:
-            if name not in self.number:
-                self.number[name] = len(self.names)
-                self.names.append(name)
-        return np.array([self.number[name] for name in names], dtype=np.int32)
+    def _fill_delta(self, room: Rows, strike: F64, years: F64, forward: F64) -> None:
+        """Signed deltas as the screen computes them (screening.py)."""
+        types, value = np.full(len(strike), self.is_call), np.empty(len(strike))
+        fill_price_delta(forward, strike, years, room.iv, types, value, room.delta)
 
     def _units(self, price: F64, at_ms: int) -> Any:
         grid = tick_grid(self.product)
@@ -131,14 +131,15 @@ class _Part:
 
     def quotes(self, delivery: Delivery, last_ms: int) -> Quotes:
         """The columns."""
-        options = [parse_instrument(name) for name in self.names]
-        ended = {one.expiry_ms for one in options if one.expiry_ms <= last_ms}
-        paid = {one: delivery(self.product.index_name, one) for one in sorted(ended)}
-        grid = tick_grid(self.product)
-        columns = _stacked(self.rows or [_NO_ROWS])
-        first_row = np.concatenate(([0], np.cumsum(_joined(self.sizes, np.int64)))).astype(np.int64)
+        expiry_ms = np.array(self.names.expiry_ms, dtype=np.int64)
+        days, number = np.unique(expiry_ms, return_inverse=True)
+        index_name = self.product.index_name
+        paid = [delivery(index_name, one) if one <= last_ms else np.nan for one in days.tolist()]
+        rates = [float(DAILY_DELIVERY_RATE if is_daily(one) else DELIVERY_RATE) for one in days.tolist()]
+        grid, rows = tick_grid(self.product), self.rows.done()
+        first_row = _sums(self._sizes)
         in_order = np.zeros(len(first_row) - 1, dtype=np.bool_)
-        _fill_in_order(columns[3], first_row, self.is_call, in_order)
+        _fill_in_order(rows.delta, first_row, self.is_call, in_order)
         return Quotes(
             is_call=self.is_call,
             is_inverse=self.product.family is Family.INVERSE,
@@ -148,49 +149,33 @@ class _Part:
             turn=grid.turn,
             lot=float(self.product.amount_step),
             grain=float(1 / quantum(self.product.settlement_currency)),
-            strike=np.array([float(one.strike) for one in options]),
-            expiry_ms=np.array([one.expiry_ms for one in options], dtype=np.int64),
-            delivery=np.array([paid.get(one.expiry_ms, np.nan) for one in options]),
-            delivery_rate=np.array([
-                float(DAILY_DELIVERY_RATE if is_daily(one.expiry_ms) else DELIVERY_RATE) for one in options
-            ]),
-            index_usd=np.array(self.index),
-            fresh=np.array(self.fresh, dtype=np.bool_),
-            first_slice=np.array(self.slices, dtype=np.int64),
-            slice_expiry=_joined(self.slice_expiry, np.int64),
-            forward=_joined(self.forward, np.float64),
-            risk=_joined(self.risk, np.float64),
+            strike=np.array([float(one) for one in self.names.strike]),
+            expiry_ms=expiry_ms,
+            delivery=np.array(paid)[number],
+            delivery_rate=np.array(rates)[number],
+            index_usd=_joined(self._index, np.float64),
+            fresh=_joined(self._fresh, np.bool_),
+            first_slice=_sums(self._slices),
+            slice_expiry=_joined(self._expiry, np.int64),
+            forward=_joined(self._forward, np.float64),
+            risk=_joined(self._risk, np.float64),
             in_order=in_order,
             first_row=first_row,
-            option=columns[0],
-            mark=columns[1],
-            iv=columns[2],
-            delta=columns[3],
-            bid=columns[4],
-            ask=columns[5],
-            bid_lots=columns[6],
-            ask_lots=columns[7],
-            open_interest=columns[8],
-        )  # fmt: skip
+            **rows._asdict(),
+        )
 
 
-_NO_ROWS = tuple(
-    np.zeros(0, dtype=kind) for kind in (np.int32, *(np.float64,) * 3, *(np.int32,) * 4, np.float64)
-)
-
-
-@compiled
-def _fill_delta(
-    strike: F64, expiry_ms: I64, forward: F64, iv: F64, at_ms: I64, is_call: bool, out: F64
-) -> None:
-    """Signed deltas as the screen computes them (screening.py); a row an instant."""
-    for instant in range(len(at_ms)):
-        for row in range(len(strike)):
-            days = (expiry_ms[row] - at_ms[instant]) / MS_PER_DAY
-            years = days / 365.0 if days > 0.0 else 0.0
-            _, out[instant, row] = price_delta_one(
-                forward[instant, row], strike[row], years, iv[instant, row], is_call
-            )
+@compiled_exact
+def _fill_sizes(found: QuoteRows, bid_lots: I32, ask_lots: I32, open_interest: F64, room: Rows) -> None:
+    """Prices in whole units (0: not quoted), sizes in whole lots of what is quoted; both by bucket."""
+    for row in range(found.bucket.size):
+        bucket = np.uint64(found.bucket[row])
+        bid, ask = found.bid_units[row], found.ask_units[row]
+        has_bid, has_ask = bid == bid, ask == ask
+        room.bid[row], room.ask[row] = int(bid if has_bid else 0.0), int(ask if has_ask else 0.0)
+        room.bid_lots[row] = bid_lots[bucket] if has_bid else 0
+        room.ask_lots[row] = ask_lots[bucket] if has_ask else 0
+        room.open_interest[row] = open_interest[bucket]
 
 
 @compiled
@@ -220,15 +205,13 @@ class GridMaker:
         self._underlying = underlying
         self._calls = _Part(call_product, True, most_age_ms, most_ahead_ms)
         self._puts = _Part(put_product, False, most_age_ms, most_ahead_ms)
-        self._at_ms: list[int] = []
-        self._seen: list[bool] = []
-        self._index: list[float] = []
-        self._realised: list[float] = []
+        self._steps: list[Steps] = []
+        self._count = 0
         self._failures: dict[int, str] = {}
 
     def fail(self, at_ms: int, why: str) -> None:
         """A step whose market could not be read."""
-        self._failures[len(self._at_ms)] = why
+        self._failures[self._count] = why
         self._step(at_ms, False, np.nan, np.nan)
         self._calls.blank()
         self._puts.blank()
@@ -252,66 +235,69 @@ class GridMaker:
             else:
                 part.add(at_ms, found, risk)
 
-    def add_block(
-        self, at_ms: Sequence[int], realised: Sequence[float], blocks: Mapping[str, tuple[ChainBlock, F64]]
+    def add_over(
+        self,
+        overs: Mapping[str, tuple[ChainsOver, F64]],
+        first: int,
+        last: int,
+        realised: F64,
     ) -> None:
-        """Steps of one listing: forecast volatility by step, and by product code a block with its slices' risk.
+        """The steps from `first` to before `last` of chains over time, by product code, with the risk of their slices;
+        `realised`: the forecast volatility of each step.
 
-        The first block's index is the underlying's, as in `add`. Errors: GridError.
+        The first one's index is the underlying's, as in `add`. Errors: GridError, and those of the chains: then nothing
+        has been added.
         """
-        ranked = [
-            blocks[one.product.code][0].index_price
-            for one in (self._calls, self._puts)
-            if one.product.code in blocks
-        ]
-        for index in ranked:
+        chosen = [part for part in (self._calls, self._puts) if part.product.code in overs]
+        at_ms = overs[chosen[0].product.code][0].at_ms[first:last]
+        for part in chosen:
+            index = overs[part.product.code][0].index_price[first:last]
             if not np.all(np.isfinite(index) & (index > 0)):
                 raise GridError(f"an index of {self._underlying} is missing from {at_ms[0]} on")
-        for at, index, forecast in zip(at_ms, ranked[0].tolist(), realised, strict=True):
-            self._step(at, True, index, forecast)
+            part.fill(overs[part.product.code][0], first, last)
+        ranked = overs[chosen[0].product.code][0].index_price[first:last]
+        self._steps.append(Steps(at_ms, np.ones(len(at_ms), dtype=np.bool_), ranked, realised))
+        self._count += len(at_ms)
         for part in (self._calls, self._puts):
-            if part.product.code in blocks:
-                part.add_block(*blocks[part.product.code])
+            if part.product.code in overs:
+                over, risk = overs[part.product.code]
+                part.add_over(over, first, last, risk)
             else:
-                for _ in at_ms:
-                    part.blank()
+                part.blank(len(at_ms))
 
     def grid(self, delivery: Delivery) -> QuoteGrid:
         """Everything that was taken; `delivery` answers for expiries up to the last step."""
-        last_ms = self._at_ms[-1] if self._at_ms else 0
+        steps = Steps(*(np.concatenate(column) for column in zip(_NO_STEPS, *self._steps, strict=True)))
+        last_ms = int(steps.at_ms[-1]) if len(steps.at_ms) else 0
         return QuoteGrid(
             underlying=self._underlying,
-            steps=Steps(
-                np.array(self._at_ms, dtype=np.int64),
-                np.array(self._seen, dtype=np.bool_),
-                np.array(self._index),
-                np.array(self._realised),
-            ),
+            steps=steps,
             calls=self._calls.quotes(delivery, last_ms),
             puts=self._puts.quotes(delivery, last_ms),
             call_product=self._calls.product,
             put_product=self._puts.product,
-            call_names=tuple(self._calls.names),
-            put_names=tuple(self._puts.names),
+            call_names=self._calls.names,
+            put_names=self._puts.names,
             failures=self._failures,
         )
 
     def _step(self, at_ms: int, seen: bool, index: float, realised: float) -> None:
-        self._at_ms.append(at_ms)
-        self._seen.append(seen)
-        self._index.append(index)
-        self._realised.append(realised)
+        columns = np.array([at_ms], dtype=np.int64), np.array([seen]), np.array([index]), np.array([realised])
+        self._steps.append(Steps(*columns))
+        self._count += 1
 
 
-def _stacked(rows: list[tuple[Any, ...]]) -> list[Any]:
-    """Each column in one; a part is let go as soon as it has been taken over."""
-    parts = [list(column) for column in zip(*rows, strict=True)]
-    rows.clear()
-    stacked = []
-    for part in parts:
-        stacked.append(np.concatenate(part))
-        part.clear()
-    return stacked
+_NO_STEPS = Steps(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_), np.zeros(0), np.zeros(0))
+
+
+def _years(expiry_ms: I64, at_ms: I64 | int) -> F64:
+    """As the screen counts them: none after the expiry."""
+    return np.maximum((expiry_ms - at_ms) / MS_PER_DAY / 365.0, 0.0)
+
+
+def _sums(parts: Sequence[I64]) -> I64:
+    """Where each begins, and where the last ends."""
+    return np.concatenate(([0], np.cumsum(_joined(parts, np.int64)))).astype(np.int64)
 
 
 def _changes(column: Any) -> Any:
