@@ -33,6 +33,10 @@ class Publication:
         """Publishes it."""
         page.publish(self.views, self.entries)
 
+    def coins(self, which: str) -> set[str]:
+        """On which coins there are positions, "open" or "closed"."""
+        return {one["underlying"] for one in self.views.get(f"positions-{which}", {}).get("positions", ())}
+
     def bent(self, leaf: Leaf) -> Publication:
         """With every value that is neither a list nor an object replaced by what `leaf(key, value)` gives."""
         views = {name: bend(view, leaf) for name, view in self.views.items()}

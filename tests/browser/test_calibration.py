@@ -14,6 +14,7 @@ from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
+from tests.patience import LONGEST_S
 from tests.web.browsing import NOW_MS, TOKEN
 from tests.web.local_marks import LocalMarks, local_marks
 
@@ -39,7 +40,7 @@ def served(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             yield base, login_link(base, TOKEN), exchange
         finally:
             server.stop()
-            thread.join(20)
+            thread.join(LONGEST_S)
 
 
 @pytest.mark.parametrize(("width", "theme"), [("wide", "light"), ("wide", "dark"), ("phone", "light")])
