@@ -8,7 +8,14 @@ import typer
 
 from optionwriter.cli.main import app
 
-ALIKE = ("backtest", "sweep", "runs compare", "lookahead-check", "calibrate explain-backtest", "data exam run")
+ALIKE = (
+    "backtest",
+    "sweep",
+    "runs compare",
+    "lookahead-check",
+    "calibrate explain-backtest",
+    "data exam run",
+)
 OWN = {"--source", "--metric", "--driver", "--name", "--queue", "--data-dir", "--preset"}  # each has its own
 
 
@@ -26,7 +33,9 @@ def test_shared_options_read_alike() -> None:
             for name in one.opts:
                 told[name][words] = one.help or ""
     shared = {name: found for name, found in told.items() if len(found) > 1 and name not in OWN}
-    assert {"--strategy", "--from", "--to", "--underlyings", "--option", "-o", "--seed", "--json"} <= set(shared)
+    assert {"--strategy", "--from", "--to", "--underlyings", "--option", "-o", "--seed", "--json"} <= set(
+        shared
+    )
     for name, found in shared.items():
         assert len(set(found.values())) == 1, (name, found)
     where = {told["--data-dir"][words] for words in ("backtest", "sweep", "runs compare")}
