@@ -188,7 +188,7 @@ class SyntheticFeed:
         underlying = book.product.underlying
         listed = listed_over(book.product, self._spot(book.product), book.listing.policy, at_ms)
         first, instant, series, first_row = slices_over(listed, len(at_ms))
-        index = self._paths[underlying].prices_over(at_ms)
+        index = self._paths[underlying].prices_at(at_ms)
         index = np.array([round(one, 2) for one in index.tolist()])
         expiry = listed.expiry_ms[series]
         forward = np.round(index[instant] * np.exp(self._carry * years_to(expiry, at_ms[instant])), 2)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optionwriter.core.compiled import compiled
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.event_risk import EventRisk, Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
@@ -194,16 +195,14 @@ def realised_over(candles: Candles, instants: I64) -> tuple[F64, F64]:
     columns = []
     for days in (7, 30):
         since = instants - days * MS_PER_DAY - MS_PER_HOUR
-        firsts = np.maximum(np.searchsorted(candles.open_ms, since, side="right") - 1, 0)
-        found = []
-        for first, end in zip(
-            (firsts - begin).tolist(), np.maximum(ends - 1 - begin, 0).tolist(), strict=True
-        ):
-            kept = steps[first:end]
-            if gaps[max(end, first)] != gaps[first]:
-                kept = kept[follows[first:end]]
-            found.append(_root_mean_square(kept, days))
-        columns.append(np.array(found))
+        firsts = np.maximum(np.searchsorted(candles.open_ms, since, side="right") - 1, 0) - begin
+        lasts = np.maximum(ends - 1 - begin, firsts)
+        found = np.empty(len(instants))
+        _fill_realised(steps, firsts, lasts, HOURS_PER_YEAR, _LEAST_SHARE * 24 * days, found)
+        for row in np.flatnonzero(gaps[lasts] != gaps[firsts]).tolist():
+            part = slice(int(firsts[row]), int(lasts[row]))
+            found[row] = _root_mean_square(steps[part][follows[part]], days)
+        columns.append(found)
     return columns[0], columns[1]
 
 
@@ -277,9 +276,32 @@ def _realised(candles: Candles, at_ms: int, days: int) -> float:
 
 def _root_mean_square(returns: F64, days: int) -> float:
     """A year's volatility of hourly returns; NaN where the days lack too many."""
-    if not _enough(len(returns), days):
+    return float(_root_mean_square_of(returns, 0, len(returns), HOURS_PER_YEAR, _LEAST_SHARE * 24 * days))
+
+
+@compiled
+def _root_mean_square_of(returns: F64, first: int, end: int, per_year: int, least: float) -> float:
+    """Of the returns from `first` to before `end`; NaN where they are fewer than `least`."""
+    if end - first < least or end <= first:
         return math.nan
-    return math.sqrt(float(np.dot(returns, returns)) / len(returns) * HOURS_PER_YEAR)
+    one = two = three = four = 0.0  # four sums, because each waits for its last addition
+    place = first
+    while place + 4 <= end:
+        one += returns[place] * returns[place]
+        two += returns[place + 1] * returns[place + 1]
+        three += returns[place + 2] * returns[place + 2]
+        four += returns[place + 3] * returns[place + 3]
+        place += 4
+    while place < end:
+        one += returns[place] * returns[place]
+        place += 1
+    return math.sqrt((one + two + three + four) / (end - first) * per_year)
+
+
+@compiled
+def _fill_realised(returns: F64, first: I64, end: I64, per_year: int, least: float, out: F64) -> None:
+    for row in range(len(out)):
+        out[row] = _root_mean_square_of(returns, first[row], end[row], per_year, least)
 
 
 def _garman_klass(candles: Candles, at_ms: int, days: int) -> float:

@@ -149,12 +149,11 @@ def _walked(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: i
     """The rates and skills (walk_all) in one direction, from rows that begin at `begin` and values of the index known
     since `begin_ms`."""
     end = max(min(midnight_ms // MS_PER_DAY - days.first, len(days)), 0)
-    raw, events = days.side(side)
     count, kinds = len(HORIZON_DAYS), len(PREDICTORS)
     rates, skills = np.empty((3, count)), np.empty((count, kinds, 3))
     scratch = np.empty((2, max(end - begin, 1)))
     walk_all(
-        raw, events, _HORIZONS, begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS, LEAST_SCORED,
+        days.side(side), _HORIZONS, begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS, LEAST_SCORED,
         scratch, rates, skills,
     )  # fmt: skip
     return rates, skills

@@ -106,21 +106,12 @@ class BridgePath:
             raise self._too_early(int(instants.min()))
         rows = np.searchsorted(self._knot_ms, instants, side="right") - 1
         out = np.full(instants.shape, self._knot_price[-1])
-        for row in np.unique(rows):
-            if row < len(self._knot_ms) - 1:
-                chosen = rows == row
-                out[chosen] = self._interval(int(row))[(instants[chosen] - self._knot_ms[row]) // GRID_MS]
-        return out
-
-    def prices_over(self, at_ms: I64) -> F64:
-        """As `prices_at`, for many instants that mostly are knots: of those nothing has to be made."""
-        instants = np.asarray(at_ms, dtype=np.int64)
-        if instants.size and int(instants.min()) < self.start_ms:
-            raise self._too_early(int(instants.min()))
-        rows = np.searchsorted(self._knot_ms, instants, side="right") - 1
-        out = self._knot_price[rows]
-        between = (instants - self._knot_ms[rows] >= GRID_MS) & (rows < len(self._knot_ms) - 1)
-        out[between] = [self.price_at(one) for one in instants[between].tolist()]
+        places = (instants - self._knot_ms[rows]) // GRID_MS
+        begins = places == 0  # an interval begins at its knot
+        out[begins] = self._knot_price[rows[begins]]
+        for row in set(rows[~begins].tolist()) - {len(self._knot_ms) - 1}:
+            chosen = (rows == row) & ~begins
+            out[chosen] = self._interval(row)[places[chosen]]
         return out
 
     def twap(self, end_ms: int, window_ms: int = DELIVERY_WINDOW_MS, step_ms: int = GRID_MS) -> float:

@@ -16,6 +16,7 @@ from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS, DailyBars, daily_bars, touches
+from optionwriter.core.market.walk_forward import Sums, sums_of
 
 PREDICTORS = ("index", "realised", "mix")
 PUMP, CRASH = 0, 1
@@ -53,8 +54,8 @@ class RiskDays:
         realised = begin + REALISED_DAYS - 1
         return np.array([index, realised, max(index, realised)], dtype=np.int64)
 
-    def side(self, number: int) -> tuple[F64, F64]:
-        """Of PUMP or CRASH: the predictors' probabilities (h, p, n) and the windows' events (h, n)."""
+    def side(self, number: int) -> Sums:
+        """Of PUMP or CRASH: the predictors' probabilities, the windows' events, their sums."""
         return self._pump if number == PUMP else self._crash
 
     @cached_property
@@ -62,14 +63,14 @@ class RiskDays:
         return [touches(self._bars, days) for days in HORIZON_DAYS]
 
     @cached_property
-    def _pump(self) -> tuple[F64, F64]:
+    def _pump(self) -> Sums:
         return self._of(PUMP)
 
     @cached_property
-    def _crash(self) -> tuple[F64, F64]:
+    def _crash(self) -> Sums:
         return self._of(CRASH)
 
-    def _of(self, side: int) -> tuple[F64, F64]:
+    def _of(self, side: int) -> Sums:
         raw = np.empty((len(HORIZON_DAYS), len(PREDICTORS), len(self)))
         events = np.full((len(HORIZON_DAYS), len(self)), np.nan)
         for row, days in enumerate(HORIZON_DAYS):
@@ -77,7 +78,7 @@ class RiskDays:
             events[row, : len(happened)] = happened
             for place, volatility in enumerate(self._volatilities):
                 raw[row, place] = touch_probability(volatility * math.sqrt(days / 365.0), _BARRIERS[side])
-        return raw, events
+        return sums_of(raw, events)
 
 
 def touch_probability(deviation: F64, barrier: float) -> F64:

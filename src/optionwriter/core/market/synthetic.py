@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,10 +27,12 @@ from optionwriter.core.market.surface import Surface, years_to
 from optionwriter.core.market.volatility_index import strip_variances
 
 TENORS_DAYS = (1.0, 2.0, 4.0, 7.0, 14.0, 21.0, 30.0, 45.0, 60.0, 90.0, 180.0, 365.0)
+_TENORS_MS = np.rint(np.array(TENORS_DAYS) * MS_PER_DAY).astype(np.int64)
 _ANCHOR_ROW = TENORS_DAYS.index(30.0)
 _ROUNDS = 30
 _SETTLED = 1e-11
 _LEAST_SURFACES = 20
+_FIT_POINTS, _FIT_DEGREE, _FIT_VOLATILITIES = 48, 16, (0.15, 1.8)
 
 
 class SyntheticError(ValueError):
@@ -52,9 +55,8 @@ class Shape:
 
     def at_level(self, at_ms: int, index_price: float, atm_30d: float) -> Surface:
         """The surface whose 30-day at-the-money volatility is `atm_30d` (a fraction); forwards are the index."""
-        expiry = at_ms + np.rint(np.array(TENORS_DAYS) * MS_PER_DAY).astype(np.int64)
-        carry = np.zeros(len(expiry))
-        return Surface(at_ms, index_price, expiry, carry, self.ratio * atm_30d, self.nodes)
+        carry = np.zeros(len(TENORS_DAYS))
+        return Surface(at_ms, index_price, at_ms + _TENORS_MS, carry, self.ratio * atm_30d, self.nodes)
 
 
 def flat_shape() -> Shape:
@@ -66,7 +68,7 @@ def typical_shape(surfaces: Iterable[Surface]) -> Shape:
     """The median shape of recorded surfaces. Errors: SyntheticError for fewer than 20."""
     ratios, nodes = [], []
     for one in surfaces:
-        wanted = one.at_ms + np.rint(np.array(TENORS_DAYS) * MS_PER_DAY).astype(np.int64)
+        wanted = one.at_ms + _TENORS_MS
         here = one.at_expiries(wanted)
         ratios.append(here.atm_iv / here.atm_iv[_ANCHOR_ROW])
         nodes.append(here.nodes)
@@ -117,17 +119,42 @@ def anchors(shape: Shape, levels: Sequence[float]) -> list[float]:
 
     Each is found by itself: what else is asked for changes no digit of it.
     """
-    searches = [_Search(level, level / 100.0) for level in levels]
-    years = TENORS_DAYS[_ANCHOR_ROW] / 365.0
+    searches = [_Search(level, guess) for level, guess in zip(levels, _guesses(shape, levels), strict=True)]
     for _ in range(_ROUNDS):
         open_ones = [one for one in searches if not one.settled]
         if not open_ones:
             break
-        atm = shape.ratio[_ANCHOR_ROW] * np.array([one.atm for one in open_ones])
-        variance = strip_variances(atm, years, shape.nodes[_ANCHOR_ROW])
-        for one, found in zip(open_ones, (100.0 * np.sqrt(variance / years)).tolist(), strict=True):
-            one.step(found)
+        found = _index_of(shape, np.array([one.atm for one in open_ones]))
+        for one, reached in zip(open_ones, found.tolist(), strict=True):
+            one.step(reached)
     return [one.atm for one in searches]
+
+
+def _index_of(shape: Shape, atm_30d: F64) -> F64:
+    """The volatility indices, percent points, at these 30-day at-the-money volatilities."""
+    years = TENORS_DAYS[_ANCHOR_ROW] / 365.0
+    variance = strip_variances(shape.ratio[_ANCHOR_ROW] * atm_30d, years, shape.nodes[_ANCHOR_ROW])
+    return np.asarray(100.0 * np.sqrt(variance / years))
+
+
+def _guesses(shape: Shape, levels: Sequence[float]) -> list[float]:
+    """Volatilities from which the search has a step or two to go: in logarithms the index is a smooth function."""
+    middle, reach, fitted = _fit_of(shape)
+    place = (np.log(np.array(levels)) - middle) / reach
+    guess = np.exp(np.polynomial.chebyshev.chebval(place, fitted))
+    return [float(one) for one in np.where(np.abs(place) <= 1.0, guess, np.array(levels) / 100.0)]
+
+
+@lru_cache(maxsize=16)
+def _fit_of(shape: Shape) -> tuple[float, float, F64]:
+    """ln volatility as a polynomial in ln index: the middle and half the width of the latter's range, coefficients."""
+    nodes = np.cos(np.pi * (np.arange(_FIT_POINTS) + 0.5) / _FIT_POINTS)
+    low, high = math.log(_FIT_VOLATILITIES[0]), math.log(_FIT_VOLATILITIES[1])
+    log_atm = 0.5 * (low + high) + 0.5 * (high - low) * nodes
+    log_index = np.log(_index_of(shape, np.exp(log_atm)))
+    middle, reach = 0.5 * (log_index[0] + log_index[-1]), 0.5 * abs(log_index[0] - log_index[-1])
+    fitted = np.polynomial.chebyshev.chebfit((log_index - middle) / reach, log_atm, _FIT_DEGREE)
+    return float(middle), float(reach), np.asarray(fitted)
 
 
 def volatility_at(surface: Surface, strike: F64, expiry_ms: I64) -> tuple[F64, F64]:
