@@ -15,17 +15,16 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optionwriter.adapters.tapes.synthetic_models import (
     BlockModel,
     Model,
-    Moments,
-    OverTime,
     Past,
     part_of,
     unknown,
 )
-from optionwriter.core.market.chain import F64, I64, ChainBlock, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, Bools, ChainBlock, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
     MS_PER_HOUR,
@@ -36,7 +35,7 @@ from optionwriter.core.market.instruments import (
 )
 from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
-from optionwriter.core.market.quotes import QuoteTable, quote_columns, quotes_of
+from optionwriter.core.market.quotes import QuoteColumns, QuoteTable, quote_columns, quotes_of
 from optionwriter.core.market.surface import Stretch, years_to
 
 DEFAULT_SEED = 20_260_101
@@ -73,7 +72,7 @@ class SyntheticFeed:
                     f"the prices of {name} don't cover {start_ms} to {end_ms} (epoch ms): choose a period within them"
                 )
         self._pasts, self._model, self._carry = pasts, model, carry
-        self._over_time = model if isinstance(model, OverTime) else None
+        self._block_model = model if isinstance(model, BlockModel) else None
         self._start_ms, self._end_ms = start_ms, end_ms
         self._paths = {
             name: BridgePath.of_candles(seed, name, past.candles, _GAP_VOLATILITY)
@@ -140,7 +139,7 @@ class SyntheticFeed:
     @property
     def tells_over(self) -> bool:
         """Whether `quotes_over` answers: it does with a model that tells of many instants."""
-        return self._over_time is not None
+        return self._block_model is not None
 
     def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """Quotes of the named options at ascending instants, the numbers of `quotes` at each.
@@ -150,30 +149,17 @@ class SyntheticFeed:
         """
         book, wanted = self._book(product_code), tuple(names)
         listed, table = self._table(product_code, int(at_ms[0])).row_of, book.chosen(wanted)
-        model = self._over_time
-        if model is None or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
+        if not self.tells_over or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
             raise InstrumentError(f"{product_code} is not told of from {at_ms[0]} to {at_ms[-1]} at once")
         for name in wanted:
             if name not in listed:
                 raise InstrumentError(f"{name!r} is not listed at {at_ms[0]}")
-        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
-        shape = (len(at_ms), len(wanted))
-        place = np.repeat(np.arange(shape[0]), shape[1])
-        tiled = InstrumentTable(
-            table.product,
-            (),
-            np.tile(table.strike, shape[0]),
-            np.tile(table.expiry_ms, shape[0]),
-            np.tile(table.is_call, shape[0]),
-            {},
-        )
-        years = years_to(tiled.expiry_ms - at_ms[place], 0)
-        forward = np.asarray(np.round(index[place] * np.exp(self._carry * years), 2))
-        moments = Moments(at_ms, index, place, tiled.strike, tiled.expiry_ms, forward)
-        iv = model.iv_over(self._pasts[book.product.underlying], book.product.underlying, moments)
-        found = quote_columns(tiled, book.quotes, index[place], forward, years, iv)
+        expiries, slices = np.unique(table.expiry_ms, return_inverse=True)
+        asked = self._asked(book, at_ms, expiries, table.strike, slices)
+        found, forward = self._told(book, table.is_call, asked), asked.forward[:, slices]
+        shape = forward.shape
         columns = (forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
-        return RowsOver(table, at_ms, index, *(column.reshape(shape) for column in columns))
+        return RowsOver(table, at_ms, asked.index_price, *(column.reshape(shape) for column in columns))
 
     def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
         """What is listed at the first of the ascending instants, and how many of them have the same listed.
@@ -198,7 +184,7 @@ class SyntheticFeed:
         Errors: InstrumentError for an unknown product.
         """
         listing = self._book(product_code).listing
-        if not at_ms or at_ms[0] < self._start_ms or not isinstance(self._model, BlockModel):
+        if not at_ms or at_ms[0] < self._start_ms or not self.tells_over:
             return 0
         return bisect_left(at_ms, min(listing.until(at_ms[0]), self._end_ms + 1))
 
@@ -208,26 +194,11 @@ class SyntheticFeed:
         Errors: InstrumentError, as `chain` at one of the instants.
         """
         book, table = self._book(product_code), self._table(product_code, at_ms[0])
-        assert isinstance(self._model, BlockModel)
         rows = np.flatnonzero(table.is_call == is_call)
         rows = rows[np.lexsort((table.strike[rows], table.expiry_ms[rows]))]
         expiries, slices = np.unique(table.expiry_ms[rows], return_inverse=True)
-        instants = np.array(at_ms, dtype=np.int64)
-        index = np.array([self.index(book.product.index_name, at) for at in at_ms])
-        forward = np.array([self._forwards(book, expiries, at) for at in at_ms]).reshape(len(at_ms), -1)
-        asked = Stretch(instants, index, expiries, forward, table.strike[rows], slices)
-        underlying = book.product.underlying
-        iv = self._model.iv_block(self._pasts[underlying], underlying, asked)
-        strike = np.tile(asked.strike, len(instants))
-        each = quotes_of(
-            book.quotes,
-            strike,
-            is_call,
-            np.repeat(index, len(slices)),
-            forward[:, slices].ravel(),
-            asked.years[:, slices].ravel(),
-            iv.ravel(),
-        )
+        asked = self._asked(book, np.array(at_ms, dtype=np.int64), expiries, table.strike[rows], slices)
+        each = self._told(book, np.full(len(rows), is_call), asked)
         names = tuple([table.names[row] for row in rows.tolist()])
         columns = (
             each.mark,
@@ -239,8 +210,8 @@ class SyntheticFeed:
             each.open_interest,
         )
         return ChainBlock(
-            book.product, is_call, names, asked.strike, slices, expiries, instants, index, forward,
-            *(column.reshape(iv.shape) for column in columns),
+            book.product, is_call, names, asked.strike, slices, expiries, asked.at_ms, asked.index_price, asked.forward,
+            *(column.reshape(len(at_ms), -1) for column in columns),
         )  # fmt: skip
 
     def delivery_price(self, index_name: str, expiry_ms: int) -> float:
@@ -278,6 +249,28 @@ class SyntheticFeed:
         iv = self._model.iv(self._pasts[underlying], underlying, now, index, table, forward)
         columns = quote_columns(table, book.quotes, index, forward, years_to(table.expiry_ms, now), iv)
         return OptionChain(table, at_ms, index, forward, *columns)
+
+    def _asked(
+        self, book: _Book, at_ms: I64, expiry_ms: I64, strike: F64, slices: NDArray[np.intp]
+    ) -> Stretch:
+        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
+        years = years_to(expiry_ms[None, :], at_ms[:, None])
+        forward: F64 = np.round(index[:, None] * np.exp(self._carry * years), 2)
+        return Stretch(at_ms, index, expiry_ms, forward, strike, slices)
+
+    def _told(self, book: _Book, is_call: Bools, asked: Stretch) -> QuoteColumns:
+        """Quotes of every option at every instant, (t n,)."""
+        assert self._block_model is not None
+        underlying, count = book.product.underlying, len(asked.at_ms)
+        return quotes_of(
+            book.quotes,
+            np.tile(asked.strike, count),
+            np.tile(is_call, count),
+            np.repeat(asked.index_price, len(asked.strike)),
+            asked.forward[:, asked.slice].ravel(),
+            asked.years[:, asked.slice].ravel(),
+            self._block_model.iv_block(self._pasts[underlying], underlying, asked).ravel(),
+        )
 
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
         index = self.index(book.product.index_name, now)

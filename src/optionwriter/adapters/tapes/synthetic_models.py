@@ -9,17 +9,16 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optionwriter.core.market.chain import F64, I64, InstrumentTable
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
-from optionwriter.core.market.surface import Stretch, Surface, iv_of_levels, years_to
+from optionwriter.core.market.surface import Stretch, Surface, years_to
 from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
@@ -48,32 +47,6 @@ class Model(Protocol):
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
     ) -> F64:
         """Volatility of the table's options, fractions. Errors: InstrumentError where the past doesn't give one."""
-        ...
-
-
-class Moments(NamedTuple):
-    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place, and
-    its numbers."""
-
-    at_ms: I64
-    index_price: F64
-    place: NDArray[np.intp]
-    strike: F64
-    expiry_ms: I64
-    forward: F64
-
-    @property
-    def left_ms(self) -> I64:
-        """What is left of each row's life, (n,)."""
-        return self.expiry_ms - self.at_ms[self.place]
-
-
-@runtime_checkable
-class OverTime(Protocol):
-    """A model that tells of many instants at once."""
-
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As Model.iv of each row at its instant, the same numbers. Errors: InstrumentError."""
         ...
 
 
@@ -111,19 +84,6 @@ class Anchored:
             return with_skew(at_the_money, forward, table.strike, years, self._bends[underlying])
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
-
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As OverTime."""
-        unit, levels = self._units(past, underlying, moments.at_ms)
-        index, left = moments.index_price[moments.place], moments.left_ms
-        if self._bends is not None:
-            at_the_money = iv_of_levels(
-                unit.expiry_ms, levels, unit.nodes, moments.place, left, index / index
-            )
-            years = years_to(left, 0)
-            return with_skew(at_the_money, moments.forward, moments.strike, years, self._bends[underlying])
-        moneyness = moments.strike * (index / moments.forward) / index
-        return iv_of_levels(unit.expiry_ms, levels, unit.nodes, moments.place, left, moneyness)
 
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
         """As BlockModel."""
@@ -220,20 +180,6 @@ class Realised:
             surface = self._shapes[underlying].at_level(at_ms, index, flat)
             return surface.iv(table.strike * (index / forward), table.expiry_ms)
         return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
-
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As OverTime."""
-        factors, place = self._of(underlying), moments.place
-        flat = np.array(
-            [self._realised(past, underlying, at) * self.multiplier for at in moments.at_ms.tolist()]
-        )
-        if self._shapes is not None:
-            levels = [self._shapes[underlying].at_level(0, 1.0, one) for one in flat.tolist()]
-            index = moments.index_price[place]
-            moneyness = moments.strike * (index / moments.forward) / index
-            atm = np.array([one.atm_iv for one in levels])
-            return iv_of_levels(levels[0].expiry_ms, atm, levels[0].nodes, place, moments.left_ms, moneyness)
-        return with_skew(flat[place], moments.forward, moments.strike, years_to(moments.left_ms, 0), factors)
 
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
         """As BlockModel."""
