@@ -9,6 +9,7 @@ Keeps: facts, curve and metrics are the same with it and without; whatever is un
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
 from optionwriter.core.books.booking import shares_of
 from optionwriter.core.books.reconcile import differences
+from optionwriter.core.decide.choosing import choose_best
 from optionwriter.core.decide.state import AgentState, build_state
-from optionwriter.core.decide.strategies.base import Wait, Waiting, Watching
+from optionwriter.core.decide.strategies.base import StrategyConfig, Wait, Waiting, Watching
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
@@ -27,7 +29,8 @@ from optionwriter.core.report.glimpse import Glimpses
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
 from optionwriter.services.catch_up import USDC_INDEX
 from optionwriter.services.cycle import CycleReport, Desk, products_read
-from optionwriter.services.stretch import Asked, Stretch
+from optionwriter.services.proposed import Seat
+from optionwriter.services.stretch import Asked, Money, Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class FastForward:
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._strategies = tuple(
-            (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
+            (one.strategy, _with_choice(one)) for one in desk.seats if isinstance(one.strategy, Waiting)
         )
         self._able = not desk.sink.keeps and len(self._strategies) == len(desk.seats)
 
@@ -135,7 +138,7 @@ class FastForward:
         )
         known = tuple(one for one in watched if one is not None)
         if len(known) == len(watched) and shown.issuperset(held) and not state.foreign:
-            asked = Asked(names, held, known)
+            asked = Asked(names, held, known, _money(state))
             self._stretch = Stretch(self._parts, asked, self._instants, place, until_ms, self._ahead)
 
     def _undisturbed(self) -> _Quiet | None:
@@ -195,6 +198,27 @@ class FastForward:
             held = {*positions(quiet.book), *(one.instrument for one in quiet.account.positions)}
             self._beside = (beside, _by_product(held | beside))
         return self._beside[1], frozenset(code for one in wanted for code in one.chains)
+
+
+def _with_choice(seat: Seat) -> StrategyConfig:
+    """The seat's configuration with the score from which on its chooser takes an item; any, where that isn't known."""
+    least = seat.choice.min_score if seat.choose is choose_best else -math.inf
+    return replace(seat.config, min_score=least)
+
+
+def _money(state: AgentState) -> tuple[Money, ...]:
+    return tuple(
+        Money(
+            one.currency,
+            float(one.balance),
+            tuple(
+                (float(held.amount), held.option.name)
+                for held in state.held
+                if held.option.product.settlement_currency == one.currency
+            ),
+        )
+        for one in state.account.currencies
+    )
 
 
 def _marked(chains: Mapping[str, OptionChain], name: str) -> bool:

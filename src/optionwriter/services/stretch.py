@@ -35,12 +35,21 @@ from optionwriter.ports import Parts
 _LEAST, _MOST = 4, 512  # steps that are read ahead at once
 
 
+class Money(NamedTuple):
+    """One currency of the account: its cash, and amounts and names of the options that settle in it."""
+
+    currency: str
+    balance: float
+    held: tuple[tuple[float, str], ...]
+
+
 class Asked(NamedTuple):
-    """What a stretch looks at: names by product code, everything held, what the strategies watch."""
+    """What a stretch looks at: names by product code, everything held, what the strategies watch, the money."""
 
     names: Mapping[str, tuple[str, ...]]
     held: tuple[str, ...]
     watched: tuple[Watch, ...]
+    money: tuple[Money, ...]
 
 
 class Stretch:
@@ -126,15 +135,34 @@ class Stretch:
                 legs.append(judge_leg(leg, times[own.underlying], rows[own.code]))
                 asks |= legs[-1].code == ASKS
         count = _first(asks)
+        share = np.zeros(0)  # is asked of slots alone
         for watch in self._asked.watched:
             for slot in watch.slots:
-                count = self._searched(slot, np.arange(count), times[slot.product.underlying], count)
+                share = self._coin_share(slot.product.underlying, times, shown)
+                own_times = times[slot.product.underlying]
+                count = self._searched(slot, np.arange(count), own_times, count, share)
         for over in legs:
             wanted = np.flatnonzero(over.code[:count] == SEARCHES)
-            count = self._searched(over, wanted, times[over.leg.option.product.underlying], count)
+            count = self._searched(over, wanted, times[over.leg.option.product.underlying], count, share)
         return count
 
-    def _searched(self, sought: Sought | LegOver, wanted: ROWS, times: Times, count: int) -> int:
+    def _coin_share(self, coin: str, times: Mapping[str, Times], shown: Mapping[str, Rows]) -> F64:
+        """The coin's share of equity at each step, as waiting.coin_share has it."""
+        own = np.zeros(len(times[coin].at_ms))
+        total = own.copy()
+        for one in self._asked.money:
+            if one.currency != "USDC" and one.currency not in times:
+                continue
+            worth = one.balance + sum(
+                (amount * shown[name].mark for amount, name in one.held), np.zeros(len(own))
+            )
+            worth = worth if one.currency == "USDC" else worth * times[one.currency].index_price
+            total = total + worth
+            if one.currency == coin:
+                own = worth
+        return np.where(total > 0.0, own / np.where(total > 0.0, total, 1.0), np.nan)
+
+    def _searched(self, sought: Sought | LegOver, wanted: ROWS, times: Times, count: int, share: F64) -> int:
         """The first of the `wanted` steps at which what is listed has what is sought, else `count`."""
         code = (sought.product if isinstance(sought, Sought) else sought.leg.option.product).code
         while len(wanted):
@@ -150,11 +178,10 @@ class Stretch:
                 continue
             names = tuple([table.names[row] for row in of_use.tolist()])
             rows = self._parts.rows_over(code, names, part.at_ms)
-            found = (
-                slot_asks(sought, part, rows)
-                if isinstance(sought, Sought)
-                else roll_asks(sought, some, part, rows)
-            )
+            if isinstance(sought, Sought):
+                found = slot_asks(sought, part, rows, share[some])
+            else:
+                found = roll_asks(sought, some, part, rows)
             if found.any():
                 return int(some[int(np.argmax(found))])
         return count

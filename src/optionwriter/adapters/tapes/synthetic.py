@@ -157,7 +157,14 @@ class SyntheticFeed:
                 raise InstrumentError(f"{name!r} is not listed at {at_ms[0]}")
         asked = self._asked(book, table, at_ms)
         found = self._told(book, np.tile(table.is_call, len(at_ms)), asked)
-        columns = (asked.forward, found.mark, found.mark_iv, found.bid, found.ask, found.open_interest)
+        columns = (
+            asked.forward[asked.slice],
+            found.mark,
+            found.mark_iv,
+            found.bid,
+            found.ask,
+            found.open_interest,
+        )
         shape = len(at_ms), len(table)
         return RowsOver(table, at_ms, asked.index_price, *(column.reshape(shape) for column in columns))
 
@@ -234,22 +241,23 @@ class SyntheticFeed:
         return OptionChain(table, at_ms, index, forward, *columns)
 
     def _asked(self, book: _Book, table: InstrumentTable, at_ms: I64) -> Stretch:
-        """All options at every instant, each a slice of its own."""
+        """All options at every instant."""
         index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
-        instant = np.repeat(np.arange(len(at_ms)), len(table))
-        expiry_ms = np.tile(table.expiry_ms, len(at_ms))
+        expiries, own = np.unique(table.expiry_ms, return_inverse=True)
+        count, each = len(at_ms), len(expiries)
+        instant, expiry_ms = np.repeat(np.arange(count), each), np.tile(expiries, count)
         years = years_to(expiry_ms, at_ms[instant])
         forward: F64 = np.round(index[instant] * np.exp(self._carry * years), 2)
-        strike, own = np.tile(table.strike, len(at_ms)), np.arange(len(instant))
-        return Stretch(at_ms, index, instant, expiry_ms, forward, strike, own)
+        slices = (np.arange(count)[:, None] * each + own).ravel()
+        return Stretch(at_ms, index, instant, expiry_ms, forward, np.tile(table.strike, count), slices)
 
     def _told(self, book: _Book, is_call: Bools, asked: Stretch) -> QuoteColumns:
-        """Quotes of every row of what is asked, each a slice of its own."""
+        """Quotes of every row of what is asked."""
         assert self._block_model is not None
-        underlying = book.product.underlying
+        underlying, own = book.product.underlying, asked.slice
         iv = self._block_model.iv_block(self._pasts[underlying], underlying, asked)
-        index, years = asked.index_price[asked.instant], years_to(asked.left_ms, 0)
-        return quotes_of(book.quotes, asked.strike, is_call, index, asked.forward, years, iv)
+        index, years = asked.index_price[asked.instant[own]], years_to(asked.left_ms, 0)[own]
+        return quotes_of(book.quotes, asked.strike, is_call, index, asked.forward[own], years, iv)
 
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
         index = self.index(book.product.index_name, now)

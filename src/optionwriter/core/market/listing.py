@@ -24,6 +24,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +106,7 @@ _GRIDS = {
     ),
 }
 _DAILY_RULE_DAYS, _WEEKLY_RULE_DAYS = 4, 22
+_DAYS_OF_DAILIES = 8  # today and a week: no daily is listed further ahead
 
 
 def series_of(expiry_ms: int) -> Series:
@@ -148,11 +150,11 @@ def _created(expiry_ms: int, family: Family) -> int:
 def listed_expiries(product: Product, at_ms: int) -> tuple[int, ...]:
     """The expiries listed at an instant, ascending."""
     today = utc_day(at_ms)
+    first, weekday = expiry_at(today), today.weekday()
     farthest = 31 * (_LEADS[product.family].quarterly_months + 2)
-    days = (today + timedelta(days=ahead) for ahead in range(farthest))
-    expiries = (
-        expiry_at(day) for day in days if day.weekday() == _FRIDAY or day <= today + timedelta(days=7)
-    )
+    fridays = range((_FRIDAY - weekday) % 7, farthest, 7)
+    days = sorted({*range(_DAYS_OF_DAILIES), *fridays})
+    expiries = [first + ahead * MS_PER_DAY for ahead in days]
     return tuple(e for e in expiries if creation_ms(e, product) <= at_ms < e)
 
 
@@ -247,9 +249,10 @@ class Listing:
             expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
             self._spelt = {expiry: spelt for expiry, spelt in self._spelt.items() if expiry > day}
+            self._grown = {expiry: grown for expiry, grown in self._grown.items() if expiry > day}
         since = max((expiry for expiry, _ in self._names[1] if expiry <= at_ms), default=0)
         until = min((expiry for expiry, _ in self._names[1] if expiry > at_ms), default=at_ms + 1)
-        listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
+        listed = tuple(chain.from_iterable(names for expiry, names in self._names[1] if expiry > at_ms))
         if listed == self._listed[3]:
             listed = self._listed[3]
         self._listed = (day, since, until, listed)
@@ -309,7 +312,6 @@ class Listing:
             price = self._spot_at(step)
             if not math.isnan(price):
                 strikes |= self._policy.strikes(self._product, expiry_ms, step, price)
-        self._grown = {expiry: grown for expiry, grown in self._grown.items() if expiry > day}
         self._grown[expiry_ms] = (day, strikes)
         return strikes
 

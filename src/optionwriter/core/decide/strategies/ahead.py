@@ -31,6 +31,7 @@ from optionwriter.core.decide.managing import (
 )
 from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
 from optionwriter.core.decide.rules import PASSED, GateParams, gate, out_of_the_money, trade_fee
+from optionwriter.core.decide.scoring import ScoreParams, Tilt, sale_parts, score, total
 from optionwriter.core.decide.screening import candidate_of
 from optionwriter.core.decide.strategies.base import Sought, Watched
 from optionwriter.core.decide.strategies.view import buy_back_price
@@ -40,6 +41,7 @@ from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, Family
 
 WAITS, SEARCHES, ASKS = range(3)
 _SLACK = 1e-9
+SCORE_SLACK = 1e-6  # for equity, which the account rounds
 _NEVER = -1
 Codes = NDArray[np.int8]
 ROWS = NDArray[np.intp]
@@ -176,13 +178,16 @@ def _within(gates: GateParams, is_call: bool, table: InstrumentTable, times: Tim
     )
 
 
-def slot_asks(slot: Sought, times: Times, rows: RowsOver) -> Bools:
-    """At which of the instants an option passes the gates, (t,)."""
+def slot_asks(slot: Sought, times: Times, rows: RowsOver, share: F64) -> Bools:
+    """At which of the instants an option passes the gates and may have the score that it takes, (t,).
+
+    `share`: the coin's of all equity, NaN where it isn't known. What else risk and size take off a score is left out.
+    """
     found = np.zeros(len(times.at_ms), dtype=np.bool_)
     _any_passes(
         times.at_ms, rows.index_price, times.realised, rows.table.strike, rows.table.expiry_ms, rows.forward,
         rows.mark_iv, rows.bid, rows.ask, rows.open_interest, slot.product.family is Family.INVERSE, slot.is_call,
-        _eased(slot.gates), found,
+        _eased(slot.gates), slot.score, slot.min_score - SCORE_SLACK, share, slot.target, found,
     )  # fmt: skip
     return found
 
@@ -228,17 +233,33 @@ def _any_passes(
     is_inverse: bool,
     is_call: bool,
     gates: GateParams,
+    weights: ScoreParams,
+    least: float,
+    share: F64,
+    target: float,
     out: Bools,
 ) -> None:
     for t in range(len(at_ms)):
+        tilt = coin_tilt(share[t], target)
         for row in range(len(strike)):
             one = candidate_of(
                 is_call, is_inverse, strike[row], expiry_ms[row] - at_ms[t], forward[t, row], index[t], iv[t, row],
                 realised[t], bid[t, row], ask[t, row], math.nan, open_interest[t, row],
             )  # fmt: skip
-            if gate(one, gates).gate == PASSED:
+            if gate(one, gates).gate == PASSED and not total(score(one, tilt, weights)) < least:
                 out[t] = True
                 break
+
+
+@compiled
+def coin_tilt(share: float, target: float) -> Tilt:
+    """A tilt of which the coin's share of equity before any sale is known, and what it should be at most."""
+    return Tilt(math.nan, math.nan, math.nan, math.nan, share, target)
+
+
+def allocation_penalty(share: float, target: float, weights: ScoreParams) -> float:
+    """What a put's score loses for that share alone, not above 0."""
+    return sale_parts(False, coin_tilt(share, target), weights).allocation
 
 
 @compiled

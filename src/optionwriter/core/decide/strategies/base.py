@@ -268,10 +268,11 @@ class Wait(NamedTuple):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A strategy that can tell from the options that are held alone that it has nothing to propose."""
+    """A strategy that can tell from the options that are held alone that nothing of it would be chosen."""
 
     def waits(self, state: AgentState, config: StrategyConfig, whole: frozenset[str]) -> Wait:
-        """`waits` only where `propose` would put no item on any menu, whatever what isn't shown is quoted.
+        """`waits` only where `propose` would put no item on any menu that is mandatory or scores `config.min_score`,
+        whatever what isn't shown is quoted.
 
         `state` may show the held options' rows alone, but for the products in `whole`, and of the context only the
         realised volatilities. Pure.
@@ -300,11 +301,16 @@ class Watched(NamedTuple):
 
 
 class Sought(NamedTuple):
-    """A free slot: it stays free as long as no option of that kind passes the gates."""
+    """A free slot: it stays free as long as no option of that kind passes the gates with a score of `min_score`.
+
+    `target`: the coin's share of equity past which a put is penalised; NaN: none."""
 
     product: Product
     is_call: bool
     gates: GateParams
+    score: ScoreParams
+    min_score: float
+    target: float
 
 
 class Watch(NamedTuple):

@@ -1,13 +1,14 @@
 """Waiting: when a writer has nothing to propose, told from its books and the quotes of what it holds.
 
-Its menus are empty of items where no option passes the rules for a free slot, and nothing can be done about any sold
-leg: the rules let it be, or ask for a roll that no option of its chain gives. All are asked of the functions that the
-menus are made with (screening.py, managing.py, holding.py). A free slot and a roll need the whole chain: where only
-rows are shown, its product is named.
+Nothing of its menus is chosen where no option passes the rules for a free slot, or none with the score that it takes,
+and nothing can be done about any sold leg: the rules let it be, or ask for a roll that no option of its chain gives.
+All are asked of the functions that the menus are made with (screening.py, managing.py, holding.py). A free slot and a
+roll need the whole chain: where only rows are shown, its product is named.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from optionwriter.core.decide.managing import EXPIRE, HOLD, NEAR_EXPIRY, ROLL, O
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.ahead import SCORE_SLACK, allocation_penalty
 from optionwriter.core.decide.strategies.base import (
     WRITES,
     Rolls,
@@ -82,7 +84,9 @@ def writer_watches(kinds: Sequence[str], state: AgentState, config: StrategyConf
             if found is None or product.code not in found.chains:
                 return None
             if len(chains) < config.max_chains:
-                slots.append(Sought(product, writes.option_type is OptionType.CALL, config.gates))
+                is_call = writes.option_type is OptionType.CALL
+                target = math.nan if is_call else config.target(underlying)
+                slots.append(Sought(product, is_call, config.gates, config.score, config.min_score, target))
             legs += (
                 watched_leg(config, chain, leg)
                 for chain in chains
@@ -123,10 +127,38 @@ def _kind_waits(
 
 
 def _slot_waits(view: View, shown: bool) -> Wait:
-    """Of a free slot: nothing is offered where no option passes the rules, whatever the risk, which is in no rule."""
+    """Of a free slot: nothing is chosen where no option passes the rules, whatever the risk, which is in no rule, or
+    where none can have the score that it takes. Risk and size only lower a score; what the coin alone weighs is known.
+    """
     if not shown:
         return Wait(False, frozenset((view.product.code,)))
-    return _ASK if (view.screened(view.config.gates).gate == PASSED).any() else _WAIT
+    screened, config = view.screened(view.config.gates), view.config
+    passed = screened.gate == PASSED
+    if not passed.any():
+        return _WAIT
+    penalty = 0.0
+    if not view.is_call:
+        share = coin_share(view.state, view.product.underlying)
+        penalty = allocation_penalty(share, config.target(view.product.underlying), config.score)
+    best = float(screened.score[passed].max()) + penalty
+    return _WAIT if best < config.min_score - SCORE_SLACK else _ASK
+
+
+def coin_share(state: AgentState, underlying: str) -> float:
+    """The coin's share of equity, by the account's cash and the marks of the instant; NaN where it isn't known."""
+    coin_usd, total = 0.0, 0.0
+    for one in state.account.currencies:
+        price = state.price_usd(one.currency)
+        if price is None:
+            continue
+        worth = float(one.balance)
+        for held in state.held:
+            if held.option.product.settlement_currency == one.currency:
+                worth += float(held.amount) * held.mark
+        total += worth * float(price)
+        if one.currency == underlying:
+            coin_usd = worth * float(price)
+    return coin_usd / total if total > 0.0 else math.nan
 
 
 def _leg_waits(view: View, chain: Chain, leg: Leg, shown: bool) -> Wait:
