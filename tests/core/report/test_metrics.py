@@ -155,6 +155,17 @@ def test_trades_by_hand() -> None:
     assert found.average.error == pytest.approx(np.std([3, -1, 2, -2, 4, 0], ddof=1) / math.sqrt(6))
 
 
+def test_a_few_draws_without_much_loss_do_not_make_the_error_of_a_ratio() -> None:
+    # Three losses carry nearly all: 0.7^10, 3 % of the draws, leave them out, and their factors are thousands.
+    results = np.array([900.0, -2000.0, 700.0, -1.0, 800.0, -1500.0, 600.0, 1000.0, -1200.0, 500.0])
+    found = trade_metrics(results, rng()).profit_factor
+    draws = rng(8).choice(results, (20_000, len(results)))
+    factors = np.maximum(draws, 0.0).sum(axis=1) / np.maximum(-draws, 1e-300).sum(axis=1).clip(min=1e-9)
+    middle = np.diff(np.quantile(factors, (0.15866, 0.84134)))[0] / 2.0
+    assert found.error == pytest.approx(middle, rel=0.15) and found.error < 5.0
+    assert np.std(factors[factors < 1e6]) > 10 * found.error  # what the deviation of the draws would say
+
+
 def test_no_trades_and_no_losses() -> None:
     none = trade_metrics(np.zeros(0), rng())
     assert none.trades == 0 and none.gross_profit == 0.0 and math.isnan(none.win_rate.value)
