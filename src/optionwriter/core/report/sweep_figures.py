@@ -12,10 +12,9 @@ import numpy as np
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.running import Trace
 from optionwriter.core.decide.grid.trading import CASH, CHAIN, FEE, SELL, SETTLE, SIDE, WHAT
-from optionwriter.core.market.chain import F64
+from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.report.likeness import over_holding
 from optionwriter.core.report.metrics import daily_returns, fall_of, sharpe_ratio
-from optionwriter.core.report.traced import curve_of
 
 
 class SweepFigures(NamedTuple):
@@ -36,26 +35,43 @@ class SweepFigures(NamedTuple):
 
 def figures_of(grid: QuoteGrid, trace: Trace) -> SweepFigures:
     """The figures of one run; NaN for what can't be known."""
-    curve = curve_of(grid, trace)
-    equity, holding = curve.equity_usd, curve.holding_usd
-    none = np.zeros(len(equity))
-    coin = curve.equity.get(grid.underlying)
-    over = equity - holding
-    daily = daily_returns(curve.at_ms, equity, none)
+    seen = trace.looks.seen
+    rows = slice(None) if seen.all() else np.flatnonzero(seen)
+    at_ms, index = grid.steps.at_ms[rows], grid.steps.index_usd[rows]
+    coin, usdc = trace.looks.coin[rows], trace.looks.usdc[rows]
+    none, profit_coin = np.zeros(len(at_ms)), 0.0
+    equity, holding = none, none
+    if trace.opening[0]:
+        equity = coin * index
+        profit_coin = float(coin[-1] - coin[0])
+        holding = trace.opening[0] / grid.calls.grain * index
+    if trace.opening[1]:
+        equity = equity + usdc
+        holding = holding + trace.opening[1] / grid.puts.grain
+    profit_usd = float(equity[-1] - equity[0])
+    daily = daily_returns(at_ms, equity, none)
     results, fees, premium = _trades(grid, trace)
     return SweepFigures(
-        net_profit_coin=float(coin[-1] - coin[0]) if coin is not None else 0.0,
-        net_profit_usd=float(equity[-1] - equity[0]),
-        over_holding_usd=float(over[-1] - over[0]),
-        max_drawdown=fall_of(curve.at_ms, equity, none).share,
+        net_profit_coin=profit_coin,
+        net_profit_usd=profit_usd,
+        over_holding_usd=profit_usd - float(holding[-1] - holding[0]),
+        max_drawdown=_fall(at_ms, equity),
         sharpe=sharpe_ratio(daily),
         trades=float(len(results)),
         win_rate=float(np.mean(results > 0)) if len(results) else float("nan"),
         fees_usd=fees,
         premium_usd=premium,
         final_equity_usd=float(equity[-1]),
-        over_holding_daily=over_holding(daily, daily_returns(curve.at_ms, holding, none)),
+        over_holding_daily=over_holding(daily, daily_returns(at_ms, holding, none)),
     )
+
+
+def _fall(at_ms: I64, equity: F64) -> float:
+    """metrics.fall_of's share. Nothing was deposited: while all is above 0 its compounded returns are the values."""
+    peak = np.maximum.accumulate(equity)
+    if not equity.min() > 0:
+        return fall_of(at_ms, equity, np.zeros(len(equity))).share
+    return 1.0 - float((equity / peak).min())
 
 
 def _trades(grid: QuoteGrid, trace: Trace) -> tuple[F64, float, float]:

@@ -21,14 +21,14 @@ _BANDS_A_UNIT = 20.0
 class Bands(NamedTuple):
     """By slice: how many rows are below each band, and in all (n, BANDS + 1); highest volatility and bid (n, BANDS).
 
-    By step: how many rows on each option stands than in the step before; 0 where other options were listed.
+    By step: the number of its listing: where it is that of another step, each option stands at the same place.
     A row without a delta is in the last band; a volatility that is no number is in none.
     """
 
     below: I32
     iv: F64
     bid: I32
-    stride: I32
+    listing: I64
 
 
 def bands_of(q: Quotes) -> Bands:
@@ -38,10 +38,10 @@ def bands_of(q: Quotes) -> Bands:
         np.zeros((count, BANDS + 1), dtype=np.int32),
         np.full((count, BANDS), -np.inf),
         np.zeros((count, BANDS), dtype=np.int32),
-        np.zeros(steps, dtype=np.int32),
+        np.zeros(steps, dtype=np.int64),
     )
     _fill(q.delta, q.iv, q.bid, q.first_row, bands.below, bands.iv, bands.bid)
-    _fill_stride(q.option, q.slice_expiry, q.first_slice, q.first_row, bands.stride)
+    _fill_listing(q.option, q.slice_expiry, q.first_slice, q.first_row, bands.listing)
     return bands
 
 
@@ -71,25 +71,25 @@ def _fill(
 
 
 @compiled
-def _fill_stride(option: I32, expiry: I64, first_slice: I64, first_row: I64, stride: I32) -> None:
-    for step in range(1, len(stride)):
+def _fill_listing(option: I32, expiry: I64, first_slice: I64, first_row: I64, listing: I64) -> None:
+    for step in range(1, len(listing)):
+        listing[step] = listing[step - 1]
         before, begin, end = first_slice[step - 1], first_slice[step], first_slice[step + 1]
-        if end - begin != begin - before:
-            continue
         rows = first_row[begin] - first_row[before]
-        same = True
-        for one in range(begin, end):
-            was = one - begin + before
-            if first_row[one + 1] - first_row[was + 1] != rows or expiry[one] != expiry[was]:
-                same = False
-                break
+        same = end - begin == begin - before and first_row[end] - first_row[begin] == rows
+        if same:
+            for one in range(begin, end):
+                was = one - begin + before
+                if first_row[one] - first_row[was] != rows or expiry[one] != expiry[was]:
+                    same = False
+                    break
         if same:
             for row in range(first_row[begin], first_row[end]):
                 if option[row] != option[row - rows]:
                     same = False
                     break
-        if same:
-            stride[step] = rows
+        if not same:
+            listing[step] += 1
 
 
 @compiled_part

@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled_loop, compiled_part
-from optionwriter.core.decide.grid.bands import Bands
+from optionwriter.core.decide.grid.beside import Beside, nowhere, place_of, stood_at
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.offering import (
     Item,
@@ -31,10 +31,8 @@ from optionwriter.core.decide.grid.standing import (
     Books,
     Place,
     account_at,
-    find,
     held_coins,
     options_value,
-    priced,
     weigh,
 )
 from optionwriter.core.decide.grid.tending import asks_for_nothing, tend
@@ -60,6 +58,7 @@ from optionwriter.core.decide.grid.trading import (
     settle,
     trade,
 )
+from optionwriter.core.decide.grid.trails import HeldQuote, followed
 from optionwriter.core.market.chain import F64, Bools
 from optionwriter.core.market.instruments import EXPIRY_HOUR_UTC, MS_PER_DAY, MS_PER_HOUR
 
@@ -86,7 +85,7 @@ class Ended(NamedTuple):
 @compiled_loop
 def run_loop(
     first: int, rested: F64, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log,
-    looks: Looks, call_bands: Bands, put_bands: Bands, found: Scratch,
+    looks: Looks, call_beside: Beside, put_beside: Beside, found: Scratch,
 ) -> Ended:  # fmt: skip
     """Every step from `first` on; what happens is logged, `looks` are filled.
 
@@ -97,13 +96,7 @@ def run_loop(
     if books.counted[EVENTS] + len(rested) + _MOST_EVENTS > len(log.whole):
         return Ended(FULL_LOG, first)
     fill_rested(first - 1, rested, calls, puts, books, log)
-    nowhere = Place(NOTHING, NOTHING)
-    call_at, put_at, call, put = (
-        nowhere,
-        nowhere,
-        NOTHING,
-        NOTHING,
-    )  # places at the step before, and of which options
+    call_was, put_was = nowhere(), nowhere()
     for step in range(first, last + 1):
         if books.counted[EVENTS] + _MOST_EVENTS > len(log.whole):
             return Ended(FULL_LOG, step)
@@ -111,28 +104,29 @@ def run_loop(
         if code != FILLED:
             return Ended(code, step)
         if not steps.seen[step]:
-            call, put = NOTHING, NOTHING
             continue
-        call_at = place_of(CALL, calls, call_bands, step, books, call, call_at)
-        put_at = place_of(PUT, puts, put_bands, step, books, put, put_at)
-        call, put = books.option[CALL], books.option[PUT]
-        if not look(step, steps, calls, puts, books, call_at, put_at, looks) or is_settling(
-            steps.at_ms[step]
-        ):
+        call = followed(call_beside.trails, books.option[CALL], step)
+        put = followed(put_beside.trails, books.option[PUT], step)
+        if not look(step, steps, calls, puts, books, call, put, looks) or is_settling(steps.at_ms[step]):
             continue
-        if not is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
+        if not is_idle(step, steps, calls, puts, terms, books, call, put):
+            call_at = place_of(calls, call_beside, step, books.option[CALL], call_was)
+            put_at = place_of(puts, put_beside, step, books.option[PUT], put_was)
+            call_was = stood_at(calls, call_beside, step, books.option[CALL], call_at)
+            put_was = stood_at(puts, put_beside, step, books.option[PUT], put_at)
             account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
             due = due_of(
-                step, steps, calls, puts, terms, books, account, call_at, put_at, call_bands, put_bands, found
-            )
+                step, steps, calls, puts, terms, books, account, call_at, put_at, call, put, call_beside, put_beside,
+                found,
+            )  # fmt: skip
             if due.first >= 0:
                 carry_through(step, steps, calls, puts, terms, books, account, call_at, put_at, due, log)
         books.taken[:, TAKEN_OPTION] = NOTHING
         if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
             return Ended(RESTS, step)
-    call_at = place_of(CALL, calls, call_bands, last, books, NOTHING, nowhere)
-    put_at = place_of(PUT, puts, put_bands, last, books, NOTHING, nowhere)
-    look(last, steps, calls, puts, books, call_at, put_at, looks)
+    call = followed(call_beside.trails, books.option[CALL], last)
+    put = followed(put_beside.trails, books.option[PUT], last)
+    look(last, steps, calls, puts, books, call, put, looks)
     return Ended(FILLED, last)
 
 
@@ -176,29 +170,18 @@ def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books,
 
 
 @compiled_part
-def place_of(side: int, q: Quotes, bands: Bands, step: int, books: Books, before: int, was: Place) -> Place:
-    """Where what the side holds stands; `before`: the option that it held at the step before, and where that stood."""
-    option = books.option[side]
-    if option < 0:
-        return Place(NOTHING, NOTHING)
-    if option == before and was.row >= 0 and bands.stride[step] > 0:
-        return Place(was.slice + q.first_slice[step] - q.first_slice[step - 1], was.row + bands.stride[step])
-    return find(q, step, option)
-
-
-@compiled_part
 def look(
-    step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, call_at: Place, put_at: Place, looks: Looks
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, call: HeldQuote, put: HeldQuote, looks: Looks
 ) -> bool:  # fmt: skip
     """Notes the account; False where something held has no mark."""
-    if (books.option[CALL] >= 0 and not priced(calls, call_at)) or (
-        books.option[PUT] >= 0 and not priced(puts, put_at)
+    if (books.option[CALL] >= 0 and math.isnan(call.mark)) or (
+        books.option[PUT] >= 0 and math.isnan(put.mark)
     ):
         looks.seen[step] = False
         return False
     looks.seen[step] = True
-    looks.coin[step] = books.cash[CALL] / calls.grain + options_value(calls, books, CALL, call_at)
-    looks.usdc[step] = books.cash[PUT] / puts.grain + options_value(puts, books, PUT, put_at)
+    looks.coin[step] = books.cash[CALL] / calls.grain + options_value(calls, books, CALL, call.mark)
+    looks.usdc[step] = books.cash[PUT] / puts.grain + options_value(puts, books, PUT, put.mark)
     coins = held_coins(calls, books, CALL) + held_coins(puts, books, PUT)
     looks.short_usd[step] = coins * steps.index_usd[step]
     return True
@@ -242,26 +225,17 @@ def carry_through(
 
 @compiled_part
 def is_idle(
-    step: int,
-    steps: Steps,
-    calls: Quotes,
-    puts: Quotes,
-    terms: Terms,
-    books: Books,
-    call_at: Place,
-    put_at: Place,
-) -> bool:
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, call: HeldQuote, put: HeldQuote
+) -> bool:  # fmt: skip
     """Whether there is nothing to open, and nothing to do about what is held: most steps."""
     if may_open(CALL, terms, books) or may_open(PUT, terms, books):
         return False
     for side in range(2):
-        place = call_at if side == CALL else put_at
-        if place.row < 0:
+        if books.option[side] < 0:
             continue
-        q = (
-            calls if side == CALL else puts
-        )  # only where it is needed: taking a side counts all its columns up
-        if not asks_for_nothing(side, q, place, step, steps, books, terms):
+        q = calls if side == CALL else puts
+        quote = call if side == CALL else put
+        if not asks_for_nothing(side, q, quote, step, steps, books, terms):
             return False
     return True
 
@@ -269,7 +243,8 @@ def is_idle(
 @compiled_part
 def due_of(
     step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, account: Account,
-    call_at: Place, put_at: Place, call_bands: Bands, put_bands: Bands, found: Scratch,
+    call_at: Place, put_at: Place, call_quote: HeldQuote, put_quote: HeldQuote, call_beside: Beside,
+    put_beside: Beside, found: Scratch,
 ) -> Due:  # fmt: skip
     """The items of both sides: what is mandatory, else the best of what is held and what could be sold."""
     call, put = nothing(), nothing()
@@ -278,8 +253,9 @@ def due_of(
         if place.row < 0:
             continue
         q = calls if side == CALL else puts
-        bands = call_bands if side == CALL else put_bands
-        item = tend(side, q, place, step, steps, terms, books, account, bands, found)
+        quote = call_quote if side == CALL else put_quote
+        bands = call_beside.bands if side == CALL else put_beside.bands
+        item = tend(side, q, place, quote, step, steps, terms, books, account, bands, found)
         call, put = (item, put) if side == CALL else (call, item)
     if call.mandatory and put.mandatory:
         return Due(call, put, PUT, CALL) if better(put, call) else Due(call, put, CALL, PUT)
@@ -290,7 +266,7 @@ def due_of(
         for side in range(2):
             if may_open(side, terms, books):
                 q = calls if side == CALL else puts
-                bands = call_bands if side == CALL else put_bands
+                bands = call_beside.bands if side == CALL else put_beside.bands
                 item = offer(side, q, bands, puts, step, steps, terms, books, account, sums, found)
                 call, put = (item, put) if side == CALL else (call, item)
     return Due(call, put, chosen_of(call, put, terms.min_score), NOTHING)

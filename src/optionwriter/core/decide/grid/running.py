@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optionwriter.core.decide.grid.bands import Bands, bands_of
+from optionwriter.core.decide.grid.beside import Beside, beside
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.loop import Looks, run_loop
 from optionwriter.core.decide.grid.resting import Ask, fills_of, nothing_rested
@@ -50,17 +50,17 @@ class Trace:
 
 
 class Ready(NamedTuple):
-    """What runs of a grid share besides it: the bands of its calls and puts, the most rows of a step."""
+    """What runs of a grid share besides it: what is made of its calls and puts, the most rows of a step."""
 
-    calls: Bands
-    puts: Bands
+    calls: Beside
+    puts: Beside
     widest: int
 
 
 def ready_of(grid: QuoteGrid) -> Ready:
     """Made once, for any number of runs."""
     widest = max(_widest(one.first_slice, one.first_row) for one in (grid.calls, grid.puts))
-    return Ready(bands_of(grid.calls), bands_of(grid.puts), widest)
+    return Ready(beside(grid.calls), beside(grid.puts), widest)
 
 
 def run_grid(grid: QuoteGrid, ready: Ready, terms: Terms, opening: Mapping[str, Decimal], ask: Ask) -> Trace:

@@ -19,7 +19,7 @@ from optionwriter.core.decide.scoring import market_tilt, score, total
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.instruments import MS_PER_DAY
 
-HAIR = 1e-9
+HAIR = 1e-9  # more than rounding, less than any bound is told by
 
 
 class Reach(NamedTuple):
@@ -128,7 +128,7 @@ def worth_of(q: Quotes, one: int, row: int, step: int, steps: Steps, terms: Term
 
 @compiled_part
 def least_bid(q: Quotes, one: int, floors: Floors) -> float:
-    """The floor of the bid that no row of the slice is spared."""
+    """The lowest of the bids that the slice's rows must have, in units."""
     least = floors.reach_bid
     begin, end = q.first_row[one], q.first_row[one + 1]
     if floors.reach_share != 0.0 and end > begin:

@@ -96,14 +96,6 @@ def find(q: Quotes, step: int, option: int) -> Place:
 
 
 @compiled_part
-def priced(q: Quotes, place: Place) -> bool:
-    """Whether paper can value it: a mark and a forward."""
-    if place.row < 0:
-        return False
-    return not (math.isnan(q.mark[place.row]) or math.isnan(q.forward[place.slice]))
-
-
-@compiled_part
 def days_to(q: Quotes, slice_: int, at_ms: int) -> float:
     """Days to the slice's expiry."""
     return float((q.slice_expiry[slice_] - at_ms) / MS_PER_DAY)
@@ -198,9 +190,9 @@ def held_coins(q: Quotes, books: Books, side: int) -> float:
 
 
 @compiled_part
-def options_value(q: Quotes, books: Books, side: int, place: Place) -> float:
-    """What the side's position is worth, negative when owed, not on a grain."""
-    return -held_coins(q, books, side) * q.mark[place.row] if place.row >= 0 else 0.0
+def options_value(q: Quotes, books: Books, side: int, mark: float) -> float:
+    """What the side's position is worth at that mark, negative when owed, not on a grain."""
+    return -held_coins(q, books, side) * mark if books.option[side] >= 0 else 0.0
 
 
 @compiled_part
@@ -210,16 +202,19 @@ def account_at(
     """The account as the broker shows it."""
     coin_cash, usdc_cash = books.cash[CALL] / calls.grain, books.cash[PUT] / puts.grain
     coin_claims = coin_margin = usdc_claims = usdc_margin = 0.0
+    call_mark = put_mark = math.nan
     if call_at.row >= 0:
+        call_mark = calls.mark[call_at.row]
         coins = held_coins(calls, books, CALL)
         coin_claims = coins * cover_per_coin(calls, books.option[CALL])
         coin_margin = booked(coins * margin_per_coin(calls, call_at) * calls.grain) / calls.grain
     if put_at.row >= 0:
+        put_mark = puts.mark[put_at.row]
         coins = held_coins(puts, books, PUT)
         usdc_claims = coins * cover_per_coin(puts, books.option[PUT])
         usdc_margin = booked(coins * margin_per_coin(puts, put_at) * puts.grain) / puts.grain
-    coin_equity = coin_cash + booked(options_value(calls, books, CALL, call_at) * calls.grain) / calls.grain
-    usdc_equity = usdc_cash + booked(options_value(puts, books, PUT, put_at) * puts.grain) / puts.grain
+    coin_equity = coin_cash + booked(options_value(calls, books, CALL, call_mark) * calls.grain) / calls.grain
+    usdc_equity = usdc_cash + booked(options_value(puts, books, PUT, put_mark) * puts.grain) / puts.grain
     return Account(
         coin_cash,
         coin_claims,

@@ -29,11 +29,11 @@ from optionwriter.core.decide.grid.standing import (
     Place,
     cover_per_coin,
     days_to,
-    delta_at,
     freed_per_coin,
     held_coins,
 )
 from optionwriter.core.decide.grid.terms import Terms
+from optionwriter.core.decide.grid.trails import HeldQuote
 from optionwriter.core.decide.managing import (
     DEFENSIVE,
     NEAR_EXPIRY,
@@ -77,7 +77,7 @@ def without_rolls_at_expiry(p: ManageParams) -> ManageParams:
 
 
 @compiled_part
-def holding_of(side: int, q: Quotes, place: Place, step: int, steps: Steps, books: Books) -> Holding:
+def holding_of(side: int, q: Quotes, quote: HeldQuote, step: int, steps: Steps, books: Books) -> Holding:
     """The sold option as the rules see it."""
     option = books.option[side]
     return Holding(
@@ -86,11 +86,11 @@ def holding_of(side: int, q: Quotes, place: Place, step: int, steps: Steps, book
         q.strike[option],
         steps.index_usd[step],
         (q.expiry_ms[option] - steps.at_ms[step]) / MS_PER_DAY,
-        q.iv[place.row],
+        quote.iv,
         steps.realised[step],
-        abs(delta_at(q, place)),
+        abs(quote.delta),
         books.entry[side],
-        q.ask[place.row] / q.per_coin if q.ask[place.row] > 0 else math.nan,
+        quote.ask,
     )
 
 
@@ -128,20 +128,20 @@ def gives_up(asked: Bounds, otm: float, reason: int, terms: Terms) -> bool:
 
 @compiled_part
 def asks_for_nothing(
-    side: int, q: Quotes, place: Place, step: int, steps: Steps, books: Books, terms: Terms
+    side: int, q: Quotes, quote: HeldQuote, step: int, steps: Steps, books: Books, terms: Terms
 ) -> bool:
     """Whether the rules leave the option held as it is."""
-    order = manage(holding_of(side, q, place, step, steps, books), terms.manage)
+    order = manage(holding_of(side, q, quote, step, steps, books), terms.manage)
     return order.verdict != ROLL and order.verdict != TAKE_PROFIT
 
 
 @compiled_part
 def tend(
-    side: int, q: Quotes, place: Place, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    bands: Bands, found: Scratch,
+    side: int, q: Quotes, place: Place, quote: HeldQuote, step: int, steps: Steps, terms: Terms, books: Books,
+    account: Account, bands: Bands, found: Scratch,
 ) -> Item:  # fmt: skip
     """What is due for the option held, as an item."""
-    held = holding_of(side, q, place, step, steps, books)
+    held = holding_of(side, q, quote, step, steps, books)
     params, item = terms.manage, nothing()
     for _ in range(2):  # at most: without rolls for the expiry no verdict has that reason
         order = manage(held, params)
