@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import localcontext
 from typing import Any
 
 import ccxt
@@ -17,6 +18,13 @@ SYMBOL, NAME = "BTC/USD:BTC-260104-82000-C", "BTC-4JAN26-82000-C"
 LINEAR = "ETH/USDC:USDC-260104-3200-P"
 
 
+@pytest.fixture(autouse=True)
+def context() -> Iterator[None]:
+    """ccxt changes how this whole thread rounds; what is tested after it must not notice."""
+    with localcontext():
+        yield
+
+
 @pytest.fixture(scope="module")
 def opened() -> Exchange:
     return exchange(frozen=True)
@@ -26,9 +34,10 @@ def opened() -> Exchange:
 def client(opened: Exchange) -> Iterator[Any]:
     """A client with its markets loaded; ccxt's own throttle is off, the exchange's credits are on."""
     with serving(opened) as url:
-        config = {"apiKey": "local", "secret": "local", "enableRateLimit": False}
+        config = {"apiKey": "local", "secret": "local", "enableRateLimit": False, "timeout": 60_000}
         one = ccxt.deribit({**config, "urls": {"api": {"rest": url}}})
-        one.load_markets()
+        with localcontext():
+            one.load_markets()
         yield one
 
 
