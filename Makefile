@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+# A file to a process, in the order of tests/conftest.py: xdist's own would begin the long files with one test last.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 # Python keeps what it compiled: else every process, and pytest for every test file, compiles it all anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -44,7 +46,7 @@ lint: $(STAMP)
 	@$(BIN)/deptry .
 
 unit: $(STAMP)
-	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests
+	@$(PYTEST) -q $(BY_FILE) -m "not slow" tests
 
 uncompiled: $(STAMP)
 	@echo "The rules once more, uncompiled, for coverage"
@@ -63,11 +65,11 @@ screenshots: browser
 
 test: check uncompiled browser-tests
 	@echo "The long tests: simulation, parity, properties at full size"
-	@$(PYTEST) -q -n 2 --dist loadfile -m slow --ignore tests/browser tests
+	@$(PYTEST) -q $(BY_FILE) -m slow --ignore tests/browser tests
 
 simulation: $(STAMP)
 	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
-	@AGAIN_DAYS=60 $(PYTEST) -q -n 2 --dist loadfile -m slow tests/simulation/test_sixty_days.py tests/parity
+	@AGAIN_DAYS=60 $(PYTEST) -q $(BY_FILE) -m slow tests/simulation/test_sixty_days.py tests/parity
 
 kills: $(STAMP)
 	@echo "kill -9 of agent, exchange and both, fifty times each, over real sockets (about ten minutes)"
