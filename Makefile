@@ -69,7 +69,7 @@ test: check uncompiled browser-tests
 
 simulation: $(STAMP)
 	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
-	@AGAIN_DAYS=60 $(PYTEST) -q $(BY_FILE) -m slow tests/simulation/test_sixty_days.py tests/parity
+	@$(PYTEST) -q $(BY_FILE) -m slow tests/simulation/test_sixty_days.py tests/parity
 
 kills: $(STAMP)
 	@echo "kill -9 of agent, exchange and both, fifty times each, over real sockets (about ten minutes)"

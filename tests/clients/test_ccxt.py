@@ -18,7 +18,7 @@ SYMBOL, NAME = "BTC/USD:BTC-260104-82000-C", "BTC-4JAN26-82000-C"
 LINEAR = "ETH/USDC:USDC-260104-3200-P"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def context() -> Iterator[None]:
     """ccxt changes how this whole thread rounds; what is tested after it must not notice."""
     with localcontext():
@@ -34,10 +34,9 @@ def opened() -> Exchange:
 def client(opened: Exchange) -> Iterator[Any]:
     """A client with its markets loaded; ccxt's own throttle is off, the exchange's credits are on."""
     with serving(opened) as url:
-        config = {"apiKey": "local", "secret": "local", "enableRateLimit": False, "timeout": 60_000}
+        config = {"apiKey": "local", "secret": "local", "enableRateLimit": False}
         one = ccxt.deribit({**config, "urls": {"api": {"rest": url}}})
-        with localcontext():
-            one.load_markets()
+        one.load_markets()
         yield one
 
 
