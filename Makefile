@@ -4,8 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+# A file to a process, in the order of tests/conftest.py: xdist's own would begin the long files with one test last.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+# Python keeps what it compiled: else every process, and pytest for every test file, compiles it all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: harvest-week identity install run test check unit uncompiled browser browser-tests screenshots simulation kills parity parity-drivers memory bench bench-peers lock sample clean
+.PHONY: harvest-week identity install run test check lint types unit uncompiled browser browser-tests screenshots simulation kills parity parity-drivers memory bench bench-peers lock sample clean
 
 install: $(STAMP)
 
@@ -28,20 +32,25 @@ run: $(STAMP)
 	@$(BIN)/optionwriter up $(UP)
 
 check: $(STAMP)
-	@echo "Lint, format, types, imports, dependencies, then the unit tests"
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@PYTHONPATH=src $(BIN)/lint-imports
-	@$(BIN)/deptry .
+	@echo "Lint, format, imports, dependencies and, beside them, types; then the unit tests"
+	@$(MAKE) --no-print-directory -j 2 types lint
 	@$(MAKE) --no-print-directory unit
 
+types: $(STAMP)
+	@$(BIN)/mypy
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@PYTHONPATH=src $(BIN)/lint-imports
+	@$(BIN)/deptry .
+
 unit: $(STAMP)
-	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests
+	@$(PYTEST) -q $(BY_FILE) -m "not slow" tests
 
 uncompiled: $(STAMP)
 	@echo "The rules once more, uncompiled, for coverage"
-	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q -n 2 tests/core/decide --cov=optionwriter.core.decide --cov-report=term
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) -q -n 2 -m "not slow" tests/core/decide --cov=optionwriter.core.decide --cov-report=term
 
 browser: $(STAMP)
 	@$(BIN)/python scripts/browser.py
@@ -56,11 +65,11 @@ screenshots: browser
 
 test: check uncompiled browser-tests
 	@echo "The long tests: simulation, parity, properties at full size"
-	@$(PYTEST) -q -n 2 --dist loadfile -m slow --ignore tests/browser tests
+	@$(PYTEST) -q $(BY_FILE) -m slow --ignore tests/browser tests
 
 simulation: $(STAMP)
 	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
-	@$(PYTEST) -q -n 2 --dist loadfile -m slow tests/simulation/test_sixty_days.py tests/parity
+	@$(PYTEST) -q $(BY_FILE) -m slow tests/simulation/test_sixty_days.py tests/parity
 
 kills: $(STAMP)
 	@echo "kill -9 of agent, exchange and both, fifty times each, over real sockets (about ten minutes)"

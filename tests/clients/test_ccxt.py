@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import localcontext
 from typing import Any
 
 import ccxt
@@ -16,6 +17,13 @@ from tests.venue.server.house import OPENED, exchange, serving
 
 SYMBOL, NAME = "BTC/USD:BTC-260104-82000-C", "BTC-4JAN26-82000-C"
 LINEAR = "ETH/USDC:USDC-260104-3200-P"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def context() -> Iterator[None]:
+    """ccxt changes how this whole thread rounds; what is tested after it must not notice."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture(scope="module")

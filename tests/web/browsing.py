@@ -25,6 +25,29 @@ def made(source: ViewSource, kill: KillSwitch | None = None, loopback_only: bool
     return create_app(source, kill=kill, token=TOKEN, loopback_only=loopback_only, now_ms=lambda: NOW_MS)
 
 
+class _Current:
+    """The source of an application that is kept: whichever was asked last."""
+
+    def __init__(self, source: ViewSource) -> None:
+        self.source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+
+_KEPT: dict[bool, tuple[_Current, FastAPI]] = {}
+
+
+def _kept(source: ViewSource, loopback_only: bool) -> FastAPI:
+    """The application over `source`: it asks its source anew with each request, and takes long to make."""
+    if loopback_only not in _KEPT:
+        current: Any = _Current(source)
+        _KEPT[loopback_only] = current, made(current, loopback_only=loopback_only)
+    current, app = _KEPT[loopback_only]
+    current.source = source
+    return app
+
+
 def ask(
     source: ViewSource | FastAPI,
     path: str,
@@ -37,7 +60,10 @@ def ask(
     **more: Any,
 ) -> httpx2.Response:
     """One request, with the token unless other headers are given. No redirect is followed, no cookie kept."""
-    app = source if isinstance(source, FastAPI) else made(source, kill, loopback_only)
+    if isinstance(source, FastAPI):
+        app = source
+    else:
+        app = _kept(source, loopback_only) if kill is None else made(source, kill, loopback_only)
     sent = dict(BEARER if headers is None else headers)
     if host is not None:
         sent["Host"] = host

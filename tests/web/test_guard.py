@@ -45,6 +45,15 @@ def app(tmp_path: Path, clock: Clock) -> FastAPI:
     return create_app(store, kill=None, token=TOKEN, now_ms=clock)
 
 
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """An application that nobody signs in to, one for all who are turned away."""
+    store = ViewStore(tmp_path_factory.mktemp("closed") / "views.sqlite", lambda: 0)
+    store.publish({})
+    store.close()
+    return create_app(store, kill=None, token=TOKEN, now_ms=Clock())
+
+
 def signed_in(app: FastAPI) -> dict[str, str]:
     """A browser's headers after it followed the link."""
     reply = ask(app, f"/login?token={TOKEN}", headers={})
@@ -60,16 +69,18 @@ def signed_in(app: FastAPI) -> dict[str, str]:
      {"Cookie": f"optionwriter={TOKEN}"}, {"Authorization": f"Bearer {TOKEN}x"}],
 )  # fmt: skip
 def test_a_program_without_the_token_is_told_the_cure(
-    app: FastAPI, path: str, headers: dict[str, str]
+    closed: FastAPI, path: str, headers: dict[str, str]
 ) -> None:
-    reply = ask(app, path, headers=headers)
+    reply = ask(closed, path, headers=headers)
     assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
     assert "Authorization: Bearer" in reply.json()["error"] and TOKEN not in reply.text
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_browser_without_a_session_sees_the_sign_in_page_and_nothing_else(app: FastAPI, path: str) -> None:
-    reply = ask(app, path, headers={})
+def test_a_browser_without_a_session_sees_the_sign_in_page_and_nothing_else(
+    closed: FastAPI, path: str
+) -> None:
+    reply = ask(closed, path, headers={})
     page = Page(reply.text)
     page.assert_keeps_the_policy()
     assert reply.status_code == 401 and "Sign in" in page.text and "Live" not in page.text
