@@ -270,6 +270,24 @@ def test_a_decision_that_is_read_stays_however_many_come_in_above_it(
     expect(mine).to_have_count(0)
 
 
+def test_a_filter_that_is_chosen_while_the_page_is_drawn_anew_is_obeyed(
+    crafted: Crafted, frozen: Publication, opened: Open
+) -> None:
+    frozen.show(crafted)
+    seen = opened(crafted.link)
+    page, held = seen.page, list[Route]()
+    idle = page.get_by_test_id("decisions").locator(".decision.idle")
+    expect(idle).not_to_have_count(0)
+    page.route("**/live/parts*", lambda route: route.continue_() if held else held.append(route))
+    again = "document.body.dispatchEvent(new CustomEvent('filter'))"
+    page.evaluate(f"() => {{ {again}; {again}; }}")  # one is asked for, one waits for it
+    seen.until(lambda: held)
+    page.locator("#decision-filter select[name=only]").select_option("actions")
+    held[0].continue_()
+    expect(idle).to_have_count(0)
+    seen.assert_clean()
+
+
 def test_views_that_can_not_be_read_are_a_page_that_says_so(crafted: Crafted, opened: Open) -> None:
     (crafted.folder / VIEWS_FILE).write_bytes(b"this is no database" * 100)
     seen = opened(crafted.link)

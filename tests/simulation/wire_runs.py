@@ -34,11 +34,13 @@ ROOT = Path(__file__).parents[2]
 CURRENCIES = ("BTC", "ETH", "USDC")
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
+@contextmanager
+def kept_port() -> Iterator[int]:
+    """A port for whoever names it, as often as it is started anew: while it is kept the system gives it to nobody."""
     with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+        yield int(one.getsockname()[1])
 
 
 @dataclass
@@ -181,10 +183,9 @@ def pair(
     folder: Path, strategies: Path | None, speed: float, every: int = 60, frozen: bool = False
 ) -> Iterator[Pair]:
     """Both, not started, with a relay between; whatever still runs at the end is killed."""
-    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     still = ("--frozen",) if frozen else ()
-    with relay(port) as between:
+    with kept_port() as port, relay(port) as between:
         environment = {"DERIBIT_ENV": "local", "LOCAL_PORT": str(between.port), "LOCAL_SPEED": str(speed)}
         if strategies is not None:
             environment["STRATEGIES_FILE"] = str(strategies)
