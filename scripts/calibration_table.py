@@ -2,12 +2,14 @@
 
     python scripts/calibration_table.py [--data ../shared/data] [--only inverse|linear|bundled|none]
     optionwriter calibrate explain-backtest --from 2026-01-02 --to 2026-05-31 -o data=../shared/data \\
-        -o step_minutes=240 --metric option_pnl,premium_sold,fees,trades --json > docs/img/calibration-backtests.json
+        -o step_minutes=60 --metric option_pnl,premium_sold,fees,trades --seed SEED --json > SEED.json
+    python scripts/calibration_table.py --only none --backtests 1.json 2.json …
 
 Inverse options from the six-hourly recordings, linear ones from the five-minute captures of December 2025 (a chain an
 hour). The figures are kept in docs/img/calibration.json, from which tables and pictures are made: a test repeats a
-week of the bundled month. The chain of backtests is run by the command above; `--only none` writes the page from what
-is kept. Only measured figures are written.
+week of the bundled month. The chain of backtests is run by the command above, seed by seed: the first file given is the
+page's, all of them give the spread over seeds. `--only none` writes the page from what is kept. Only measured figures
+are written.
 """
 
 from __future__ import annotations
@@ -199,6 +201,64 @@ def same_trades(told: dict[str, Any]) -> list[str]:
     return [*rows, f"| **as they were made** | {figure(whole('recorded'), 'USD')} |"]
 
 
+def seeds(told: dict[str, Any]) -> list[str]:
+    """What each change is worth over the seeds, USD: the mean, and least to most; positions least to most."""
+    runs = told["seeds"]
+    by = {
+        metric: [
+            row for one in runs for row in one["rows"] if (row["metric"], row["currency"]) == (metric, "USD")
+        ]
+        for metric in ("option_pnl", "trades")
+    }
+    titles = (
+        "step", "options, USD: mean", "least", "most", "positions: least", "most", "its trades, USD: mean",
+        "least", "most",
+    )  # fmt: skip
+    table = ["", f"| {' | '.join(titles)} |", "|---|" + "--:|" * (len(titles) - 1)]
+
+    def line(title: str, value: Callable[[dict[str, Any]], float], name: str, sign: str = "+") -> None:
+        pnl, trades = ([value(row) for row in by[metric]] for metric in ("option_pnl", "trades"))
+        cells = [sum(pnl) / len(pnl), min(pnl), max(pnl), min(trades), max(trades)]
+        same = [_same(one["same_trades"], name) for one in runs] if name else []
+        told_same = [sum(same) / len(same), min(same), max(same)] if same else []
+        shown = [figure(one, "USD", sign) for one in (*cells, *told_same)]
+        table.append(f"| {title} | " + " | ".join([*shown, *[""] * (len(titles) - 1 - len(shown))]) + " |")
+
+    line("**synthetic**", lambda one: one["first"], "synthetic", "")
+    for name, text in {**SOURCES, **REST}.items():
+        line(text, lambda one, name=name: one["changes"][name], name if name in SOURCES else "")
+    line("**recorded**", lambda one: one["last"], "recorded", "")
+    line("recorded less synthetic", lambda one: one["last"] - one["first"], "")
+    line("explained by the four sources", explained, "")
+    line("not explained: the rest", lambda one: one["rest"], "rest")
+    return table
+
+
+def _same(same: dict[str, Any], name: str) -> float:
+    if name in same["changes"]:
+        return float(same["changes"][name])
+    return float(same["flows_usd"][name] + same["payoffs_usd"][name])
+
+
+def gathered(paths: list[Path]) -> dict[str, Any]:
+    """The first of the told chains whole, and of all of them what the spread over seeds needs."""
+    read = [json.loads(path.read_text()) for path in paths]
+    kept = [
+        {
+            "seed": one["seed"],
+            "rows": [
+                row for row in one["rows"]
+                if row["currency"] == "USD" and row["metric"] in ("option_pnl", "trades")
+            ],
+            "same_trades": one["same_trades"],
+        }
+        for one in read
+    ]  # fmt: skip
+    if len({one["step_minutes"] for one in read}) > 1 or len({one["seed"] for one in read}) < len(read):
+        raise SystemExit("error: the files are not one chain by different seeds")
+    return {**read[0], "seeds": kept}
+
+
 def explained(row: dict[str, Any]) -> float:
     """What the named sources are worth together."""
     return float(sum(row["changes"][name] for name in SOURCES))
@@ -257,6 +317,7 @@ def write(figures: dict[str, Any]) -> None:
     if BACKTESTS.exists():
         told = json.loads(BACKTESTS.read_text())
         text = filled(filled(text, "backtests", backtests(told)), "trades", same_trades(told))
+        text = filled(text, "seeds", seeds(told))
     DOC.write_text(text)
     for name, picture in pictures(shown).items():
         (FIGURES.parent / name).write_text(picture)
@@ -267,7 +328,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     options.add_argument("--only", choices=("inverse", "linear", "bundled", "none"), default=None)
+    options.add_argument("--backtests", type=Path, nargs="+", default=(), help="what explain-backtest told")
     given = options.parse_args()
+    if given.backtests:
+        BACKTESTS.write_text(json.dumps(gathered(given.backtests), indent=1, sort_keys=True) + "\n")
     figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     names = [f"{coin} {kind}" for kind in ("inverse", "linear", "bundled") for coin in COINS]
     with as_harvested(given.data) if given.only in (None, "linear") else _nothing() as captures:

@@ -45,7 +45,10 @@ def test_the_tables_are_those_of_the_kept_figures(script: ModuleType) -> None:
     chain = json.loads(FIGURES.with_name("calibration-backtests.json").read_text())
     assert between("backtests") == "\n".join(script.backtests(chain))
     assert between("trades") == "\n".join(script.same_trades(chain))
-    for row in chain["rows"]:
+    assert between("seeds") == "\n".join(script.seeds(chain))
+    first, *more = chain["seeds"]
+    assert len(more) >= 1 and all(row in chain["rows"] for row in first["rows"])
+    for row in (*chain["rows"], *(row for one in more for row in one["rows"])):
         assert row["first"] + script.explained(row) + row["rest"] == pytest.approx(row["last"], abs=1e-6)
     for one in shown.values():
         assert {row["name"] for row in one["models"]} == MODELS

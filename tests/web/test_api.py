@@ -69,7 +69,8 @@ def test_open_positions_are_those_of_the_exchange(world: World, store: ViewStore
         name, day, strike, kind = one["instrument"].split("-")
         assert (one["underlying"], one["strike"]) == (name.removesuffix("_USDC"), strike)
         assert (one["option_type"], one["strategy_type"]) == types[kind] and one["strategy_id"] == "income"
-        each = D(1) if kind == "C" else D(strike)  # the collateral of a coin
+        _, _, first, _ = one["legs"][0]["instrument"].split("-")  # a roll leaves the strike that was bound
+        each = D(1) if kind == "C" else D(first)  # the collateral of a coin
         assert one["expiry"] == f"2026-01-{int(day.removesuffix('JAN26')):02}T08:00:00Z"
         assert one["execution_mode"] == "live"
         worth = D(one["quantity"]) * (D(one["current_mark"]) - D(one["entry_price"]))

@@ -191,7 +191,8 @@ def explain_difference(
         rows = [] if trades_only else explained_rows(chain.steps, asked)
     if json:
         same = {**asdict(chain.same), "changes": chain.same.changes}
-        print_json({"rows": [asdict(row) for row in rows], "same_trades": same, "notes": chain.notes})
+        said = {"seed": seed, "step_minutes": spec.config.get("step_minutes", 60), "notes": chain.notes}
+        print_json({**said, "rows": [asdict(row) for row in rows], "same_trades": same})
         return
     for row in rows:
         table = Table(f"{row.metric}, {row.currency}", "change", "so far")
