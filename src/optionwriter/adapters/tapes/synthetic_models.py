@@ -9,6 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
 
 import numpy as np
@@ -95,6 +96,7 @@ class Anchored:
         """`bends`: skew factors that make the smile instead of the shape's own; its at-the-money volatility stays."""
         self._shapes, self._bends = shapes, bends
         self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
+        self._lock = Lock()  # several threads may ask
 
     def iv(
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
@@ -147,9 +149,10 @@ class Anchored:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
         surface depends on nothing but the level, and is looked up when it is known."""
         level = float(levels[0])
-        found = self._kept.get((underlying, level))
-        if found is not None:
-            return found
+        with self._lock:
+            return self._kept.get((underlying, level)) or self._found(underlying, level, levels)
+
+    def _found(self, underlying: str, level: float, levels: F64) -> Surface:
         shape = self._shapes.get(underlying)
         if shape is None:
             unknown("shape for", underlying, self._shapes)
@@ -186,6 +189,7 @@ class Realised:
             )
         self._factors, self.multiplier, self._shapes = factors, multiplier, shapes
         self._kept: OrderedDict[tuple[str, int], float] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -238,6 +242,10 @@ class Realised:
         return factors
 
     def _realised(self, past: Past, underlying: str, at_ms: int) -> float:
+        with self._lock:
+            return self._found(past, underlying, at_ms)
+
+    def _found(self, past: Past, underlying: str, at_ms: int) -> float:
         hour = at_ms // MS_PER_HOUR  # it changes when a candle closes
         found = self._kept.get((underlying, hour))
         if found is None:
