@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from optionwriter.adapters.tapes.synthetic import SyntheticFeed
+from optionwriter.adapters.tapes.synthetic_models import Past
+from optionwriter.bootstrap import compiled_grid
 from optionwriter.bootstrap.backtest_config import read_config
 from optionwriter.bootstrap.compiled_grid import grid_of
 from optionwriter.bootstrap.source import Source
@@ -17,6 +19,7 @@ from optionwriter.bootstrap.sources import open_source
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.making import GridMaker
 from optionwriter.core.market.context import MarketContext, risk_over
+from optionwriter.core.market.history import VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_HOUR, product
 from optionwriter.core.market.touch import HORIZON_DAYS
 from optionwriter.core.report.run import RunSpec
@@ -93,6 +96,25 @@ def test_a_listing_at_a_time_is_what_the_cycle_sees(
     assert np.array_equal(calls.calls.bid, mine.calls.bid) and not len(calls.puts.option)
     assert np.count_nonzero(mine.steps.realised > 0.0) == len(mine)
     same(mine, its)
+
+
+def test_what_fails_in_between_is_asked_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The volatility index is silent for two days: from 36 hours on nothing is quoted, until it speaks again."""
+    monkeypatch.setattr(compiled_grid, "_FEWEST_AT_ONCE", 5)
+
+    def silenced() -> Source:
+        source = opened(tmp_path, "BTC", BEGIN, 40, listing="exchange")
+        assert isinstance(source.feed, SyntheticFeed)
+        past = source.feed._pasts["BTC"]
+        at_ms, value = past.volatility_index.at_ms, past.volatility_index.value
+        told = (at_ms <= BEGIN - 30 * MS_PER_HOUR) | (at_ms >= BEGIN + 18 * MS_PER_HOUR)
+        source.feed._pasts = {"BTC": Past(past.candles, VolatilityIndex(at_ms[told], value[told]))}
+        return source
+
+    mine = grid_of(silenced(), "BTC", True, AGE_MS, AHEAD_MS)
+    assert sorted(mine.failures) == list(range(7, 18))
+    assert mine.steps.seen.sum() == len(mine) - 11 and len(mine.calls.option) > 20 * 100
+    same(mine, grid_of(one_by_one(silenced()), "BTC", True, AGE_MS, AHEAD_MS))
 
 
 def test_a_slice_is_in_order_where_its_deltas_fall_with_the_strike(tmp_path: Path) -> None:

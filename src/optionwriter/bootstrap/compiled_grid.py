@@ -7,6 +7,7 @@ so that what fails, and why, is the same too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from optionwriter.services.jobs import Progress
 
 _MOST_AT_ONCE = 96  # steps: what is reckoned at once stays in the processor's cache
 _FEWEST_AT_ONCE = 24
+_THREADS = 2
 
 
 def grid_of(
@@ -46,12 +48,13 @@ def grid_of(
     codes = (calls.code, puts.code) if writes_puts else (calls.code,)
     one_by_one = _by_instant(source.feed, underlying, codes, maker)
     at_once: Stretched | None = None
-    if isinstance(source.feed, SyntheticFeed) and len(source.instants):
-        at_once = _stretched(source.feed, underlying, codes, maker, source.instants)
-    for first in range(0, len(source.instants), _MOST_AT_ONCE):
+    count = len(source.instants)
+    stretches = [(first, min(first + _MOST_AT_ONCE, count)) for first in range(0, count, _MOST_AT_ONCE)]
+    if isinstance(source.feed, SyntheticFeed) and count:
+        at_once = _stretched(source.feed, underlying, codes, maker, source.instants, stretches)
+    for first, last in stretches:
         if progress is not None:
-            progress(first / len(source.instants), "making the quote grid")
-        last = min(first + _MOST_AT_ONCE, len(source.instants))
+            progress(first / count, "making the quote grid")
         _add(first, last, source.instants, at_once, one_by_one)
     return maker.grid(source.feed.delivery_price)
 
@@ -101,9 +104,17 @@ def _by_instant(
 
 
 def _stretched(
-    feed: SyntheticFeed, underlying: str, codes: tuple[str, ...], maker: GridMaker, every: Sequence[int]
+    feed: SyntheticFeed,
+    underlying: str,
+    codes: tuple[str, ...],
+    maker: GridMaker,
+    every: Sequence[int],
+    stretches: Sequence[tuple[int, int]],
 ) -> Stretched | None:
-    """The made market, many instants at once; None where it can't be asked so."""
+    """The made market, many instants at once; None where it can't be asked so.
+
+    All `stretches` are made ahead, in threads: nearly all of it is compiled code, which needs no interpreter lock.
+    """
     instants = np.array(every, dtype=np.int64)
     overs: dict[str, ChainsOver] = {}
     for side, code in enumerate(codes):
@@ -111,12 +122,18 @@ def _stretched(
         if over is None:
             return None
         overs[code] = over
+    first, *others = maker.ahead(overs, stretches)
+    first()  # by itself, so that it compiles what is not yet
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda task: task(), others))
     past = feed.candles(underlying, history_start(every[0]), every[-1])
     index = feed.volatility_index(underlying, history_start(every[0]), every[-1])
     realised = np.array([forecast_of(*both) for both in zip(*realised_over(past, instants), strict=True)])
     midnights, midnight = np.unique(instants // MS_PER_DAY, return_inverse=True)
     known = RisksOver(past, index, every[-1])
-    curves = [known.curves(side, midnights * MS_PER_DAY) for side in range(len(codes))]
+    curves = [
+        known.curves(side, midnights * MS_PER_DAY, over.most_days) for side, over in enumerate(overs.values())
+    ]
 
     def risk_of(side: int, over: ChainsOver, first: int, last: int) -> F64:
         slices = slice(int(over.first_slice[first]), int(over.first_slice[last]))

@@ -8,13 +8,34 @@ import pytest
 
 from optionwriter.core.compiled import compiled_array, plain
 from optionwriter.core.market.chain import F64
-from optionwriter.core.market.normal import MILLS_SHIFT, exp_of_negative, log_from_one, log_of_ratio, mills
+from optionwriter.core.market.normal import (
+    MILLS_SHIFT,
+    asinh_of,
+    exp_of,
+    exp_of_negative,
+    fill_log,
+    log_from_one,
+    log_of_ratio,
+    mills,
+)
 
 
 @compiled_array
 def _exp(y: F64, out: F64) -> None:
     for i in range(y.size):
         out[i] = exp_of_negative(y[i])
+
+
+@compiled_array
+def _exp_of(y: F64, out: F64) -> None:
+    for i in range(y.size):
+        out[i] = exp_of(y[i])
+
+
+@compiled_array
+def _asinh(z: F64, out: F64) -> None:
+    for i in range(z.size):
+        out[i] = asinh_of(z[i])
 
 
 @compiled_array
@@ -39,6 +60,24 @@ CASES = [
     (_exp, mpmath.exp, -np.linspace(0.0, 3.0, 700), 5e-16),
     (_log, mpmath.log, np.geomspace(1.0 + 1e-9, 1e30, 1500), 5e-16),
     (_log, mpmath.log, np.linspace(1.1, 5.0, 700), 5e-16),
+    (
+        _exp_of,
+        mpmath.exp,
+        np.concatenate([-np.geomspace(1e-9, 640.0, 500), np.geomspace(1e-9, 640.0, 500)]),
+        5e-16,
+    ),
+    (
+        fill_log,
+        mpmath.log,
+        np.concatenate([np.geomspace(1e-30, 0.999, 700), np.geomspace(1.001, 1e30, 700)]),
+        5e-16,
+    ),
+    (
+        _asinh,
+        mpmath.asinh,
+        np.concatenate([-np.geomspace(1.0, 1e9, 500), np.geomspace(1.0, 1e9, 500)]),
+        5e-16,
+    ),
     (_mills, exact_mills, np.linspace(0.0, 40.0, 1500), 3e-15),
 ]
 
@@ -71,3 +110,15 @@ def test_missing_stays_missing_and_far_down_is_nothing() -> None:
     assert math.isnan(out[0])
     _exp(np.array([-1e9]), out)
     assert 0.0 <= out[0] < 1e-280
+
+
+def test_beyond_their_ranges() -> None:
+    """asinh below 1 to an absolute error; NaN stays NaN; the exponential stops where floats nearly do."""
+    points = np.concatenate([np.linspace(-1.0, 1.0, 801), [math.nan]])
+    got = np.empty(points.size)
+    _asinh(points, got)
+    assert np.max(np.abs(got - np.arcsinh(points))[:-1]) < 3e-16 and math.isnan(got[-1])
+    _exp_of(np.array([-1e4, 1e4, math.nan]), got[:3])
+    assert got[:2] == pytest.approx([math.exp(-650.0), math.exp(650.0)]) and math.isnan(got[2])
+    fill_log(np.array([1.0, math.nan, 0.0]), got[:3])
+    assert got[0] == 0.0 and np.isnan(got[1:3]).all()

@@ -14,7 +14,18 @@ from shared_data import shared
 
 from optionwriter.core.market.chain import InstrumentTable
 from optionwriter.core.market.instruments import PRODUCTS, product
-from optionwriter.core.market.quotes import BUCKETS, QuoteColumns, QuoteTable, bucket_of, quote_columns
+from optionwriter.core.market.quotes import (
+    BUCKETS,
+    DELTA_EDGES,
+    TENOR_EDGES,
+    QuoteColumns,
+    QuoteRows,
+    QuoteTable,
+    bucket_of,
+    fill_quotes,
+    quote_columns,
+    rules_of,
+)
 
 EXPIRY = "27MAR26"
 
@@ -53,6 +64,19 @@ def quoted(
 def test_buckets_begin_at_their_edges() -> None:
     days, delta = np.array([0.0, 0.99, 1.0, 8.0, 400.0]), np.array([0.0, 0.01, 0.5, 0.2, 1.0])
     assert bucket_of(days, delta).tolist() == [0, 1, 18, 40, BUCKETS - 1]
+
+
+def test_the_loop_finds_the_same_buckets() -> None:
+    """Edges of delta to the last digit, of tenor wherever a year's share falls, puts by their size."""
+    edges = np.array([0.0, *DELTA_EDGES, *np.nextafter(DELTA_EDGES, 0.0), 1.0])
+    delta, days = (
+        one.ravel() for one in np.meshgrid(edges, np.array([0.0, 0.5, *TENOR_EDGES, 2.5, 59.0, 500.0]))
+    )
+    years, own = days / 365.0, books("BTC")
+    rows, some = QuoteRows.empty(len(delta)), np.full(len(delta), 0.01)
+    fill_quotes(some, -delta, years, some, rules_of(own.product), own.below, own.above, rows)
+    assert rows.bucket.tolist() == bucket_of(years * 365.0, delta).tolist()
+    assert len(set(rows.bucket.tolist())) == BUCKETS
 
 
 def test_marks_by_hand() -> None:

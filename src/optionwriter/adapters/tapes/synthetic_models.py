@@ -9,6 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import RLock
 from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
@@ -70,6 +71,7 @@ class Anchored:
         self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
         # by underlying: the index's values, and of each the volatility at the money (rows, m), NaN until asked for
         self._money: dict[str, tuple[F64, F64]] = {}
+        self._lock = RLock()  # several threads may ask
 
     def iv(
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
@@ -109,21 +111,23 @@ class Anchored:
         rows = np.searchsorted(known.at_ms, at_ms, side="right") - 1
         bad = (rows < 0) | (at_ms - known.at_ms[rows] > _OLDEST_INDEX_MS)
         first = self._unit(past, underlying, int(at_ms[np.argmax(bad)]))  # errors for the first that has none
-        values, money = self._money.get(underlying, (None, first.atm_iv))
-        if values is not known.value:
-            money = np.full((len(known.value), len(first.atm_iv)), np.nan)
-            self._money[underlying] = known.value, money
-        for row in np.unique(rows[np.isnan(money[rows, 0])]).tolist():
-            money[row] = self._level(underlying, known.value[row : row + _AHEAD]).atm_iv
-        return first, money[rows]
+        with self._lock:
+            values, money = self._money.get(underlying, (None, first.atm_iv))
+            if values is not known.value:
+                money = np.full((len(known.value), len(first.atm_iv)), np.nan)
+                self._money[underlying] = known.value, money
+            for row in np.unique(rows[np.isnan(money[rows, 0])]).tolist():
+                money[row] = self._level(underlying, known.value[row : row + _AHEAD]).atm_iv
+            return first, money[rows]
 
     def _level(self, underlying: str, levels: F64) -> Surface:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
         surface depends on nothing but the level, and is looked up when it is known."""
         level = float(levels[0])
-        found = self._kept.get((underlying, level))
-        if found is not None:
-            return found
+        with self._lock:
+            return self._kept.get((underlying, level)) or self._found(underlying, level, levels)
+
+    def _found(self, underlying: str, level: float, levels: F64) -> Surface:
         shape = self._shapes.get(underlying)
         if shape is None:
             unknown("shape for", underlying, self._shapes)
@@ -160,6 +164,7 @@ class Realised:
             )
         self._factors, self.multiplier, self._shapes = factors, multiplier, shapes
         self._kept: OrderedDict[tuple[str, int], float] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -198,6 +203,10 @@ class Realised:
         return factors
 
     def _realised(self, past: Past, underlying: str, at_ms: int) -> float:
+        with self._lock:
+            return self._found(past, underlying, at_ms)
+
+    def _found(self, past: Past, underlying: str, at_ms: int) -> float:
         hour = at_ms // MS_PER_HOUR  # it changes when a candle closes
         found = self._kept.get((underlying, hour))
         if found is None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from optionwriter.core.compiled import compiled_exact
 from optionwriter.core.market.black76 import fill_price_delta
 from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.market.instruments import Family
+from optionwriter.core.market.instruments import MS_PER_DAY, Family
 from optionwriter.core.market.listing_over import I32, ListedOver
 from optionwriter.core.market.premium import premium
 from optionwriter.core.market.quotes import QuoteRows, QuoteTable, fill_quotes, rules_of
@@ -53,6 +53,11 @@ class ChainsOver:
     forward: F64
     first_row: I64
     iv: Callable[[Stretch], F64]
+
+    @property
+    def most_days(self) -> float:
+        """The longest life that an option has left."""
+        return float(np.max((self.expiry_ms - self.at_ms[self.instant]) / MS_PER_DAY, initial=0.0))
 
     def quotes(self, first: int, last: int, option: I32, mark: F64, mark_iv: F64) -> tuple[Rows, QuoteRows]:
         """The options of the instants from `first` to before `last`; the columns given are filled too.

@@ -15,6 +15,7 @@ that to the share of events (Mincer and Zarnowitz 1969), its slope drawn to 0 as
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -125,16 +126,18 @@ class RisksOver:
         rates, skills = self._walked(side, at_ms)
         return _told(rates, skills)
 
-    def curves(self, side: int, at_ms: I64) -> F64:
-        """One's curves alone, (m, HORIZON_DAYS), of many instants."""
-        return np.array([self._walked(side, one)[0][0] for one in at_ms.tolist()]).reshape(
-            -1, len(HORIZON_DAYS)
-        )
+    def curves(self, side: int, at_ms: I64, most_days: float = math.inf) -> F64:
+        """One's curves alone, (m, HORIZON_DAYS), of many instants; NaN beyond the horizon that holds `most_days`."""
+        count = min(sum(one < most_days for one in HORIZON_DAYS) + 1, len(HORIZON_DAYS))
+        found = np.full((len(at_ms), len(HORIZON_DAYS)), np.nan)
+        for row, one in enumerate(at_ms.tolist()):
+            found[row, :count] = self._walked(side, one, count)[0][0]
+        return found
 
-    def _walked(self, side: int, at_ms: int) -> tuple[F64, F64]:
+    def _walked(self, side: int, at_ms: int, horizons: int = len(HORIZON_DAYS)) -> tuple[F64, F64]:
         midnight_ms = at_ms // MS_PER_DAY * MS_PER_DAY
         begin_ms = history_start(midnight_ms)
-        return _walked(self._days, side, self._days.begin(begin_ms), begin_ms, midnight_ms)
+        return _walked(self._days, side, self._days.begin(begin_ms), begin_ms, midnight_ms, horizons)
 
 
 @lru_cache(maxsize=8)
@@ -145,16 +148,22 @@ def event_risks(past: Past) -> tuple[EventRisk, EventRisk]:
     return pump, crash
 
 
-def _walked(days: RiskDays, side: int, begin: int, begin_ms: int, midnight_ms: int) -> tuple[F64, F64]:
-    """The rates and skills (walk_all) in one direction, from rows that begin at `begin` and values of the index known
-    since `begin_ms`."""
+def _walked(
+    days: RiskDays,
+    side: int,
+    begin: int,
+    begin_ms: int,
+    midnight_ms: int,
+    horizons: int = len(HORIZON_DAYS),
+) -> tuple[F64, F64]:
+    """The rates and skills (walk_all) of the first `horizons` in one direction, from rows that begin at `begin` and
+    values of the index known since `begin_ms`."""
     end = max(min(midnight_ms // MS_PER_DAY - days.first, len(days)), 0)
-    count, kinds = len(HORIZON_DAYS), len(PREDICTORS)
-    rates, skills = np.empty((3, count)), np.empty((count, kinds, 3))
+    rates, skills = np.empty((3, horizons)), np.empty((horizons, len(PREDICTORS), 3))
     scratch = np.empty((2, max(end - begin, 1)))
     walk_all(
-        days.side(side), _HORIZONS, begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS, LEAST_SCORED,
-        scratch, rates, skills,
+        days.side(side), _HORIZONS[:horizons], begin, days.known_from(begin, begin_ms), end, LEAST_WINDOWS,
+        LEAST_SCORED, scratch, rates, skills,
     )  # fmt: skip
     return rates, skills
 

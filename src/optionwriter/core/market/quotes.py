@@ -178,6 +178,7 @@ def fill_quotes(
 @compiled_exact
 def _bucket(days: float, delta: float) -> int:
     """As `bucket_of`; no loop, so that the caller's becomes vector instructions."""
+    days, delta = float(days), float(delta)  # comparisons of numpy's floats don't add up
     tenor = (days >= _T0) + (days >= _T1) + (days >= _T2) + (days >= _T3) + (days >= _T4) + (days >= _T5)
     low = (delta >= _D0) + (delta >= _D1) + (delta >= _D2) + (delta >= _D3) + (delta >= _D4) + (delta >= _D5)
     high = (delta >= _D6) + (delta >= _D7) + (delta >= _D8) + (delta >= _D9) + (delta >= _D10)

@@ -63,6 +63,13 @@ class GrowingRows:
             self.reserve(max(count, len(self._rows.option)))
         return self._rows.part(self._count, self._count + count)
 
+    def room_at(self, first: int, count: int) -> Rows:
+        """Where so many go that begin at a number, within what is reserved."""
+        return self._rows.part(first, first + count)
+
+    def __len__(self) -> int:
+        return self._count
+
     def keep(self, count: int) -> None:
         """They have been written."""
         self._count += count

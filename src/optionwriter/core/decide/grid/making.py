@@ -6,7 +6,9 @@ functions; a price that is no whole unit of the product's grid is refused, becau
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,10 @@ from optionwriter.core.market.instruments import MS_PER_DAY, Family, OptionType,
 from optionwriter.core.market.money import quantum
 from optionwriter.core.market.quotes import QuoteRows, tick_grid
 
+_NO_NUMBER, _MET = -1, -2  # of an option that has none yet
+
 Delivery = Callable[[str, int], float]
+Task = Callable[[], None]
 
 
 class GridError(ValueError):
@@ -46,6 +51,7 @@ class _Part:
         self._forward: list[F64] = []
         self._risk: list[F64] = []
         self._sizes: list[I64] = []  # of each slice
+        self._filled: set[tuple[int, int]] = set()  # ahead: where it begins, the step after the last
         self._known: tuple[ChainsOver | None, I64] = (None, np.zeros(0, dtype=np.int64))
 
     def blank(self, count: int = 1) -> None:
@@ -82,13 +88,31 @@ class _Part:
         )  # as a book summary shows it
         self.rows.keep(len(rows))
 
+    def begin(self, over: ChainsOver, first: int) -> None:
+        """Makes room for all that these chains have from an instant on."""
+        self._known = over, np.full(len(over.listed.option_strike), _NO_NUMBER, dtype=np.int64)
+        self.rows.reserve(int(over.first_row[-1] - over.first_row[over.first_slice[first]]))
+        self._filled.clear()
+
+    def fill_ahead(self, over: ChainsOver, first: int, last: int) -> None:
+        """As `fill`, of steps after those that come next; from any thread. What fails is left to `fill`."""
+        begin = int(over.first_row[over.first_slice[first]])
+        room = self.rows.room_at(begin, int(over.first_row[over.first_slice[last]]) - begin)
+        with contextlib.suppress(ValueError):
+            self._fill(over, first, last, room)
+            self._filled.add((begin, last))
+
     def fill(self, over: ChainsOver, first: int, last: int) -> None:
         """The rows of several steps; they count once `add_over` is called too. Errors: those of the chains."""
         if self._known[0] is not over:
-            self._known = over, np.full(len(over.listed.option_strike), -1, dtype=np.int64)
-            self.rows.reserve(int(over.first_row[-1] - over.first_row[over.first_slice[first]]))
+            self.begin(over, first)
+        begin = int(over.first_row[over.first_slice[first]])
+        if (begin, last) in self._filled and len(self.rows) == begin:
+            return
+        self._fill(over, first, last, self.rows.room(int(over.first_row[over.first_slice[last]]) - begin))
+
+    def _fill(self, over: ChainsOver, first: int, last: int, room: Rows) -> None:
         begin, end = int(over.first_slice[first]), int(over.first_slice[last])
-        room = self.rows.room(int(over.first_row[end] - over.first_row[begin]))
         rows, found = over.quotes(first, last, room.option, room.mark, room.iv)
         years = _years(over.expiry_ms[begin:end], over.at_ms[over.instant[begin:end]])
         self._fill_delta(room, rows.strike, years[rows.slice], rows.forward)
@@ -103,10 +127,10 @@ class _Part:
         begin, end = int(over.first_slice[first]), int(over.first_slice[last])
         count, number = int(over.first_row[end] - over.first_row[begin]), self._known[1]
         option = self.rows.room(count).option
-        for new in np.unique(option[number[option] < 0]).tolist():
-            listed = over.listed
-            number[new] = self.names.add(listed.option_strike[new], int(listed.option_expiry_ms[new]))
-        option[:] = number[option]
+        listed, new = over.listed, np.empty(len(number), dtype=np.int64)
+        for one in new[: _fill_new(option, number, new)].tolist():
+            number[one] = self.names.add(listed.option_strike[one], int(listed.option_expiry_ms[one]))
+        _renumber(option, number)
         self.rows.keep(count)
         self._index.append(over.index_price[first:last])
         self._fresh.append(np.full(last - first, -self.most_ahead_ms <= 0 <= self.most_age_ms))
@@ -178,6 +202,26 @@ def _fill_sizes(found: QuoteRows, bid_lots: I32, ask_lots: I32, open_interest: F
         room.open_interest[row] = open_interest[bucket]
 
 
+@compiled_exact
+def _fill_new(option: I32, number: I64, new: I64) -> int:
+    """Fills the options that have no number yet, each once, as they appear; says how many."""
+    count = 0
+    for row in range(option.size):
+        one = option[row]
+        if number[one] == _NO_NUMBER:
+            number[one] = _MET
+            new[count] = one
+            count += 1
+    return count
+
+
+@compiled_exact
+def _renumber(option: I32, number: I64) -> None:
+    """From the numbers of the chains over time to the grid's."""
+    for row in range(option.size):
+        option[row] = number[np.uint64(option[row])]
+
+
 @compiled
 def _fill_in_order(delta: F64, first_row: I64, is_call: bool, out: Bools) -> None:
     """Of every slice: whether all deltas are known, and none is above that of the strike below it."""
@@ -234,6 +278,16 @@ class GridMaker:
                 part.blank()
             else:
                 part.add(at_ms, found, risk)
+
+    def ahead(self, overs: Mapping[str, ChainsOver], stretches: Sequence[tuple[int, int]]) -> list[Task]:
+        """What can be done, in any order and at once, before `add_over` is called for these stretches of all steps."""
+        tasks: list[Task] = []
+        for part in (self._calls, self._puts):
+            over = overs.get(part.product.code)
+            if over is not None:
+                part.begin(over, 0)
+                tasks += [partial(part.fill_ahead, over, first, last) for first, last in stretches]
+        return tasks
 
     def add_over(
         self,
