@@ -9,7 +9,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import RLock
+from threading import Lock, RLock
 from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
