@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import Row, best_seconds
 from optionwriter.adapters.store.memory import MemoryLedger
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import seat_sample
+from optionwriter.bootstrap.desks import seat_sample
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.facts import (
     Action,

@@ -26,7 +26,7 @@ from tests.browser.demo import Demo
 from bench import Row
 from bench.__main__ import show
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap.parts import VIEWS_FILE
 from optionwriter.services.publish import HEARTBEAT
 
 SECONDS = 120.0

@@ -26,7 +26,7 @@ from optionwriter.adapters.clocks import SimulatedClock
 from optionwriter.adapters.deribit.client import DeribitClient
 from optionwriter.adapters.deribit.credits import LOWEST_TIER, Credits
 from optionwriter.adapters.deribit.market import DeribitMarket
-from optionwriter.bootstrap import seat_exchange, seat_sample
+from optionwriter.bootstrap.desks import seat_exchange, seat_sample
 from optionwriter.core.books.book import Book
 from optionwriter.core.decide.choosing import ChoiceParams, choose_best
 from optionwriter.core.decide.limits import Limits

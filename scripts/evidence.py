@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from optionwriter.bootstrap import LOG_FOLDER, seat_captured
+from optionwriter.bootstrap.captured import seat_captured
+from optionwriter.bootstrap.parts import LOG_FOLDER
 from optionwriter.core.books.codec import to_json
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report import evidence

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from optionwriter.core.books.account import AccountSnapshot, Lookup, Outcome, VenueEvent
 from optionwriter.core.books.facts import Fact, Intent
-from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.report.decision import DecisionRecord
 from optionwriter.core.report.harvester import Gap, HarvesterState
@@ -128,6 +128,11 @@ class Parts(Protocol):
 
     def rows_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """The named rows at ascending instants, all listed throughout. Raises MarketUnavailableError."""
+        ...
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """What is listed at the first of the instants, and how many of them, this one included, have the same listed
+        (at least 1). Raises MarketUnavailableError."""
         ...
 
     def realised_over(self, underlying: str, at_ms: I64) -> tuple[F64, F64]:
@@ -344,6 +349,10 @@ class RunStore(Protocol):
         """A run's curves by exit style."""
         ...
 
+    def returns(self, group: str) -> Mapping[int, Mapping[str, tuple[float, ...]]]:
+        """Daily returns over holding of a group's finished runs, by run and exit style, where they are kept."""
+        ...
+
     def notes(self, run_id: int) -> str:
         """What a reader of the result must know, a line each."""
         ...
@@ -354,6 +363,10 @@ class RunStore(Protocol):
 
     def delete(self, run_id: int) -> None:
         """Drops a run and all that it found. Raises RunStoreError while it runs."""
+        ...
+
+    def delete_group(self, group: str) -> int:
+        """Drops all runs of a sweep or comparison; how many. Raises RunStoreError while one of them is not over."""
         ...
 
     def claim(

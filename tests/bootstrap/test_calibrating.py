@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,13 @@ import pytest
 
 from optionwriter.adapters.tapes.layouts import day_path
 from optionwriter.adapters.tapes.sample_files import FOLDER, load_sample
-from optionwriter.bootstrap import open_local_exchange
-from optionwriter.bootstrap.calibrating import Asked, calibration
+from optionwriter.bootstrap.calibrating import Asked, UnreachableError, calibration
 from optionwriter.bootstrap.skews import skew_for
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, MS_PER_YEAR, utc_day
 from optionwriter.core.report.calibration_models import Model
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.settings import Settings
+from tests.web.local_marks import local_marks
 
 SETTINGS = Settings()
 AT_MS = int(np.datetime64("2026-02-10T12:00", "ms").astype(np.int64))
@@ -100,23 +100,31 @@ def test_plain_errors(tmp_path: Path) -> None:
             calibration(SETTINGS, asked)
 
 
+def test_a_failed_day_and_a_missing_folder_are_cured_by_calibrations_own_options(tmp_path: Path) -> None:
+    path = tmp_path / "live_deribit" / day_path("BTC", utc_day(AT_MS))
+    path.parent.mkdir(parents=True)
+    kept = pl.read_parquet(FOLDER / "live_deribit" / day_path("BTC", utc_day(AT_MS)))
+    kept.with_columns(pl.col("mark_iv") / 100).write_parquet(path)
+    asked = Asked("BTC", start_ms=AT_MS, end_ms=AT_MS, data=str(tmp_path))
+    with pytest.raises(CalibrationError, match="fail their quality check: BTC 2026-02-10") as refused:
+        calibration(SETTINGS, asked)
+    none = Asked("BTC", start_ms=AT_MS, end_ms=AT_MS, data=str(tmp_path / "none"))
+    with pytest.raises(CalibrationError, match=r"none is no folder: .* with --data") as missing:
+        calibration(SETTINGS, none)
+    for error, own in ((refused, "--failed-days skip"), (missing, "--data")):
+        assert own in str(error.value) and "-o " not in str(error.value)
+    taken = calibration(SETTINGS, replace(asked, failed_days="take"))
+    assert any("Taken though" in note and "2026-02-10" in note for note in taken.notes)
+
+
 @pytest.mark.slow
 def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
     """The local exchange with a flat smile: so are the surface through its marks, and the factors kept of it."""
-    settings = Settings(
-        data_dir=tmp_path, local_port=0, local_smile="flat", local_start="2026-02-10T12:00:00Z"
-    )
-    with open_local_exchange(settings, frozen=True, fresh=True) as opened:
-        served = threading.Thread(target=opened.server.run)
-        served.start()
-        try:
-            asked = Asked("BTC", source="live", environment="local")
-            seen = settings.model_copy(update={"local_port": int(opened.url.rpartition(":")[2])})
-            found = calibration(seen, asked).found
-            kept = skew_for(seen, asked, tmp_path / "skew", now_ms=opened.now_ms)
-        finally:
-            opened.server.stop()
-            served.join(20)
+    asked = Asked("BTC", source="live", environment="local")
+    with local_marks(tmp_path, "flat") as exchange:
+        seen = exchange.settings
+        found = calibration(seen, asked).found
+        kept = skew_for(seen, asked, tmp_path / "skew", now_ms=exchange.start_ms)
     (moment,) = found.moments
     assert abs(moment.at_ms - AT_MS) < MS_PER_HOUR and moment.count > 150
     assert moment.realised_7d == pytest.approx(0.91, abs=0.03)  # as the recorded chain of that morning says
@@ -126,6 +134,7 @@ def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
     assert kept.is_fresh and kept.skew.source == "live local"
     assert (*kept.skew.factors.call, *kept.skew.factors.put) == pytest.approx([1.0] * 8, abs=0.01)
     with pytest.raises(
-        CalibrationError, match=r"local exchange gives no chain of BTC .*choose a recorded --source"
+        UnreachableError,
+        match=r"local exchange gives no chain of BTC .*optionwriter up, or choose a recorded",
     ):
         calibration(seen, asked)

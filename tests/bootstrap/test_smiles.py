@@ -9,10 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from optionwriter.adapters.files.skew_file import read_skew, skew_path, write_skew
-from optionwriter.bootstrap import BootError
 from optionwriter.bootstrap.calibrating import Asked
 from optionwriter.bootstrap.exchange_smile import exchange_bends
-from optionwriter.bootstrap.parts import EXCHANGE_FOLDER
+from optionwriter.bootstrap.parts import EXCHANGE_FOLDER, BootError
 from optionwriter.bootstrap.recorded import sample_feed
 from optionwriter.bootstrap.skews import captured_skew, skew_for
 from optionwriter.cli.main import app

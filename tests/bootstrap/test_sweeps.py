@@ -11,17 +11,18 @@ from types import SimpleNamespace
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from optionwriter.bootstrap import compiled_sets, run_store, sweeps
-from optionwriter.bootstrap.backtests import desk_for
+from optionwriter.bootstrap import compiled_sets, sweeps
+from optionwriter.bootstrap.backtests import desk_for, run_store
 from optionwriter.bootstrap.sources import open_source
 from optionwriter.bootstrap.sweeps import check_keys, crew_for, known_keys, planned, run_sets, set_of
 from optionwriter.core.decide.strategies.exits import with_exit_style
 from optionwriter.core.report.benchmarks import rules
-from optionwriter.core.report.run import RunSpec, RunStatus
+from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.services.backtest import run_backtest
 from optionwriter.services.jobs import RunError
 from optionwriter.services.sweep import Axis, combinations, enter, sets_of, stop_all
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 START, DAY = 1_767_571_200_000, 86_400_000  # 2026-01-05
 BASE = RunSpec("", "synthetic", "income", ("BTC",), START, START + 3 * DAY, 1,
@@ -35,7 +36,7 @@ class Engine:
         self.opened = 0
         self.whole: list[float] = []
         self.threads: set[int] = set()
-        self.meet = threading.Barrier(2, timeout=30)
+        self.meet = threading.Barrier(2, timeout=LONGEST_S)
         self.meeting = True
 
     def why_event(self, settings, config, instance, underlyings):
@@ -53,6 +54,7 @@ class Engine:
         return SimpleNamespace(
             net_profit_coin=value / 2, net_profit_usd=value, over_holding_usd=-value, max_drawdown=1 - value,
             sharpe=value * 10, trades=3, win_rate=0.5, fees_usd=1.0, premium_usd=2.0, final_equity_usd=9.0,
+            over_holding_daily=(value, -value),
         )  # fmt: skip
 
     def run_compiled(self, market, config, instance, exit_style, seed):
@@ -81,6 +83,10 @@ def sets(*axes: Axis) -> list[RunSpec]:
     return [set_of(BASE, one, "g") for one in combinations(axes, None, 1, 100)]
 
 
+def delta_of(state: RunState) -> float:
+    return state.spec.config["changes"]["gates.delta_max"]
+
+
 DELTAS = Axis("gates.delta_max", tuple(0.11 + 0.01 * one for one in range(8)))
 
 
@@ -101,6 +107,9 @@ def test_compiled_sets_share_a_market_run_in_threads_and_the_best_are_kept_whole
         assert engine.whole == [pytest.approx(0.18)]
         # The best is whole; the others have their figures, under the same names.
         assert store.curves(best.id) and all(not store.curves(one.id) for one in done if one != best)
+        kept = store.returns("g")
+        assert kept[done[0].id]["own"] == (delta_of(done[0]), -delta_of(done[0])) and len(kept) == 8
+        assert len(kept[best.id]["own"]) == 3  # the whole one's own three days took their place
         names = {(one.currency, one.name) for one in store.metrics(best.id)}
         other = {(one.currency, one.name): one.value for one in store.metrics(done[0].id)}
         assert set(other) <= names
@@ -207,4 +216,5 @@ def test_a_set_that_the_compiled_driver_refuses_late_is_run_by_the_event_driver(
         states = [store.get(one) for one in enter(store, "g", plan.specs, 0).waiting]
         (done,) = run_sets(settings, "g", states, crew_for(states, 1))
         assert done.status is RunStatus.FINISHED and len(store.metrics(done.id)) > 50
-        assert "Run by the event driver: the collar is off" in store.notes(done.id)
+        notes = store.notes(done.id)
+        assert "Run by the event driver: the collar is off" in notes and "Compiled driver." not in notes

@@ -17,8 +17,9 @@ from scripts.browser import SKIPPED, NoBrowserError, is_left_out, needed
 
 from tests.browser.crafted import Crafted
 from tests.browser.demo import Demo
-from tests.browser.frozen import Publication, taken
+from tests.browser.frozen import Publication
 from tests.browser.watched import WIDTHS, Watched
+from tests.patience import LONGEST_S
 
 # Names of other machines have no address here, whatever a page may ask for.
 ARGUMENTS = (
@@ -26,10 +27,8 @@ ARGUMENTS = (
     "--font-render-hinting=none",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-TIMEOUT_MS = 20_000
-expect.set_options(
-    timeout=TIMEOUT_MS
-)  # as long as an action may take: a busy machine is no fault of the page
+TIMEOUT_MS = int(LONGEST_S * 1_000)
+expect.set_options(timeout=TIMEOUT_MS)
 
 Open = Callable[..., Watched]
 
@@ -56,10 +55,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(chromium: Browser) -> Iterator[Open]:
-    """Opens a watched page: `opened(url, width="phone", theme="dark")`."""
+    """Opens a watched page: `opened(url, width="phone", theme="dark")`; with `still` it is never drawn anew."""
     contexts = []
 
-    def open_page(url: str, width: str = "wide", theme: str = "light") -> Watched:
+    def open_page(url: str, width: str = "wide", theme: str = "light", still: bool = False) -> Watched:
         wide, high = WIDTHS[width]
         context = chromium.new_context(
             viewport={"width": wide, "height": high},
@@ -71,6 +70,8 @@ def opened(chromium: Browser) -> Iterator[Open]:
         context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         watched = Watched(context)
+        if still:
+            watched.page.route("**/live/*", lambda _route: None)  # parts are asked for and never come
         watched.page.goto(url, wait_until="load")
         return watched
 
@@ -81,7 +82,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="package")
 def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The running demo, both coins with an open and a closed position when it begins."""
+    """The running demo. In its `first` publication both coins have open and closed positions; it goes on from there."""
     demo = Demo(tmp_path_factory.mktemp("demo"))
     demo.prepare()
     with demo:
@@ -92,7 +93,7 @@ def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="package")
 def publication(demo: Demo) -> Publication:
     """One publication of the demo, taken while both coins had a position."""
-    return taken(demo.folder / "data")
+    return demo.first
 
 
 @pytest.fixture

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import httpx2
 
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import KILL_FILE, VIEWS_FILE
+from optionwriter.bootstrap.parts import KILL_FILE, VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from optionwriter.web.app import create_app
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
+from tests.patience import LONGEST_S
 
 TOKEN = "a-token-for-tests-of-32-letters-"
 NOW_MS = 1_800_000_000_000
@@ -47,6 +51,13 @@ class Crafted:
         """The address that signs in."""
         return login_link(self.base, TOKEN)
 
+    def ask(self, path: str) -> Any:
+        """What the API answers."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        answer = httpx2.get(self.base + path.lstrip("/"), headers=headers, timeout=LONGEST_S, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def start(self) -> None:
         """Serves; again, after a stop, under the same address."""
         source = ViewStore(self.folder / VIEWS_FILE, lambda: NOW_MS + int(self.age_s * 1000))
@@ -60,7 +71,7 @@ class Crafted:
         """Serves no more."""
         if self._server is not None:
             self._server.stop()
-            self._thread.join(20)
+            self._thread.join(LONGEST_S)
             assert not self._thread.is_alive(), "the page's server did not stop"
         self._server = None
 

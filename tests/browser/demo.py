@@ -14,18 +14,21 @@ from typing import Any
 
 import httpx2
 
+from tests.browser.frozen import Publication, taken
 from tests.cli.house import House
+from tests.patience import LONGEST_S
 
 SAME = {"LOOP_INTERVAL_SEC": "7200", "LOCAL_SEED": "1", "LOCAL_START": "2026-01-01T00:00:00Z"}
 FAST = {**SAME, "LOCAL_SPEED": "100000"}
 PACE = {**SAME, "LOCAL_SPEED": "3600"}  # a cycle in two seconds
 DAYS = "2.5"  # to noon, when the new day's positions are open
-START_S = 120
 COINS = frozenset(("BTC", "ETH"))
 
 
 class Demo(House):
     """`with Demo(folder) as demo`: it runs, on ports that were free, until it is left."""
+
+    first: Publication
 
     def __init__(self, folder: Path, *arguments: str, **changes: str) -> None:
         super().__init__(folder, *arguments, **{**PACE, **changes})
@@ -40,7 +43,7 @@ class Demo(House):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=2 * START_S,
+            timeout=2 * LONGEST_S,
         )
         assert done.returncode == 0, done.stdout
 
@@ -62,22 +65,28 @@ class Demo(House):
         return {"Authorization": f"Bearer {self.link.partition('token=')[2]}"}
 
     def until_it_trades(self) -> None:
-        """Returns once a cycle has gone through, both coins have an open position, and both have closed ones."""
-        self.until("a cycle", self.cycles, START_S)
-        self.until("open positions on both coins", lambda: self.coins("open") >= COINS, START_S)
-        self.until("closed positions on both coins", lambda: self.coins("closed") >= COINS, START_S)
+        """Returns once one publication, from then on `first`, has open and closed positions on both coins."""
+
+        def found() -> bool:
+            self.first = taken(self.folder / "data")
+            return all(self.first.coins(which) >= COINS for which in ("open", "closed"))
+
+        self.until("a cycle", self.cycles)
+        self.until("open and closed positions on both coins", found, 2 * LONGEST_S)
 
     def positions(self, which: str) -> list[Any]:
         """Open or closed positions, as the API tells them."""
         return list((self.ask(f"/api/positions/bot/{which}") or {}).get("positions", ()))
 
-    def coins(self, which: str) -> set[str]:
-        """On which coins."""
-        return {one["underlying"] for one in self.positions(which)}
+    def passes(self, cycles: int) -> None:
+        """Returns once so many more cycles have gone through, and been published."""
 
-    def version(self) -> int:
-        """The publication's number."""
-        return int((self.ask("/status") or {}).get("version", 0))
+        def gone() -> int:
+            told = self.ask("/status")
+            return int(told["heartbeat"]["cycles"]) if told else -1
+
+        before = int(self.until("the cycles' number", lambda: max(0, gone())))
+        self.until(f"{cycles} more cycles", lambda: gone() >= before + cycles)
 
     def state(self) -> str | None:
         """ACTIVE, REDUCING or HALTED, as /status says."""
@@ -85,4 +94,4 @@ class Demo(House):
 
     def ask_raw(self, path: str, **headers: str) -> httpx2.Response:
         """One request, without the token unless it is given."""
-        return httpx2.get(self.base + path.lstrip("/"), headers=headers, timeout=10, trust_env=False)
+        return httpx2.get(self.base + path.lstrip("/"), headers=headers, timeout=LONGEST_S, trust_env=False)

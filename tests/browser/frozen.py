@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap.parts import VIEWS_FILE
 from optionwriter.ports import FeedEntry
 from tests.browser.crafted import Crafted
 
@@ -32,6 +32,10 @@ class Publication:
     def show(self, page: Crafted) -> None:
         """Publishes it."""
         page.publish(self.views, self.entries)
+
+    def coins(self, which: str) -> set[str]:
+        """On which coins there are positions, "open" or "closed"."""
+        return {one["underlying"] for one in self.views.get(f"positions-{which}", {}).get("positions", ())}
 
     def bent(self, leaf: Leaf) -> Publication:
         """With every value that is neither a list nor an object replaced by what `leaf(key, value)` gives."""

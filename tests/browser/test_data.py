@@ -11,6 +11,7 @@ import pytest
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
+from tests.patience import LONGEST_S
 from tests.web.browsing import TOKEN
 from tests.web.test_data import app_of, spoilt
 
@@ -28,7 +29,7 @@ def served(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     thread.start()
     yield base, login_link(base, TOKEN)
     server.stop()
-    thread.join(20)
+    thread.join(LONGEST_S)
     assert not thread.is_alive(), "the page's server did not stop"
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from optionwriter.web.live.board import CLOSED_SHOWN
+from tests.browser import decisions
 from tests.browser.conftest import Open
+from tests.browser.crafted import Crafted
 from tests.browser.demo import Demo
+from tests.browser.frozen import Publication
 
 pytestmark = pytest.mark.slow
-DAYS_OF_A_TEST = 0.4  # ten seconds at the demo's pace
 MARK = "window.__mark = 'the same page'"
 IS_SAME = "window.__mark === 'the same page'"
 
@@ -28,14 +32,19 @@ def ids(page: Page, selector: str) -> set[str]:
     return set(found)
 
 
-def lasting(demo: Demo) -> str:
-    """The id of an open position that is not settled while a test looks at it."""
+def asked(demo: Demo, path: str) -> Any:
+    """What the API answers, as soon as it does."""
+    return demo.until(path, lambda: demo.ask(path))
 
-    def found() -> str:
-        held = [one for one in demo.positions("open") if one["days_to_expiry"] > DAYS_OF_A_TEST]
-        return str(held[-1]["position_id"]) if held else ""
 
-    return str(demo.until("a position of some days", found, 90))
+def goes_on(page: Page, cycles: int = 2) -> None:
+    """Returns once the page has moved on by itself, so many times."""
+    when = page.get_by_test_id("heartbeat").locator("time")
+    begun = before = str(when.get_attribute("datetime"))
+    for _ in range(cycles):
+        expect(when).not_to_have_attribute("datetime", before)
+        before = str(when.get_attribute("datetime"))
+    assert before > begun
 
 
 @pytest.mark.parametrize("width", ["wide", "phone"])
@@ -45,7 +54,7 @@ def test_nothing_is_wrong_with_the_page(demo: Demo, opened: Open, theme: str, wi
     page = seen.page
     for name, text in (("badge-env", "LOCAL"), ("badge-mode", "LIVE"), ("badge-state", "ACTIVE")):
         expect(page.get_by_test_id(name)).to_contain_text(text)
-    expect(page.get_by_test_id("heartbeat")).to_contain_text(re.compile(r"Last cycle \d+ s\s+ago"))
+    expect(page.get_by_test_id("heartbeat")).to_contain_text(re.compile(r"Last cycle \d+ (s|min)\s+ago"))
     expect(page.get_by_test_id("stale-banner")).to_have_count(0)
     for coin in ("BTC", "ETH"):
         card = page.get_by_test_id(f"underlying-{coin}")
@@ -53,29 +62,38 @@ def test_nothing_is_wrong_with_the_page(demo: Demo, opened: Open, theme: str, wi
         expect(card).to_contain_text(re.compile("bull|sideways|bear"))
     expect(page.get_by_test_id("equity-chart").locator("canvas").first).to_be_visible()
     expect(page.locator("#equity-legend")).to_contain_text(re.compile(r"Equity \d{3},\d{3}\.\d\d USD"))
-    page.locator("[data-testid^=decision-] summary").first.click()
-    expect(page.locator("[data-testid^=decision-][open]").first).to_contain_text("Reasoning")
+    decisions.opened(decisions.newest(page))
     seen.assert_fits()
     seen.assert_accessible()
     seen.assert_clean()
 
 
-def test_what_the_page_shows_is_what_the_api_tells(demo: Demo, opened: Open) -> None:
+def test_what_the_page_shows_the_api_tells(demo: Demo, opened: Open) -> None:
     page = opened(demo.link).page
-    told = demo.positions("closed")
-    shown = page.get_by_test_id("closed-positions").locator("tbody tr[data-testid]")
-    assert {one["position_id"] for one in told} >= {
-        name.removeprefix("position-")
-        for name in shown.evaluate_all("all => all.map(one => one.dataset.testid)")
+    rows = "[data-testid=closed-positions] tbody tr[data-testid]"
+    expect(page.locator(rows).first).to_be_visible()
+    shown = ids(page, rows)  # before the API is asked: what is closed stays so
+    assert {f"position-{one['position_id']}" for one in demo.positions("closed")} >= shown
+
+
+def test_what_the_page_shows_is_what_the_api_tells(
+    crafted: Crafted, publication: Publication, opened: Open
+) -> None:
+    """One publication of the demo, so that page and API speak of the same."""
+    publication.show(crafted)
+    page = opened(crafted.link).page
+    told = crafted.ask("/api/positions/bot/closed")["positions"]
+    assert ids(page, "[data-testid=closed-positions] tbody tr[data-testid]") == {
+        f"position-{one['position_id']}" for one in told[:CLOSED_SHOWN]
     }
-    one = told[-1]  # the oldest: it stays as it is
+    one = told[-1]
     row = page.get_by_test_id("closed-positions").get_by_test_id(f"position-{one['position_id']}")
     pnl = float(one["realized_pnl_abs"])
     digits = 2 if one["currency"] == "USDC" else 6
     expect(row).to_contain_text(f"{pnl:+,.{digits}f}".replace("-", "−"))
     expect(row).to_contain_text(one["legs"][-1]["instrument"])
     expect(row).to_contain_text(one["closed_at"][:10])
-    totals = (demo.ask("/api/positions/bot/closed") or {})["totals"]
+    totals = crafted.ask("/api/positions/bot/closed")["totals"]
     assert {total["currency"] for total in totals} == {one["currency"] for one in told}
     expect(page.get_by_test_id("closed-positions").locator("tfoot tr")).to_have_count(len(totals))
 
@@ -114,8 +132,7 @@ def test_tables_sort_by_keyboard_and_keep_their_order_over_a_refresh(demo: Demo,
     expect(head).to_be_focused()
     page.keyboard.press("Space")
     sorted_by("descending")
-    before = demo.version()
-    demo.until("two more cycles", lambda: demo.version() > before + 1)
+    goes_on(page)
     sorted_by("descending")
     expect(head).to_be_focused()
     page.reload()
@@ -133,17 +150,21 @@ def test_equity_is_shown_in_dollars_and_in_each_coin(demo: Demo, opened: Open) -
     expect(chosen).to_have_text("ETH")
     expect(chosen).to_be_focused()
     expect(legend).to_contain_text(re.compile(r"Holding 20\.000000 ETH"))
-    told = demo.ask("/api/equity")
+    told = asked(demo, "/api/equity")
     assert len(told["at_ms"]) > 5
     assert all(len(one["equity"]) == len(told["at_ms"]) for one in told["currencies"].values())
 
 
-def test_a_position_opens_to_its_legs_fills_and_payoff(demo: Demo, opened: Open) -> None:
-    seen = opened(demo.link)
+def test_a_position_opens_to_its_legs_fills_and_payoff(
+    crafted: Crafted, publication: Publication, opened: Open
+) -> None:
+    """In a publication of the demo: on the demo itself a position may be rolled or over at any moment."""
+    publication.show(crafted)
+    seen = opened(crafted.link)
     page = seen.page
-    name = lasting(demo)
+    name = crafted.ask("/api/positions/bot/open")["positions"][-1]["position_id"]
     row = page.get_by_test_id("open-positions").get_by_test_id(f"position-{name}")
-    told = demo.ask(f"/api/positions/bot/{name}")
+    told = crafted.ask(f"/api/positions/bot/{name}")
     row.locator("a").click()
     panel = page.get_by_test_id("position-detail")
     expect(panel.get_by_role("heading", level=2)).to_be_focused()
@@ -176,6 +197,7 @@ def test_a_closed_position_opens_too_also_by_its_address(demo: Demo, opened: Ope
     expect(panel).to_contain_text("Realised")
     expect(panel).to_contain_text(one["legs"][0]["instrument"])
     seen.page.keyboard.press("Escape")
+    expect(panel).not_to_be_visible()
     seen.page.goto(f"{demo.base}#position/of-nobody")
     expect(panel).to_contain_text("There is no position of-nobody")
 
@@ -183,17 +205,20 @@ def test_a_closed_position_opens_too_also_by_its_address(demo: Demo, opened: Ope
 def test_decisions_open_to_their_reasons_and_filter(demo: Demo, opened: Open) -> None:
     seen = opened(demo.link)
     page = seen.page
-    told = demo.ask("/api/decisions?limit=100")["decisions"]
+    told = asked(demo, "/api/decisions?limit=200")["decisions"]
     strategies = {one["strategy_id"] for one in told}
-    acted = next(one["decision_id"] for one in told if one["orders"] and one["chosen"])
+    acted = next(
+        one["decision_id"]
+        for one in told
+        if one["chosen"] and any(order["outcome"] == "filled" for order in one["orders"])
+    )
     page.locator("#decision-filter select[name=only]").select_option("actions")
     expect(page).to_have_url(re.compile(r"\?only=actions$"))
     feed = page.get_by_test_id("decisions")
-    expect(feed.locator(".decision.idle").first).not_to_be_attached()
+    expect(feed.locator(".decision.idle")).to_have_count(0)
     first = feed.get_by_test_id(f"decision-{acted}")
     expect(first).to_contain_text(re.compile("open|roll|close", re.IGNORECASE))
-    first.locator("summary").click()
-    expect(first).to_contain_text("Reasoning")
+    decisions.opened(first)
     expect(first.locator("table.scores .pick").first).to_have_text("chosen")
     expect(first).to_contain_text("Rejected, by the first gate that failed")
     expect(first).to_contain_text("Nearest misses")
@@ -213,7 +238,7 @@ def test_decisions_open_to_their_reasons_and_filter(demo: Demo, opened: Open) ->
 def test_the_rules_in_force_are_those_of_the_api(demo: Demo, opened: Open) -> None:
     page = opened(demo.link).page
     rules = page.get_by_test_id("rules")
-    for one in demo.ask("/api/strategy-status")["strategies"]:
+    for one in asked(demo, "/api/strategy-status")["strategies"]:
         expect(rules).to_contain_text(one["strategy_id"])
         gates = one["gates"]
         expect(rules).to_contain_text(f"{gates['delta_min']:g} – {gates['delta_max']:g}")
@@ -225,21 +250,12 @@ def test_the_page_goes_with_the_agent_and_what_is_open_stays_open(demo: Demo, op
     seen = opened(demo.link)
     page = seen.page
     page.evaluate(MARK)
-    newest = page.get_by_test_id("decisions").locator("[data-testid^=decision-]").first
-    mine = page.get_by_test_id(
-        str(newest.get_attribute("data-testid"))
-    )  # this one, whatever comes in above it
-    mine.locator("summary").press("Enter")
-    expect(mine).to_contain_text("Reasoning")
+    mine = decisions.opened(decisions.newest(page))
     expect(mine.locator("summary")).to_be_focused()
-    when = page.get_by_test_id("heartbeat").locator("time")
-    begun, known = when.get_attribute("datetime"), ids(page, "[data-testid^=decision-]")
-    for _ in range(2):
-        before = when.get_attribute("datetime")
-        assert before is not None
-        expect(when).not_to_have_attribute("datetime", before)  # moved on by itself
-    assert str(when.get_attribute("datetime")) > str(begun)
-    assert ids(page, "[data-testid^=decision-]") - known  # newer ones came in above
+    top = str(decisions.newest(page).get_attribute("data-testid"))
+    goes_on(page)
+    above = page.get_by_test_id("decisions").locator(decisions.EACH).first
+    expect(above).not_to_have_attribute("data-testid", top)  # newer ones came in above
     assert page.evaluate(IS_SAME), "the page was loaded anew"
     expect(mine).to_have_attribute("open", "")
     expect(mine).to_contain_text("Reasoning")
@@ -250,15 +266,17 @@ def test_the_page_goes_with_the_agent_and_what_is_open_stays_open(demo: Demo, op
 def test_an_open_position_stays_open_and_is_kept_fresh(demo: Demo, opened: Open) -> None:
     seen = opened(demo.link)
     page = seen.page
-    page.goto(f"{demo.base}#position/{lasting(demo)}")
+    name = demo.until("an open position", lambda: demo.positions("open"))[-1]["position_id"]
+    told = asked(demo, f"/api/positions/bot/{name}")
+    page.goto(f"{demo.base}#position/{name}")
     page.evaluate(MARK)
     panel = page.get_by_test_id("position-detail")
     expect(panel.get_by_role("heading", level=2)).to_be_focused()
     close = page.get_by_role("button", name="Close", exact=True)
     close.focus()
-    before = demo.version()
-    demo.until("two more cycles", lambda: demo.version() > before + 1)
-    expect(panel.get_by_test_id("payoff")).to_be_visible()
+    goes_on(page)
+    expect(panel.get_by_test_id("payoff")).to_be_visible()  # in words, should it be over by now
+    expect(panel).to_contain_text(told["position"]["legs"][0]["label"])
     expect(close).to_be_focused()
     assert page.evaluate(IS_SAME)
     seen.assert_clean()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.web.server import RunningWeb, listen
 from optionwriter.web.token import login_link
 from tests.browser.conftest import Open
 from tests.browser.watched import WIDTHS
+from tests.patience import LONGEST_S
 from tests.web.browsing import NOW_MS, TOKEN
 from tests.web.laboratory import House, swept
 
@@ -41,7 +43,7 @@ class Served:
 
     def stop(self) -> None:
         self._server.stop()
-        self._thread.join(20)
+        self._thread.join(LONGEST_S)
         assert not self._thread.is_alive(), "the page's server did not stop"
         self.house.lab.close()
 
@@ -92,7 +94,6 @@ def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Ope
     page.wait_for_selector("#form-error:not([hidden])")
     assert "ends before it starts" in page.inner_text("[data-ask=end_ms] .wrong")
     assert page.evaluate("document.activeElement.id") == "ask-to" and not page.is_visible("#ask-changes")
-    watched.complaints.clear()  # the browser logs the refusal
 
     page.click("#more > summary")
     page.fill("#ask-step_minutes", "1")
@@ -101,7 +102,6 @@ def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Ope
     page.wait_for_selector("#wrong-step_minutes")  # the fold is opened for it
     assert page.locator(".wrong").count() == 1 and "5" in page.inner_text("#wrong-step_minutes")
     page.fill("#ask-step_minutes", "60")
-    watched.complaints.clear()
     page.select_option("#ask-preset", "CUSTOM")
     page.fill("#ask-changes", "gates.delta_max=0.35\nmin_score=0.2")
     page.check("input[value=hold_to_expiry]")
@@ -132,7 +132,7 @@ def test_a_backtest_is_asked_for_watched_and_dropped(served: Served, opened: Ope
     page.click(f"[data-delete='{state.id}']")
     page.click("#sure-yes")
     page.wait_for_selector(f"#run-{state.id}", state="detached")
-    watched.assert_clean()
+    watched.assert_clean(refused=2)
 
 
 def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served, opened: Open) -> None:
@@ -156,11 +156,10 @@ def test_two_runs_are_ticked_and_compared_and_one_is_seen_in_coin(served: Served
     assert page.locator("dl.tiles:visible").inner_text().count("USD") > 0
     page.click("#equity-switch button[data-unit=BTC]")
     legend = page.locator("#equity-legend span")
-    assert [one.split(" 2.")[0] for one in legend.all_inner_texts()] == [
-        "Equity", "Holding", "Monthly call, 10 % out", "30-day call, at the money",
-    ]  # fmt: skip
+    names = ("Equity", "Holding", "Monthly call, 10 % out", "30-day call, at the money")
+    expect(legend).to_contain_text([re.compile(f"^{re.escape(name)} 2\\.") for name in names])
     page.click("#equity-switch button[data-unit=USDC]")
-    assert legend.count() == 2  # the rules write on coins
+    expect(legend).to_have_count(2)  # the rules write on coins
     page.click("#equity-switch button[data-unit=BTC]")
     tiles = page.locator("dl.tiles:visible").inner_text()
     assert "BTC" in tiles and "USD" not in tiles
@@ -188,8 +187,9 @@ def test_without_its_stream_the_page_asks_by_itself(served: Served, opened: Open
 
 
 def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, opened: Open) -> None:
-    """Last in this file: the sweep stays in the list."""
-    swept(served.house, f"by delta, {LONG}")
+    """Last in this file: the sweep stays in the list until it is deleted."""
+    group = f"by delta, {LONG}"
+    swept(served.house, group)
     for width, theme in (("wide", "light"), ("phone", "dark")):
         watched = opened(served.link, width, theme)
         page = watched.page
@@ -204,7 +204,7 @@ def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, 
         watched.assert_accessible()
         served.house.lab.store.cancel(run, NOW_MS)
         page.wait_for_selector(f"#run-{run} .status-cancelled")
-        page.click(".fold .acts a >> nth=0")
+        page.get_by_test_id("sweep").get_by_role("link", name="Ranking").click()
         page.wait_for_selector("#ranking-table")
         watched.assert_fits()
         watched.assert_accessible()
@@ -219,3 +219,22 @@ def test_a_sweep_is_opened_and_ranked_and_what_is_open_stays_so(served: Served, 
         assert page.locator("[data-testid=diff] tbody tr").count() == 6
         watched.assert_fits()
         watched.assert_clean()
+
+    watched = opened(served.link)
+    page = watched.page
+    page.goto(served.base + "lab", wait_until="load")
+    before = len(served.house.lab.store.list())
+    page.click("[data-cancel-group]")
+    page.click("[data-delete-group]")
+    assert page.inner_text("#sure-h") == "Delete this sweep?" and "all its 6 runs" in page.inner_text(
+        "#sure-about"
+    )
+    watched.assert_accessible()
+    page.click("#sure-no")
+    assert len(served.house.lab.store.list()) == before
+    page.click("[data-delete-group]")
+    page.click("#sure-yes")
+    page.wait_for_selector("[data-testid=sweep]", state="detached")
+    assert page.inner_text("[data-testid=lab-said]") == f"{group} is deleted: 6 runs."
+    assert len(served.house.lab.store.list()) == before - 6
+    watched.assert_clean()

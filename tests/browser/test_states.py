@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Locator, Route, expect
 
-from optionwriter.bootstrap import VIEWS_FILE
+from optionwriter.bootstrap.parts import VIEWS_FILE
 from optionwriter.ports import FeedEntry
+from optionwriter.services.publish import DECISIONS
+from optionwriter.web.live.board import DECISIONS_SHOWN, acted
+from tests.browser import decisions
 from tests.browser.conftest import Open
 from tests.browser.crafted import Crafted
 from tests.browser.frozen import Publication, is_number, is_text
@@ -21,7 +25,7 @@ HOSTILE = (
     "<img src=x onerror=\"window.__hacked='img'\">",
     "\"><script>window.__hacked='script'</script>",
     "' onmouseover='window.__hacked=1' x='",
-    "{{ 7 * 7 }}<svg/onload=\"window.__hacked='svg'\">",
+    "{{ 7919 * 7907 }}<svg/onload=\"window.__hacked='svg'\">",
     "</textarea></title></style><iframe src=javascript:window.__hacked=1>",
 )
 INJECTED = "img, iframe, object, embed, [onerror], [onload], [onmouseover], svg[onload]"
@@ -32,7 +36,7 @@ def assert_unhurt(seen: Watched) -> None:
     page = seen.page
     assert page.evaluate("window.__hacked") is None
     assert page.locator(INJECTED).count() == 0
-    assert "49" not in page.locator("body").inner_text().split()  # no template in a text was run
+    assert "62615533" not in page.locator("body").inner_text()  # no template in a text was run
     seen.assert_clean()
 
 
@@ -55,8 +59,7 @@ def test_hostile_texts_are_shown_as_texts_everywhere(
     for text in HOSTILE:
         expect(page.get_by_test_id("external-positions")).to_contain_text(text)
     assert_unhurt(seen)
-    page.locator("[data-testid^=decision-] summary").first.click()
-    expect(page.locator("[data-testid^=decision-][open]").first).to_contain_text("Reasoning")
+    decisions.opened(decisions.newest(page))
     assert_unhurt(seen)
     page.get_by_test_id("open-positions").locator("tbody a").first.click()
     expect(page.get_by_test_id("position-detail")).to_contain_text("Fills")
@@ -69,16 +72,17 @@ def test_hostile_names_of_things_are_texts_too(crafted: Crafted, frozen: Publica
     for one in frozen.views["strategies"]["strategies"]:
         one["gates"] = {f"{name}{text}": value for name, value in one["gates"].items()}
         one["strategy_id"] += text
+    refused = ""  # the latest decision that a gate refused something to
     for entry in frozen.entries:
         for menu in entry.body.get("menus", ()) if isinstance(entry.body, dict) else ():
             menu["counts_by_gate"] = {
                 f"{name}{text}": value for name, value in menu["counts_by_gate"].items()
             }
+            refused = entry.body["decision_id"] if menu["counts_by_gate"] else refused
     frozen.show(crafted)
     seen = opened(crafted.link)
     expect(seen.page.get_by_test_id("rules")).to_contain_text(text)
-    seen.page.locator("[data-testid^=decision-] summary").first.click()
-    expect(seen.page.locator("[data-testid^=decision-][open]").first).to_contain_text(text)
+    decisions.opened(seen.page.get_by_test_id(f"decision-{refused}"), text)
     assert_unhurt(seen)
 
 
@@ -115,6 +119,7 @@ def test_a_slow_part_of_the_script_costs_no_line(crafted: Crafted, opened: Open)
     page.route("**/hx-sse.min.js", lambda route: held.append(route))
     page.goto(crafted.base, wait_until="commit")
     seen.until("window.htmx !== undefined")
+    seen.until(lambda: held)
     page.evaluate("new Promise(done => setTimeout(done, 200))")
     with page.expect_request("**/api/events"):
         held[0].continue_()
@@ -193,8 +198,7 @@ def test_numbers_that_are_not_known_are_dashes(crafted: Crafted, frozen: Publica
     page = seen.page
     expect(page.get_by_test_id("underlying-BTC").locator(".spot")).to_contain_text("—")
     expect(page.get_by_test_id("open-positions")).to_contain_text("—")
-    page.locator("[data-testid^=decision-] summary").first.click()
-    expect(page.locator("[data-testid^=decision-][open]").first).to_contain_text("Reasoning")
+    decisions.opened(decisions.newest(page))
     assert not UNTOUCHED.findall(page.locator("body").inner_text())
     page.get_by_test_id("open-positions").locator("tbody a").first.click()
     expect(page.get_by_test_id("position-detail")).to_contain_text("Fills")
@@ -235,6 +239,37 @@ def test_long_tables_scroll_in_their_own_boxes(
     seen.assert_clean()
 
 
+def test_a_decision_that_is_read_stays_however_many_come_in_above_it(
+    crafted: Crafted, frozen: Publication, opened: Open
+) -> None:
+    idle: Any = next(one for one in reversed(frozen.entries) if one.feed == DECISIONS and not acted(one.body))
+    frozen.show(crafted)
+    page = opened(crafted.link).page
+    mine = decisions.opened(page.get_by_test_id(f"decision-{idle.body['decision_id']}"))
+
+    def come(first: int) -> Locator:
+        """As many newer ones as the list has places; the last of them."""
+        names = [f"new{number}" for number in range(first, first + DECISIONS_SHOWN)]
+        crafted.publish({}, [replace(idle, body={**idle.body, "decision_id": name}) for name in names])
+        return page.get_by_test_id(f"decision-{names[-1]}")
+
+    each = page.get_by_test_id("decisions").locator(decisions.EACH)
+    for first in (0, DECISIONS_SHOWN):
+        expect(come(first)).to_be_visible()
+        expect(each).to_have_count(DECISIONS_SHOWN + 1)
+        expect(mine).to_have_attribute("open", "")
+        expect(mine).to_contain_text("Reasoning")
+        expect(mine.locator("summary")).to_be_focused()
+    page.locator("#decision-filter select[name=only]").select_option("actions")
+    expect(mine).to_have_count(0)  # another list was asked for
+    page.locator("#decision-filter select[name=only]").select_option("all")
+    mine = decisions.opened(page.get_by_test_id(f"decision-new{2 * DECISIONS_SHOWN - 1}"))
+    mine.locator("summary").press("Enter")
+    expect(mine).not_to_have_attribute("open", "")
+    expect(come(2 * DECISIONS_SHOWN)).to_be_visible()
+    expect(mine).to_have_count(0)
+
+
 def test_views_that_can_not_be_read_are_a_page_that_says_so(crafted: Crafted, opened: Open) -> None:
     (crafted.folder / VIEWS_FILE).write_bytes(b"this is no database" * 100)
     seen = opened(crafted.link)
@@ -251,11 +286,11 @@ def test_a_line_that_breaks_is_told_and_mends(crafted: Crafted, frozen: Publicat
     notice = seen.page.get_by_test_id("reconnecting")
     expect(notice).to_be_hidden()
     crafted.stop()
-    expect(notice).to_contain_text("Reconnecting", timeout=60_000)
+    expect(notice).to_contain_text("Reconnecting")
     crafted.start()
     frozen.views["status"]["state_reason"] = "after the break"
     frozen.views["status"]["state"] = "REDUCING"
     frozen.show(crafted)
-    expect(seen.page.locator("#part-alerts")).to_contain_text("after the break", timeout=60_000)
+    expect(seen.page.locator("#part-alerts")).to_contain_text("after the break")
     expect(notice).to_be_hidden(timeout=60_000)
     assert seen.page.evaluate("window.__mark") == 1

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+from tests.patience import LONGEST_S
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
@@ -58,17 +62,23 @@ class Watched:
         if response.status >= 400:
             self.complaints.append(f"{response.request.method} {response.url} answered {response.status}")
 
-    def until(self, expression: str, tries: int = 400) -> None:
-        """Waits until the expression is true. Playwright's own way evaluates text, which the policy forbids."""
-        for _ in range(tries):
-            if self.page.evaluate(expression):
-                return
-            self.page.wait_for_timeout(25)
-        raise AssertionError(f"not within {tries * 25} ms: {expression}")
+    def until(self, true: Callable[[], Any] | str) -> None:
+        """Waits until an expression of the page is true, or one of ours. Playwright's own way evaluates text, which
+        the policy forbids."""
+        end = time.monotonic() + LONGEST_S
+        while not (self.page.evaluate(true) if isinstance(true, str) else true()):
+            assert time.monotonic() < end, f"not within {LONGEST_S} s: {true}"
+            self.page.wait_for_timeout(25)  # and hears meanwhile what the page does
 
-    def assert_clean(self) -> None:
-        """No console error or warning, no failed request, no breach of the policy, nothing asked of another machine."""
-        assert not self.complaints, "\n".join(self.complaints)
+    def assert_clean(self, refused: int = 0) -> None:
+        """No console error or warning, no failed request, no breach of the policy, nothing asked of another machine.
+
+        `refused` is how many requests were answered 422, as the test wanted; the browser complains of them too.
+        """
+        wanted = [one for one in self.complaints if "answered 422" in one]
+        assert len(wanted) == refused, self.complaints
+        others = [one for one in self.complaints if one not in wanted and "status of 422" not in one]
+        assert not others, "\n".join(others)
         assert self.page.evaluate("window.__violations") == []
         assert self.asked, "no request was seen: the watch itself is broken"
         assert not [url for url in self.asked if not is_of_this_machine(url)]

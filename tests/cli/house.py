@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx2
 
+from tests.patience import LONGEST_S
+
 QUICK = {"LOCAL_SPEED": "20000", "LOOP_INTERVAL_SEC": "3600"}  # an exchange day in some seconds
 
 
@@ -53,13 +55,13 @@ class House:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(40)
+            self.process.wait(LONGEST_S)
 
     @property
     def output(self) -> str:
         return self._out.read_text(errors="replace")
 
-    def until(self, what: str, true: Callable[[], Any], seconds: float = 30) -> Any:
+    def until(self, what: str, true: Callable[[], Any], seconds: float = LONGEST_S) -> Any:
         """Waits until something is so, and gives it; fails with the output when it does not become so."""
         deadline = time.monotonic() + seconds
         while not (found := true()):
@@ -68,7 +70,7 @@ class House:
             time.sleep(0.1)
         return found
 
-    def says(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def says(self, pattern: str, seconds: float = LONGEST_S) -> re.Match[str]:
         """Waits for a line."""
         return self.until(repr(pattern), lambda: re.search(pattern, self.output, re.M), seconds)
 
@@ -77,7 +79,7 @@ class House:
         url, token = self.says(r"^  page +(http\S+)/login\?token=(\S+)$").groups()
         headers = {"Authorization": f"Bearer {token}"}
         try:
-            answer = httpx2.get(url + path, headers=headers, timeout=5, trust_env=False)
+            answer = httpx2.get(url + path, headers=headers, timeout=30, trust_env=False)
         except httpx2.HTTPError:
             return None
         return answer.json() if answer.status_code == 200 else None
@@ -87,7 +89,7 @@ class House:
         url, token = self.says(r"^  page +(http\S+)/login\?token=(\S+)$").groups()
         headers = {"Authorization": f"Bearer {token}"}
         self.until("the page", lambda: self.ask("/status"))
-        answer = httpx2.post(url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        answer = httpx2.post(url + path, json=body, headers=headers, timeout=LONGEST_S, trust_env=False)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -110,7 +112,7 @@ class House:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to stop; its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(40)
+        return self.process.wait(LONGEST_S)
 
 
 def is_alive(pid: int) -> bool:

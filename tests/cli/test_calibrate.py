@@ -48,6 +48,8 @@ def test_plain_errors(tmp_path: Path) -> None:
         (("--underlying", "DOGE"), "choose from"),
         (("--at", "2026-02-10", "--iv-multiplier", "0"), "within 0.1 and 10"),
         (("--source", "live", "--env", "moon"), "none of mainnet"),
+        (("--at", "2026-02-10", "--failed-days", "mend"), "none of refuse, skip, take"),
+        (("skew", "--source", "live_deribit", "--data", "/no/such"), "--data"),
     ):
         shown = run(tmp_path, *arguments, code=2)
         assert text in shown and "Traceback" not in shown, shown

@@ -16,9 +16,12 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.ledger import SqliteLedger
-from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, doctor, open_local_exchange
+from optionwriter.bootstrap import doctor
+from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.parts import KILL_FILE, LEDGER_FILE
 from optionwriter.cli.main import app
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +166,7 @@ def exchange(tmp_path: Path) -> Iterator[Settings]:
         thread.start()
         yield settings.model_copy(update={"local_port": int(local.url.split(":")[2].split("/")[0])})
         local.server.stop()
-        thread.join(20)
+        thread.join(LONGEST_S)
 
 
 def test_online_it_asks_the_exchange(exchange: Settings) -> None:

@@ -17,11 +17,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from optionwriter.adapters.tapes.harvest_files import HarvestFolder, harvester_state
-from optionwriter.bootstrap import seat_harvester
+from optionwriter.bootstrap.harvesting import seat_harvester
 from optionwriter.cli.main import app
 from optionwriter.services.harvest import run_harvester
 from optionwriter.settings import load
 from tests.cli.house import environment
+from tests.patience import LONGEST_S
 from tests.venue.server.house import exchange, serving
 
 
@@ -164,7 +165,7 @@ def test_a_signal_stops_it_in_order(port: str, tmp_path: Path) -> None:
             if sum("BTC 90" in one for one in said) == 2:
                 break
         os.kill(process.pid, signal.SIGTERM)
-        rest = process.communicate(timeout=60)[0]
+        rest = process.communicate(timeout=LONGEST_S)[0]
     finally:
         process.kill()
     assert process.returncode == 0, "".join(said) + rest

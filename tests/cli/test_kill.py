@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.cli.main import app
 from optionwriter.core.books.facts import OrderClosed, StateChanged, TradingState
+from tests.patience import LONGEST_S
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ def test_over_http_a_kill_cancels_at_once_and_a_resume_goes_on(here: Path) -> No
     with trading(here) as both:
         resting = both.ask("private/get_open_orders")
         assert resting
-        killed = asked("kill", "--reason", "test", "--wait", "20")
+        killed = asked("kill", "--reason", "test", "--wait", str(LONGEST_S))
         assert killed.exit_code == 0, killed.output
         assert "The agent confirms" in killed.stdout and "The agent runs" in killed.stdout
         assert not both.ask("private/get_open_orders")
@@ -173,7 +174,7 @@ def test_over_http_a_kill_cancels_at_once_and_a_resume_goes_on(here: Path) -> No
         both.agent.start()
         both.agent.wait_for("HALTED: killed by command line: test")
         assert not both.ask("private/get_open_orders")
-        resumed = asked("resume", "--reason", "go on", "--wait", "20")
+        resumed = asked("resume", "--reason", "go on", "--wait", str(LONGEST_S))
         assert resumed.exit_code == 0 and "The agent confirms: it is lifted" in resumed.stdout
         both.agent.wait_for("resumed: go on")
         assert both.agent.end() == 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ import pytest
 from optionwriter.cli import supervise
 from optionwriter.cli.supervise import Program, SupervisionError, Supervisor, Verdict
 from tests.cli.house import is_alive
+from tests.patience import LONGEST_S
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "BACKOFF_S", (0.05, 0.1))
     monkeypatch.setattr(supervise, "STOP_S", 0.6)
-    monkeypatch.setattr(supervise, "READY_S", 0.5)
+    monkeypatch.setattr(supervise, "READY_S", LONGEST_S)
     monkeypatch.setattr(supervise, "TICK_S", 0.02)
 
 
@@ -28,20 +29,34 @@ def program(name: str, code: str, **more: object) -> Program:
     return Program(name, (sys.executable, "-u", "-c", code), dict(os.environ), **more)
 
 
+LASTS = "import os, time; print(os.getpid()); time.sleep(3600)"
+
+
 class Told:
-    def __init__(self) -> None:
+    def __init__(self, then: Callable[[str], None] = lambda _name: None) -> None:
+        """`then` is told who said something, after it was noted."""
         self.lines: list[tuple[str, str]] = []
+        self._then = then
 
     def __call__(self, name: str, text: str) -> None:
         self.lines.append((name, text))
+        self._then(name)
 
     def of(self, name: str) -> list[str]:
         return [text for one, text in self.lines if one == name]
 
 
-def supervised(programs: list[Program], told: Told, until_s: float | None = 10, judge: object = None) -> None:
+def supervised(
+    programs: list[Program], told: Told, until_s: float | None = LONGEST_S, judge: object = None
+) -> None:
     always = judge or (lambda _name, _code: Verdict())
     Supervisor(programs, always, told, time.monotonic).run(until_s)
+
+
+def interrupt(name: str) -> None:
+    """Asks this process to end, as Ctrl-C or a service's stop does, as soon as a child has said something."""
+    if name:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_child_that_keeps_falling_ends_all_with_its_last_words() -> None:
@@ -49,8 +64,12 @@ def test_a_child_that_keeps_falling_ends_all_with_its_last_words() -> None:
     with pytest.raises(SupervisionError) as caught:
         supervised(
             [
-                program("good", "import os, time; print(os.getpid()); time.sleep(60)"),
-                program("bad", "print('no disk'); raise SystemExit(3)"),
+                program("good", LASTS),
+                program(
+                    "bad",
+                    "print('no disk'); raise SystemExit(3)",
+                    may_start=lambda: bool(told.of("good")),
+                ),
             ],
             told,
         )
@@ -61,12 +80,9 @@ def test_a_child_that_keeps_falling_ends_all_with_its_last_words() -> None:
 
 
 def test_who_does_not_end_when_asked_is_killed_and_said() -> None:
-    told = Told()
-    deaf = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    stubborn = f"{deaf} print(os.getpid()); time.sleep(60)"
-    begun = time.monotonic()
-    supervised([program("stubborn", stubborn)], told, until_s=1)
-    assert time.monotonic() - begun < 5
+    told = Told(interrupt)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    supervised([program("stubborn", f"{deaf}; {LASTS}")], told, until_s=None)
     assert "[stubborn] did not end when asked, and was killed." in told.of("")
     assert not is_alive(int(told.of("stubborn")[0]))
 
@@ -85,7 +101,8 @@ def test_a_program_waits_for_what_it_needs(tmp_path: Path) -> None:
     assert told.lines == [("first", "up"), ("second", "here")]
 
 
-def test_what_never_gets_ready_is_an_error() -> None:
+def test_what_never_gets_ready_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "READY_S", 0.1)
     with pytest.raises(SupervisionError, match=r"\[late\] waited"):
         supervised([program("late", "", may_start=lambda: False)], Told())
 
@@ -100,9 +117,8 @@ def test_a_judge_may_end_all_with_an_error() -> None:
 
 
 def test_it_stops_on_a_signal_and_gives_handlers_back() -> None:
-    told, before = Told(), signal.getsignal(signal.SIGTERM)
-    threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-    supervised([program("a", "import os, time; print(os.getpid()); time.sleep(60)")], told, until_s=None)
+    told, before = Told(interrupt), signal.getsignal(signal.SIGTERM)
+    supervised([program("a", LASTS)], told, until_s=None)
     assert not is_alive(int(told.of("a")[0])) and signal.getsignal(signal.SIGTERM) is before
 
 
@@ -122,11 +138,6 @@ def test_nobody_listening_stops_all() -> None:
         raise BrokenPipeError
 
     begun = time.monotonic()
-    Supervisor(
-        [program("a", "import os, time; print(os.getpid()); time.sleep(60)")],
-        lambda _name, _code: Verdict(),
-        say,
-        time.monotonic,
-    ).run(20)
-    assert time.monotonic() - begun < 8
+    Supervisor([program("a", LASTS)], lambda _name, _code: Verdict(), say, time.monotonic).run(LONGEST_S)
+    assert time.monotonic() - begun < LONGEST_S  # it did not wait for its end
     assert pids and not is_alive(pids[0])

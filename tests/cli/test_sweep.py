@@ -82,9 +82,21 @@ def test_queued_sets_are_run_by_a_worker_and_a_stopped_sweep_goes_on(tmp_path: P
     assert "finished" in invoke("worker", "--once")
     said = invoke("sweep", "--resume", "mine", "--threads", "1", "--by", "max_drawdown")
     assert "1 to run, 1 done before" in said and "2 sets were tried" in said
-    with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
-        states = database.execute("SELECT status, count(*) FROM backtest_runs GROUP BY status").fetchall()
-    assert states == [("finished", 2)]
+
+    def states() -> list[tuple[str, int]]:
+        with sqlite3.connect(tmp_path / "data" / RUNS_FILE) as database:
+            return database.execute("SELECT status, count(*) FROM backtest_runs GROUP BY status").fetchall()
+
+    assert states() == [("finished", 2)]
+    told(*SHORT, *GRID, "--vary", "seed=5", "--name", "mine", "--queue")
+    assert "has runs that are not over (2 queued): cancel it first" in invoke(
+        "runs", "delete", "--sweep", "mine", code=2
+    )
+    assert "2 runs are cancelled" in invoke("runs", "cancel", "--sweep", "mine")
+    for words in (["--sweep", "mine", "1"], []):
+        assert "name one run by its number, or a sweep" in invoke("runs", "delete", *words, code=2)
+    assert "no sweep or comparison 'none'" in invoke("runs", "cancel", "--sweep", "none", code=2)
+    assert "mine is gone: 4 runs" in invoke("runs", "delete", "--sweep", "mine") and states() == []
 
 
 def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(

@@ -8,18 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import prove_ledger
 from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.stores import prove_ledger
 from optionwriter.cli import up as up_module
 from optionwriter.cli.output import UserError
 from optionwriter.cli.presets import load_preset
 from optionwriter.core.report.run import RunStatus
 from tests.cli.house import QUICK, House, environment, is_alive
+from tests.patience import LONGEST_S
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,7 @@ def ran(folder: Path, *arguments: str, **changes: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=2 * LONGEST_S,
     )
     return done.returncode, done.stdout
 
@@ -58,7 +60,7 @@ def test_it_trades_survives_and_goes_on(tmp_path: Path) -> None:
         house.says(r"\[agent\] was ended by SIGKILL; started again")
         before = len(house.cycles())
         house.until("cycles after the agent's death", lambda: len(house.cycles()) > before + 3)
-        house.says(r"settled booked\)", 60)
+        house.says(r"settled booked\)", 2 * LONGEST_S)
 
         known = set(children.values()) | set(house.children().values())
         assert house.stop() == 0
@@ -82,10 +84,10 @@ def test_a_queued_backtest_is_done_and_one_under_way_is_given_back(tmp_path: Pat
     with House(tmp_path, "--fresh") as house:
         short = house.post("/api/backtests", {**asked, "end_ms": 1_767_830_400_000})
         assert short == {"id": 1}
-        house.says(r"^\[worker\] +run 1 demo on synthetic: finished", 60)
+        house.says(r"^\[worker\] +run 1 demo on synthetic: finished")
         long = {**asked, "end_ms": 1_777_000_000_000, "config": {"step_minutes": 5}}
         assert house.post("/api/backtests", long) == {"id": 2}
-        house.until("progress", lambda: house.ask("/api/backtests/2")["run"]["progress"] > 0, 60)
+        house.until("progress", lambda: house.ask("/api/backtests/2")["run"]["progress"] > 0)
         assert house.stop() == 0
     store = SqlRunStore(f"sqlite:///{tmp_path / 'data' / RUNS_FILE}")
     assert store.get(1).status is RunStatus.FINISHED
@@ -109,10 +111,9 @@ def test_children_end_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
         assert "in use by another optionwriter up" in text
         house.process.kill()
         house.process.wait()
-        deadline = 250
-        while any(is_alive(pid) for pid in children.values()) and deadline:
-            deadline -= 1
-            subprocess.run(["sleep", "0.1"], check=True)
+        deadline = time.monotonic() + LONGEST_S
+        while any(is_alive(pid) for pid in children.values()) and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert not [name for name, pid in children.items() if is_alive(pid)]
 
 

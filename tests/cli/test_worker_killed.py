@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,17 @@ from simulation.wire_runs import Child
 from typer.testing import CliRunner
 
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import runner
-from optionwriter.bootstrap.backtests import RUNS_FILE
+from optionwriter.bootstrap.backtests import RUNS_FILE, runner
 from optionwriter.cli.main import app
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 pytestmark = pytest.mark.slow
 LEASE_S = 2
-LONGEST_S = 120.0  # for anything to happen on a machine that is busy
 START, DAY = 1_767_571_200_000, 86_400_000  # 2026-01-05
-SPEC = RunSpec("week", "synthetic", "income", ("BTC",), START, START + 5 * DAY, 1, {"step_minutes": 240})
+SPEC = RunSpec("month", "synthetic", "income", ("BTC",), START, START + 30 * DAY, 1, {"step_minutes": 240})
+ENDLESS = replace(SPEC, name="endless", end_ms=START + 100 * DAY, config={"step_minutes": 5})  # some minutes
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_killed_workers_run_is_taken_up_once_and_never_runs_for_ever(
     }
 
     # A run whose worker is lost twice has failed, and whoever looks is told so.
-    again = store.queue(SPEC, 0)
+    again = store.queue(ENDLESS, 0)
     killed_in(store, again, 1, second)
     lost = killed_in(store, again, 2, workers())
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 
 from optionwriter.core.market.instruments import MS_PER_HOUR, parse_instrument
 from optionwriter.venue.opening import Exchange
+from tests.patience import LONGEST_S
 from tests.venue.flat_feed import black
 from tests.venue.server.house import OPENED, exchange, serving
 
@@ -26,7 +27,12 @@ def opened() -> Exchange:
 def client(opened: Exchange) -> Iterator[Any]:
     """A client with its markets loaded; ccxt's own throttle is off, the exchange's credits are on."""
     with serving(opened) as url:
-        config = {"apiKey": "local", "secret": "local", "enableRateLimit": False}
+        config = {
+            "apiKey": "local",
+            "secret": "local",
+            "enableRateLimit": False,
+            "timeout": LONGEST_S * 1_000,
+        }
         one = ccxt.deribit({**config, "urls": {"api": {"rest": url}}})
         one.load_markets()
         yield one

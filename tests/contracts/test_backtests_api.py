@@ -46,6 +46,8 @@ def told_by(house: House) -> list[object]:
         house.ask("/3", "DELETE"),
         house.ask("/3", code=404),
         house.ask("/8", "DELETE", 409),
+        house.ask("?group=by+delta", "DELETE", 409),
+        house.ask("?group=none", "DELETE", 404),
         house.ask(""),
     ]
     return found

@@ -25,7 +25,7 @@ from optionwriter.core.report.run import (
     RunSpec,
     RunStatus,
 )
-from optionwriter.ports import RunStore, RunStoreError
+from optionwriter.ports import RunBusyError, RunMissingError, RunStore, RunStoreError
 from tests.contracts.databases import empty_database
 
 NOW, LEASE = 1_790_000_000_000, 30_000
@@ -70,6 +70,7 @@ RESULT = RunResult(
     ),
     curves={"own": {"at_ms": [1, 2], "equity_usd": [100.25, 1e-17]}},
     notes=("Prices of options are a model's.", "Zweite Zeile"),
+    returns={"own": (0.001, -1e-9, 0.1 + 0.2), "hold_to_expiry": ()},
 )
 
 
@@ -128,6 +129,43 @@ def test_one_run_can_be_taken_by_its_id_past_older_ones(store: SqlRunStore) -> N
     assert store.get(older).status is RunStatus.QUEUED
 
 
+def test_a_group_goes_whole_once_it_is_over_and_takes_nothing_else_along(
+    store: SqlRunStore, address: str
+) -> None:
+    specs = [replace(SPEC, group=name) for name in ("g", "g", "g", "h", "")]
+    first, second, third, other, alone = store.queue_all(specs, NOW)
+    store.claim("w1", NOW, LEASE, run_id=first)
+    assert store.finish(first, "w1", RESULT, NOW)
+    for ident in (other, alone):
+        store.claim("w1", NOW, LEASE, run_id=ident)
+        assert store.finish(ident, "w1", RESULT, NOW)
+    store.claim("w1", NOW, LEASE, run_id=second)
+    with pytest.raises(
+        RunBusyError, match=r"'g' has runs that are not over \(.*1 queued.*\): cancel it first"
+    ):
+        store.delete_group("g")
+    store.cancel(third, NOW)
+    with pytest.raises(RunBusyError, match=r"\(1 running\)"):
+        store.delete_group("g")
+    assert store.metrics(first) and len(store.list(RunFilter(group="g"))) == 3  # all or none
+    store.fail(second, "w1", "went wrong", NOW)
+
+    assert store.delete_group("g") == 3
+    assert [one.id for one in store.list()] == [alone, other]
+    for ident in (other, alone):
+        assert store.chains(ident) == (RESULT.chains[2], RESULT.chains[0], RESULT.chains[1])
+        assert store.curves(ident) == RESULT.curves and len(store.metrics(ident)) == len(RESULT.metrics)
+    engine = open_database(address)
+    with engine.connect() as connection:
+        for name in ("backtest_metrics", "backtest_chains", "backtest_curves", "backtest_returns"):
+            rows = connection.execute(text(f"SELECT DISTINCT run_id FROM {name} ORDER BY run_id")).scalars()
+            assert list(rows) == [other, alone], name
+    engine.dispose()
+    for name in ("g", ""):  # without a name it would be every run that is of no group
+        with pytest.raises(RunMissingError, match="there is no sweep or comparison"):
+            store.delete_group(name)
+
+
 def test_the_runs_of_a_group_are_folded_counted_and_read_at_once(store: SqlRunStore) -> None:
     grouped, alone = replace(SPEC, group="g"), SPEC
     ids = [store.queue(one, NOW) for one in (grouped, alone, grouped, replace(SPEC, group="h"), grouped)]
@@ -152,6 +190,7 @@ def test_the_runs_of_a_group_are_folded_counted_and_read_at_once(store: SqlRunSt
         ids[0]: (RESULT.metrics[0], MetricRow("own", "BTC", "sharpe", 1 / 3, None))
     }
     assert store.figures("g", "BTC", ["none"]) == store.figures("h", "BTC", ["sharpe"]) == {}
+    assert store.returns("g") == {ids[0]: RESULT.returns} and store.returns("h") == {}
 
 
 def test_only_the_worker_that_holds_a_run_may_tell_of_it(store: SqlRunStore) -> None:
@@ -237,7 +276,7 @@ def test_deleting_takes_everything_along_but_no_running_one(store: SqlRunStore, 
     with engine.connect() as connection:
         left = {
             name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar()
-            for name in ("backtest_metrics", "backtest_chains", "backtest_curves")
+            for name in ("backtest_metrics", "backtest_chains", "backtest_curves", "backtest_returns")
         }
     engine.dispose()
     assert left == dict.fromkeys(left, 0)
@@ -332,7 +371,13 @@ def test_sqlite_and_postgresql_hold_identical_rows(server: str, tmp_path: Path) 
                 name: [
                     tuple(row) for row in connection.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2, 3"))
                 ]
-                for name in ("backtest_runs", "backtest_metrics", "backtest_chains", "backtest_curves")
+                for name in (
+                    "backtest_runs",
+                    "backtest_metrics",
+                    "backtest_chains",
+                    "backtest_curves",
+                    "backtest_returns",
+                )
             }
         engine.dispose()
         # SQLite has no booleans: 0 is false
@@ -413,4 +458,5 @@ def test_a_finished_runs_result_can_be_made_fuller_and_no_other(store: SqlRunSto
         and len(store.chains(ident)) == 3
         and store.curves(ident) == RESULT.curves
     )
+    assert store.returns(SPEC.group) == {ident: RESULT.returns}
     assert store.notes(ident).splitlines() == list(RESULT.notes)

@@ -77,6 +77,35 @@ def test_an_edited_rule_reaches_callers_in_other_files(copy: Path, tmp_path: Pat
     assert new_folder != folder and Path(folder).parent == Path(new_folder).parent
 
 
+SAVES = """
+import fcntl
+import numpy as np
+from numba.core.caching import IndexDataCacheFile
+from optionwriter.core.compiled import cache_folder
+from optionwriter.core.loop import total
+
+saved = IndexDataCacheFile._save_data
+
+def saving(self, name, data):
+    with (cache_folder() / "saving.lock").open("ab") as other:
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            print("anybody")
+        except BlockingIOError:
+            print("alone")
+    saved(self, name, data)
+
+IndexDataCacheFile._save_data = saving
+total(np.zeros(4)), total(np.zeros(4, np.float32))
+"""
+
+
+def test_one_process_saves_at_a_time(copy: Path, tmp_path: Path) -> None:
+    assert (
+        run(copy, SAVES, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ["alone"] * 4
+    )  # two functions, two types
+
+
 def test_without_a_place_to_write_nothing_is_cached(copy: Path, tmp_path: Path) -> None:
     blocked = tmp_path / "a-file"
     blocked.touch()

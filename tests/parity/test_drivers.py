@@ -39,6 +39,7 @@ from optionwriter.core.decide.rolling import roll_gate
 from optionwriter.core.decide.strategies import holding, view
 from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.market.instruments import MS_PER_DAY
+from optionwriter.core.report.likeness import returns_over_holding
 from optionwriter.core.report.results import Outcome, chain_rows, metric_rows
 
 pytestmark = pytest.mark.slow
@@ -115,6 +116,8 @@ def test_a_sweeps_figures_are_the_metrics(busy: tuple[Case, CompiledMarket, Outc
         (found.premium_usd, ("USD", "premium_sold")),
     ):
         assert value == pytest.approx(rows[key], rel=1e-9, abs=1e-9), key
+    daily = returns_over_holding(compiled.curve)
+    assert found.over_holding_daily == daily and len(set(daily)) > 5
     assert found.final_equity_usd == pytest.approx(float(compiled.curve.equity_usd[-1]), rel=1e-12)
 
 

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from typer.testing import CliRunner
 
 from optionwriter.adapters.paper import broker as paper_broker
 from optionwriter.adapters.store.ledger import SqliteLedger, read_ledger
-from optionwriter.bootstrap import KILL_FILE, LEDGER_FILE, LOG_FOLDER, seat_sample
+from optionwriter.bootstrap.desks import seat_sample
+from optionwriter.bootstrap.parts import KILL_FILE, LEDGER_FILE, LOG_FOLDER
 from optionwriter.cli.main import app
+from optionwriter.core.books.chains import FlowKind
 from optionwriter.core.books.facts import (
     Deposited,
     Fact,
@@ -26,9 +29,13 @@ from optionwriter.core.books.facts import (
     IntentPrepared,
     LedgerOpened,
     OrderClosed,
+    Settled,
     StateChanged,
 )
+from optionwriter.core.books.ledger import replay
+from optionwriter.core.books.pnl import Prices
 from optionwriter.core.market.instruments import MS_PER_HOUR
+from optionwriter.core.report.parity import Logged, Parity, compare
 from optionwriter.services.agent import run_agent
 from optionwriter.services.cycle import CycleReport
 from optionwriter.services.kill import lift
@@ -37,11 +44,12 @@ from optionwriter.venue.wire import InProcessVenue
 
 STRATEGIES = Path(__file__).parents[1] / "simulation" / "restless.toml"
 HOURS = 30
+TRADED = (FlowKind.PREMIUM, FlowKind.FEE)
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A live run on the exchange engine that trades, rests, settles, is killed, resumed and paid into."""
+    """A live run on the exchange engine that trades, rests, is killed, resumed and paid into."""
     folder = tmp_path_factory.mktemp("run")
     settings = Settings(data_dir=folder, dry_run=False, strategies_file=STRATEGIES)
     complaints: list[str] = []
@@ -225,6 +233,96 @@ def test_other_settings_are_named(run: Path, tmp_path: Path, monkeypatch: pytest
     )
     monkeypatch.delenv("STRATEGIES_FILE")
     assert "the run had the strategies rolls, waits" in said(run, code=2)
+
+
+Change = tuple[
+    Callable[[Fact], Fact], Callable[[dict[str, Any]], None]
+]  # of the facts, and of a line of the log
+
+
+def as_it_is(one: Fact) -> Fact:
+    return one
+
+
+def parity_with(recorded: Path, ours: Change, other: Change) -> Parity:
+    """The run against itself, each side changed as is said."""
+    facts = read_ledger(recorded / LEDGER_FILE)
+    paths = sorted((recorded / LOG_FOLDER).glob("*.jsonl"))
+    sides: list[Logged] = []
+    for change, spoil in (ours, other):
+        lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+        spoil(lines[5])
+        changed = tuple(change(one) for one in facts)
+        sides.append(Logged(tuple(lines), changed, replay(changed)))
+    return compare(*sides, Prices({}, {}))
+
+
+@pytest.mark.parametrize(
+    ("later", "cash", "alike"), [("1.0005", "1", True), ("1.005", "1", False), ("1.0005", "1.01", False)]
+)
+def test_a_fill_at_the_index_of_a_later_instant_is_told_by_itself(
+    recorded: Path, later: str, cash: str, alike: bool
+) -> None:
+    closed = {
+        leg.instrument: one
+        for one in replay(read_ledger(recorded / LEDGER_FILE)).chains.values()
+        for leg in one.legs
+        if not one.open_legs and "USDC" not in leg.instrument
+    }
+    name = min(closed)
+
+    def moved(one: Fact) -> Fact:
+        body = one.body
+        if not isinstance(body, Filled) or body.instrument != name:
+            return one
+        index = body.index * Decimal(later)
+        return replace(
+            one, body=replace(body, index=index, currency_index=index, cash=body.cash * Decimal(cash))
+        )
+
+    found = parity_with(recorded, (as_it_is, lambda _: None), (moved, lambda _: None))
+    apart = [one for one in found.pairs if not one.is_equal]
+    assert found.agrees is alike and not found.is_equal and apart
+    if alike:
+        (only,) = apart
+        flows = [one for one in closed[name].flows if one.instrument == name and one.kind in TRADED]
+        gap = sum(one.amount * one.index for one in flows) * (Decimal(later) - 1)
+        assert only.is_timing and only.run is not None and only.replay is not None
+        assert only.replay - only.run == gap != 0
+
+
+def test_a_worthless_end_is_nothing_with_either_sign(recorded: Path) -> None:
+    facts = read_ledger(recorded / LEDGER_FILE)
+    chain = next(one for one in replay(facts).chains.values() if one.open_legs and one.product == "BTC")
+    leg = chain.open_legs[0]
+
+    def ended(payoff: str) -> Logged:
+        body = Settled(
+            leg.instrument, leg.position, Decimal(90_000), Decimal(90_000), Decimal(payoff), Decimal(0)
+        )
+        last = replace(facts[-1], seq=facts[-1].seq + 1, chain_id=chain.chain_id, body=body)
+        return Logged((), (*facts, last), replay((*facts, last)))
+
+    assert compare(ended("0.00000000"), ended("-0E-8"), Prices({}, {})).is_equal
+    assert compare(ended("0.00000000"), ended("-1E-8"), Prices({}, {})).settlements
+
+
+def test_the_prices_that_a_refusal_tells_are_those_of_the_market_that_was_read(recorded: Path) -> None:
+    def refused(words: str, fingerprint: str) -> Change:
+        def spoil(line: dict[str, Any]) -> None:
+            line["fingerprint"] = fingerprint
+            line["risk"]["refused"] = {"an item": [words]}
+
+        return as_it_is, spoil
+
+    ours = refused("PRICE_COLLAR: too far from its mark (40 against 37.5)", "1")
+    other = refused("PRICE_COLLAR: too far from its mark (40 against 37.6)", "2")
+    found = parity_with(recorded, ours, other)
+    assert found.timing == 1 and found.equal == found.decisions - 1 and found.agrees
+    here = refused("PRICE_COLLAR: too far from its mark (40 against 37.6)", "1")  # of the same market
+    for unlike in (here, refused("STALE_DATA: 40 against 37.6", "2")):
+        found = parity_with(recorded, ours, unlike)
+        assert found.timing == 0 and found.equal == found.decisions - 1 and not found.agrees
 
 
 def test_a_damaged_log_is_refused_in_one_line(run: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from optionwriter.bootstrap import seat_sample
+from optionwriter.bootstrap.desks import seat_sample
 from optionwriter.cli.presets import load_preset
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.book import OrderStatus, open_chains, unresolved

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from optionwriter.bootstrap import Desktop, seat_sample
+from optionwriter.bootstrap.desks import Desktop, seat_sample
 from optionwriter.core.books.book import open_chains
 from optionwriter.core.books.facts import Filled
 from optionwriter.core.decide.risk import capacity_of

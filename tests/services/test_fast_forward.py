@@ -204,7 +204,7 @@ class Witness(Income):
 
     def propose(self, state: AgentState, config: StrategyConfig, capacity: Capacity) -> Sequence[Menu]:
         menus = super().propose(state, config, capacity)
-        items = sum(len(menu.items) for menu in menus)
+        items = sum(one.mandatory or one.score >= config.min_score for menu in menus for one in menu.items)
         alone = self.waits(held_alone(state), config, frozenset())
         whole = self.waits(state, config, frozenset(("BTC", "BTC_USDC")))
         assert not whole.needs and not (alone.waits and not whole.waits)
@@ -254,7 +254,7 @@ def only(chains: Mapping[str, OptionChain], names: set[str]) -> dict[str, Option
     return found
 
 
-def test_a_writer_that_waits_would_offer_nothing() -> None:
+def test_nothing_of_a_writer_that_waits_would_be_chosen() -> None:
     source, desk = opened(spec_of(days=6), ExitStyle.OWN)
     witness = Witness()
     seats = tuple(replace(one, strategy=witness) for one in desk.seats)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from optionwriter.bootstrap import Desktop, seat_sample
+from optionwriter.bootstrap.desks import Desktop, seat_sample
 from optionwriter.core.decide.choosing import Choice, ChoiceParams, choose_best
 from optionwriter.core.decide.menu import Menu
 from optionwriter.core.decide.risk import Capacity

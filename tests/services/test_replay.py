@@ -12,7 +12,8 @@ import pytest
 from shared_data import shared
 
 from optionwriter.adapters.tapes.captured_folder import captured_folder
-from optionwriter.bootstrap import BootError, seat_captured
+from optionwriter.bootstrap.captured import seat_captured
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.core.books.account import Side
 from optionwriter.core.books.facts import Filled, IntentPrepared, Settled
 from optionwriter.core.books.ledger import replay as refold

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from optionwriter.bootstrap import Desktop, seat_sample
+from optionwriter.bootstrap.desks import Desktop, seat_sample
 from optionwriter.core.books.book import Book, OrderStatus, positions, unresolved, working
 from optionwriter.core.books.facts import (
     Deposited,

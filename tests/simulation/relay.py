@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from tests.patience import LONGEST_S
+
 Hold = Literal["", "request", "reply"]
 ORDERS = (b"/private/sell ", b"/private/buy ")
 
@@ -43,7 +45,7 @@ class Relay:
             except OSError:
                 return
             try:
-                outer = socket.create_connection(("127.0.0.1", self._to_port), 5)
+                outer = socket.create_connection(("127.0.0.1", self._to_port), LONGEST_S)
             except OSError:
                 inner.close()  # the exchange is away
                 continue
@@ -111,4 +113,4 @@ def relay(to_port: int) -> Iterator[Relay]:
         yield one
     finally:
         one.close()
-        thread.join(5)
+        thread.join(LONGEST_S)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from optionwriter.bootstrap import LEDGER_FILE, LOG_FOLDER, Desktop, seat_sample
+from optionwriter.bootstrap.desks import Desktop, seat_sample
+from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.codec import to_json

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from simulation.runs import fingerprint, simulate
 
-from optionwriter.bootstrap import LOG_FOLDER
+from optionwriter.bootstrap.parts import LOG_FOLDER
 
 pytestmark = pytest.mark.slow
 SETTINGS: dict[str, object] = {"explore_epsilon": 0.5, "explore_seed": 11}

@@ -10,7 +10,7 @@ import pytest
 from simulation.runs import Ran, simulate
 
 from optionwriter.adapters.files.decision_log import read_decisions
-from optionwriter.bootstrap import LOG_FOLDER, BootError
+from optionwriter.bootstrap.parts import LOG_FOLDER, BootError
 from optionwriter.core.books.facts import Filled
 from optionwriter.core.decide.menu import Menu, MenuItem, ordered
 from optionwriter.core.decide.risk import Capacity

@@ -38,6 +38,7 @@ from optionwriter.core.books.facts import (
     StateChanged,
     TradingState,
 )
+from tests.patience import LONGEST_S
 
 pytestmark = pytest.mark.slow
 STRATEGIES = Path(__file__).parent / "restless.toml"
@@ -57,19 +58,19 @@ def at_random(both: Pair, rng: random.Random) -> bool:
 def before_an_order(both: Pair, rng: random.Random) -> bool:
     """An order has left the agent and not reached the exchange."""
     both.relay.arm("request", rng.randrange(8))
-    return both.relay.caught.wait(20)
+    return both.relay.caught.wait(LONGEST_S)
 
 
 def after_an_order(both: Pair, rng: random.Random) -> bool:
     """The exchange has taken an order, the agent has not heard of it."""
     both.relay.arm("reply", rng.randrange(8))
-    return both.relay.caught.wait(20)
+    return both.relay.caught.wait(LONGEST_S)
 
 
 def at_a_commit(both: Pair, rng: random.Random) -> bool:
     """Facts were just committed, or a moment ago: an intent that leaves now, an answer, a fill."""
     wal = both.ledger.with_name(both.ledger.name + "-wal")
-    found = watch_writes(wal, 20.0, rng.randrange(1, 30))
+    found = watch_writes(wal, LONGEST_S, rng.randrange(1, 30))
     time.sleep(rng.choice((0.0, rng.uniform(0.0, 0.02))))
     return found
 
@@ -216,7 +217,7 @@ def test_an_exchange_that_is_away_for_long_is_waited_for(tmp_path: Path) -> None
         both.agent.wait_for("waiting for the exchange: no answer for 10 s")
         before = both.agent.words().count("Z  BTC")
         both.start_exchange()
-        end = time.monotonic() + 60
+        end = time.monotonic() + LONGEST_S
         while both.agent.words().count("Z  BTC") < before + 2:
             assert both.agent.alive() and time.monotonic() < end, both.agent.words()[-2000:]
             time.sleep(0.1)

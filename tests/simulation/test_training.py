@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from optionwriter.bootstrap import LOG_FOLDER, seat_sample
+from optionwriter.bootstrap.desks import seat_sample
+from optionwriter.bootstrap.parts import LOG_FOLDER
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import open_chains
 from optionwriter.core.books.facts import IntentPrepared

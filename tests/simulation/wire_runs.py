@@ -20,12 +20,15 @@ import httpx2
 from simulation.relay import Relay, relay
 
 from optionwriter.adapters.store.ledger import SqliteLedger
-from optionwriter.bootstrap import LEDGER_FILE, prove_ledger, seat_exchange
+from optionwriter.bootstrap.desks import seat_exchange
+from optionwriter.bootstrap.parts import LEDGER_FILE
+from optionwriter.bootstrap.stores import prove_ledger
 from optionwriter.core.books.book import Book, positions
 from optionwriter.core.books.facts import Fact
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.services.agent import run_agent
 from optionwriter.settings import Settings
+from tests.patience import LONGEST_S
 
 ROOT = Path(__file__).parents[2]
 CURRENCIES = ("BTC", "ETH", "USDC")
@@ -78,7 +81,7 @@ class Child:
             file.seek(self.from_byte)
             return file.read().decode("utf-8", "replace")
 
-    def wait_for(self, words: str, seconds: float = 60.0) -> None:
+    def wait_for(self, words: str, seconds: float = LONGEST_S) -> None:
         """Returns once it said `words`; fails when it ended before, or took too long."""
         end = time.monotonic() + seconds
         while words not in self.words():
@@ -96,9 +99,9 @@ class Child:
     def buried(self) -> None:
         """Returns when the process is gone."""
         if self.process is not None:
-            self.process.wait(30)
+            self.process.wait(LONGEST_S)
 
-    def end(self, seconds: float = 60.0) -> int:
+    def end(self, seconds: float = LONGEST_S) -> int:
         """SIGTERM; its exit code."""
         assert self.process is not None
         if self.process.poll() is None:
@@ -138,12 +141,12 @@ class Pair:
         child = Child(("run", "--live", "--once", "--data-dir", str(self.folder)), self.agent.environment,
                       self.folder / "once.txt")  # fmt: skip
         child.start()
-        assert child.process is not None and child.process.wait(120) == 0, child.words()
+        assert child.process is not None and child.process.wait(2 * LONGEST_S) == 0, child.words()
         return child.words()
 
     def ask(self, method: str, **params: Any) -> Any:
         """The result of a call to the exchange, digits kept."""
-        reply = httpx2.post(f"{self.url}/api/v2/{method}", auth=("local", "local"), timeout=20,
+        reply = httpx2.post(f"{self.url}/api/v2/{method}", auth=("local", "local"), timeout=LONGEST_S,
                             json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})  # fmt: skip
         body = json.loads(reply.content, parse_float=Decimal)
         assert "result" in body, body

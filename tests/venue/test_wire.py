@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from optionwriter.ports import Transport
 from optionwriter.venue.engine import Engine, Reply
 from optionwriter.venue.errors import VenueError, invalid
-from optionwriter.venue.wire import InProcessVenue, number_text, reply_bytes
+from optionwriter.venue.values import number_text
+from optionwriter.venue.wire import InProcessVenue, reply_bytes
 from tests.venue.desk import CASH
 from tests.venue.flat_feed import START, FlatFeed
 

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import VIEWS_FILE, Desktop, seat_sample, view_sink
+from optionwriter.bootstrap.desks import Desktop, seat_sample
+from optionwriter.bootstrap.parts import VIEWS_FILE
+from optionwriter.bootstrap.stores import view_sink
 from optionwriter.core.market.instruments import MS_PER_HOUR
 from optionwriter.services.agent import run_agent
 from optionwriter.services.cycle import CycleReport, Desk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import httpx2
 from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Lab, runner
+from optionwriter.bootstrap.backtests import runner
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.run import MetricRow, Provenance, RunResult, RunSpec
 from optionwriter.services.jobs import MachineTime, Worker
 from optionwriter.settings import Settings
@@ -72,7 +74,9 @@ def swept(house: House, name: str = "by delta") -> dict[float, int]:
         store.claim("w", NOW_MS, 60_000, name)
         told = (("sharpe", sharpe, 0.75), ("net_profit", 1_000 * sharpe), ("max_drawdown", delta / 10))
         rows = [MetricRow("own", currency, *row) for currency in ("USD", "BTC") for row in told]
-        assert store.finish(ids[delta], "w", RunResult(Provenance("f", "c"), tuple(rows), ()), NOW_MS)
+        daily = {"own": tuple(math.sin(day * (1 + delta)) for day in range(30))}
+        result = RunResult(Provenance("f", "c"), tuple(rows), (), returns=daily)
+        assert store.finish(ids[delta], "w", result, NOW_MS)
     store.claim("w", NOW_MS, 60_000, name)
     assert store.fail(ids[0.5], "w", "its data are missing", NOW_MS)
     return ids

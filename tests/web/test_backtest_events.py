@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import httpx2
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.ports import RunStore, RunStoreError
 from optionwriter.web.backtest_events import RunVersions
 from optionwriter.web.server import RunningWeb, listen, url_of
+from tests.patience import LONGEST_S
 from tests.web.browsing import BEARER, NOW_MS
 from tests.web.laboratory import House
 from tests.web.test_events import events
@@ -66,15 +67,17 @@ def test_a_database_that_is_not_there_is_news_once(house: House) -> None:
 @contextmanager
 def served(house: House) -> Iterator[tuple[str, RunningWeb]]:
     listener = listen("127.0.0.1", 0)
-    house.app.state.run_versions._poll_s = 0.01
+    versions = house.app.state.run_versions
+    versions._poll_s, versions._beat_s = 0.01, 3_600.0
     running = RunningWeb(house.app, listener)
+    running._server.config.timeout_graceful_shutdown = None  # what does not end by itself is not cut either
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
         yield url_of(listener), running
     finally:
         running.stop()
-        thread.join(10)
+        thread.join(LONGEST_S)
         assert not thread.is_alive()
 
 
@@ -82,7 +85,10 @@ def test_the_stream_tells_at_once_unpacked_and_ends_with_the_server(house: House
     with (
         served(house) as (url, running),
         httpx2.stream(
-            "GET", f"{url}api/backtests/events", headers={**BEARER, "Accept-Encoding": "gzip"}
+            "GET",
+            f"{url}api/backtests/events",
+            headers={**BEARER, "Accept-Encoding": "gzip"},
+            timeout=LONGEST_S,
         ) as reply,
     ):
         assert reply.headers["content-type"].startswith("text/event-stream")

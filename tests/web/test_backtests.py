@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.cli.main import app as cli
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app

@@ -12,13 +12,15 @@ import pytest
 from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import Calibrator
-from optionwriter.bootstrap.calibrating import Asked, calibration
+from optionwriter.bootstrap.calibrating import Asked, UnreachableError, calibration
+from optionwriter.bootstrap.calibrator import Calibrator
+from optionwriter.services.calibrate import Look
 from optionwriter.services.calibrated import report_json
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
 from optionwriter.web.calibration.smile_chart import HIGH, LEFT, WIDE, smile_charts
 from tests.web.browsing import BEARER, NOW_MS, TOKEN, Page, ask
+from tests.web.local_marks import local_marks
 
 AT_MS = int(np.datetime64("2026-02-10T12:00", "ms").astype(np.int64))
 
@@ -92,6 +94,54 @@ def test_the_page_shows_the_slider_the_tables_and_a_smile_an_expiry(house: FastA
     assert len(marks) == sum(sum(one["is_call"]) for one in found["smiles"] if len(one["strike"]) >= 3)
     part = page(house, "/calibration/result?at=2026-02-10T12:00&iv_multiplier=0.60")
     assert f"{flat['mae']['points']:.2f}" in part.text and "<html" not in part.text
+
+
+@pytest.mark.slow
+def test_live_marks_are_the_exchanges_kept_for_a_minute_and_its_silence_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, machine = ViewStore(tmp_path / "views.sqlite", lambda: NOW_MS), [1_000.0]
+    with local_marks(tmp_path) as exchange:
+        calibrator = Calibrator(exchange.settings, lambda: machine[0])
+        app = create_app(views, kill=None, token=TOKEN, now_ms=lambda: NOW_MS, calibrator=calibrator)
+        first = told(app, "?source=live&iv_multiplier=0.6")
+        assert (first["source"], first["environment"], first["age_s"]) == ("live", "local", 0.0)
+        assert abs(first["at_ms"] - AT_MS) < 3_600_000 and first["marks"] > 150
+        machine[0] += 59.0
+        exchange.advance(AT_MS + 3 * 3_600_000)
+        again = told(app, "?source=live&iv_multiplier=0.7")
+        assert again["at_ms"] == first["at_ms"] and again["age_s"] == 59.0
+        assert again["best"] == first["best"] and again["iv_multiplier"] == 0.7
+        seen = page(app, "/calibration?source=live")
+        assert "live marks of the local exchange, read 59 s ago" in seen.text
+        machine[0] += 1.0
+        anew = told(app, "?source=live")
+        assert anew["at_ms"] == AT_MS + 3 * 3_600_000 and anew["age_s"] == 0.0
+        report = calibration(exchange.settings, Asked("BTC", source="live", environment="local"))
+        assert anew["models"] == report_json(report.found, report.notes)["models"]
+        assert told(app, "?source=live&family=linear")["product"] == "BTC_USDC"
+        assert "empty the instant" in page(app, "/calibration?source=live&at=2026-02-10T12:00").text
+        assert "leave it out" in told(app, f"?source=live&at_ms={AT_MS}", 422)["error"]
+    assert told(app, "?source=live")["age_s"] == 0.0  # still at hand
+    machine[0] += 60.0
+    silent = told(app, "?source=live", 502)["error"]
+    assert re.fullmatch(
+        r"the local exchange gives no chain of BTC \(.*\): start it with optionwriter up, or choose a recorded source",
+        silent,
+    )
+    shown = page(app, "/calibration?source=live")
+    assert silent in shown.text and "calibration-form" in shown.ids()
+    asked: list[str] = []
+
+    def refuses(*_: object) -> Look:
+        asked.append("again")
+        raise UnreachableError("still silent")
+
+    monkeypatch.setattr("optionwriter.bootstrap.calibrator.live_look", refuses)
+    machine[0] += 4.9  # it is left alone for 5 s
+    assert told(app, "?source=live", 502)["error"] == silent and not asked
+    machine[0] += 0.1
+    assert told(app, "?source=live", 502)["error"] == "still silent" and asked == ["again"]
 
 
 def test_the_page_stays_usable_where_nothing_was_recorded(house: FastAPI) -> None:

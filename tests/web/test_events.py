@@ -13,6 +13,7 @@ import pytest
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.web.events import Versions
 from optionwriter.web.server import RunningWeb, listen, url_of
+from tests.patience import LONGEST_S
 from tests.web.browsing import BEARER, made
 
 
@@ -25,19 +26,20 @@ def store(tmp_path: Path) -> Iterator[ViewStore]:
 
 
 @contextmanager
-def served(store: ViewStore, beat_s: float = 10.0) -> Iterator[tuple[str, RunningWeb, threading.Thread]]:
+def served(store: ViewStore, beat_s: float = 3_600.0) -> Iterator[tuple[str, RunningWeb, threading.Thread]]:
     listener = listen("127.0.0.1", 0)
     app = made(store)
     versions = app.state.versions
     versions._poll_s, versions._beat_s = 0.01, beat_s
     running = RunningWeb(app, listener)
+    running._server.config.timeout_graceful_shutdown = None  # what does not end by itself is not cut either
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
         yield url_of(listener), running, thread
     finally:
         running.stop()
-        thread.join(10)
+        thread.join(LONGEST_S)
         assert not thread.is_alive()
 
 
@@ -54,14 +56,17 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
 
 
 def test_each_publication_is_told_and_the_stream_begins_with_the_present_one(store: ViewStore) -> None:
-    with served(store) as (url, _, _), httpx2.stream("GET", f"{url}api/events", headers=BEARER) as reply:
+    with (
+        served(store) as (url, _, _),
+        httpx2.stream("GET", f"{url}api/events", headers=BEARER, timeout=LONGEST_S) as reply,
+    ):
         assert reply.headers["content-type"].startswith("text/event-stream")
         assert reply.headers["cache-control"] == "no-store"
         told = events(reply.iter_lines())
         assert next(told) == ("version", "1")
         store.publish({})
         assert next(told) == ("version", "2")
-        with httpx2.stream("GET", f"{url}api/events", headers=BEARER) as second:
+        with httpx2.stream("GET", f"{url}api/events", headers=BEARER, timeout=LONGEST_S) as second:
             assert next(events(second.iter_lines())) == ("version", "2")
         store.publish({})
         assert next(told) == ("version", "3")
@@ -70,27 +75,32 @@ def test_each_publication_is_told_and_the_stream_begins_with_the_present_one(sto
 def test_a_quiet_line_beats(store: ViewStore) -> None:
     with (
         served(store, beat_s=0.05) as (url, _, _),
-        httpx2.stream("GET", f"{url}api/events", headers=BEARER) as reply,
+        httpx2.stream("GET", f"{url}api/events", headers=BEARER, timeout=LONGEST_S) as reply,
     ):
         told = events(reply.iter_lines())
-        assert [next(told)[0] for _ in range(3)] == ["version", "beat", "beat"]
+        while next(told)[0] != "version":
+            pass  # a machine that is busy may beat before it has read the first number
+        assert [next(told)[0] for _ in range(2)] == ["beat", "beat"]
 
 
 def test_the_stream_ends_with_the_server_and_without_being_cut(store: ViewStore) -> None:
     with (
         served(store) as (url, running, thread),
-        httpx2.stream("GET", f"{url}api/events", headers=BEARER) as reply,
+        httpx2.stream("GET", f"{url}api/events", headers=BEARER, timeout=LONGEST_S) as reply,
     ):
         told = events(reply.iter_lines())
         next(told)
         running.stop()
         assert list(told) == []  # a whole end of the chunks: a cut would raise
-        thread.join(2.5)  # sooner than open requests would be cancelled
+        thread.join(LONGEST_S)
         assert not thread.is_alive()
 
 
 def test_a_store_that_cannot_be_read_does_not_end_the_stream(store: ViewStore, tmp_path: Path) -> None:
-    with served(store) as (url, _, _), httpx2.stream("GET", f"{url}api/events", headers=BEARER) as reply:
+    with (
+        served(store) as (url, _, _),
+        httpx2.stream("GET", f"{url}api/events", headers=BEARER, timeout=LONGEST_S) as reply,
+    ):
         told = events(reply.iter_lines())
         assert next(told) == ("version", "1")
         store.close()
@@ -122,7 +132,7 @@ def test_nobody_listening_is_nothing_asked() -> None:
         assert b"event: version" in await anext(stream)
         await stream.aclose()
         assert versions._poll is not None
-        await asyncio.wait_for(versions._poll, 5)  # it ends by itself
+        await asyncio.wait_for(versions._poll, LONGEST_S)  # it ends by itself
         before = len(asked)
         await asyncio.sleep(0)
         assert len(asked) == before

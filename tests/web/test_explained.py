@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import LEDGER_FILE, explain_decision
+from optionwriter.bootstrap.explaining import explain_decision
+from optionwriter.bootstrap.parts import LEDGER_FILE
 from optionwriter.settings import Settings
 from optionwriter.web.app import create_app
 from tests.web.browsing import NOW_MS, TOKEN, ask, got

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -166,6 +167,10 @@ def test_a_sweep_is_ranked_by_any_of_its_figures(house: House) -> None:
     found = verdict([Trial(1, "own", "event", {}, {"sharpe": MetricRow("own", "USD", "sharpe", one, 0.75)})
                      for one in SHARPES.values()], 4)  # fmt: skip
     assert found.by_chance is not None and f"would show {found.by_chance:.2f}" in seen.text
+    days = np.sin(np.arange(30) * (1 + np.array([[*SHARPES]]).T))
+    mean = (np.corrcoef(days).sum() - 3) / 6  # of 3 pairs, each twice
+    assert f"Effective number of trials: {mean + (1 - mean) * 4:.1f}" in seen.text
+    assert f"of 3 of them correlate by {mean:.2f}" in seen.text and "(generous)" in seen.text
     assert "no sweep" in page(house, "/lab/sweep?group=none", 404).text
     assert "by" in page(house, f"/lab/sweep?group={group}&by=luck", 422).text
     assert "2.40 ± 0.75" in page(house, f"/lab/sweep/parts?group={group}").text
@@ -190,6 +195,25 @@ def test_all_runs_of_a_sweep_are_stopped_at_once(house: House) -> None:
     assert store.get(ids[0.2]).status is RunStatus.FINISHED
     assert "no group" in house.ask("/cancel", "POST", 404, json={"group": "none"})["error"]
     assert "group" in house.ask("/cancel", "POST", 422, json={})["error"]
+
+
+def test_a_sweep_that_is_over_is_dropped_whole(house: House) -> None:
+    swept(house)
+    kept = house.queue(name="kept")
+    store = house.lab.store
+    busy = house.ask("?group=by+delta", "DELETE", 409)["error"]
+    assert "2 queued" in busy and "cancel it first" in busy
+    seen = page(house, "/lab")
+    assert not [one for _, one in seen.tags if "data-delete-group" in one]
+    house.ask("/cancel", "POST", json={"group": "by delta"})
+    buttons = [one for _, one in page(house, "/lab").tags if "data-delete-group" in one]
+    assert [(one["data-delete-group"], one["data-count"]) for one in buttons] == [("by delta", "6")]
+    assert house.ask("?group=by+delta", "DELETE") == {"group": "by delta", "runs": 6}
+    assert [one.id for one in store.list()] == [kept] and not store.figures("by delta", "USD", ["sharpe"])
+    assert "no sweep" in house.ask("?group=by+delta", "DELETE", 404)["error"]
+    for query in ("", "?group=", "?group=a&colour=red"):
+        house.ask(query, "DELETE", 422)
+    assert [one.id for one in store.list()] == [kept]
 
 
 def test_what_is_not_there_or_not_over_is_a_page_with_words(house: House) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from optionwriter.adapters.files.kill_file import KillFile
 from optionwriter.adapters.store.ledger import SqliteLedger
 from optionwriter.adapters.store.views import ViewStore
-from optionwriter.bootstrap import LEDGER_FILE
+from optionwriter.bootstrap.parts import LEDGER_FILE
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.facts import Fact, Filled
 from optionwriter.core.books.ledger import apply

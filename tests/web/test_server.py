@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from optionwriter.adapters.store.views import ViewStore
 from optionwriter.cli.main import app
 from optionwriter.web.server import RunningWeb, WebError, listen, url_of
+from tests.patience import LONGEST_S
 from tests.web.browsing import BEARER, made
 from tests.web.conftest import World
 
@@ -29,16 +30,16 @@ def test_it_serves_on_a_real_socket_and_ends_when_told(world: World, tmp_path: P
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
-        with httpx2.Client(base_url=url, headers=BEARER) as client:
+        with httpx2.Client(base_url=url, headers=BEARER, timeout=LONGEST_S) as client:
             assert client.get("/status").json()["agent"]["state"] == "ACTIVE"
             assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
             assert "server" not in client.get("/").headers
     finally:
         running.stop()
-        thread.join(10)
+        thread.join(LONGEST_S)
     assert not thread.is_alive()
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(url)
+        httpx2.get(url, timeout=LONGEST_S)
 
 
 def test_a_port_in_use_is_named_with_the_cure(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_the_command_serves_before_any_agent_and_ends_in_order_on_sigterm(tmp_pa
     try:
         found = re.search(r"(http://127\.0\.0\.1:\d+/)login\?token=(\S+)", web.stdout.readline())
         assert found is not None
-        with httpx2.Client(base_url=found[1], follow_redirects=True) as client:
+        with httpx2.Client(base_url=found[1], follow_redirects=True, timeout=LONGEST_S) as client:
             assert client.get("/status").status_code == 401
             assert client.get(found[0]).url.path == "/"
             assert client.get("/status").json()["version"] == 0
@@ -83,7 +84,7 @@ def test_the_command_serves_before_any_agent_and_ends_in_order_on_sigterm(tmp_pa
             store.close()
             assert client.get("/status").json()["version"] == 1
             web.send_signal(signal.SIGTERM)
-            _, complaints = web.communicate(timeout=10)
+            _, complaints = web.communicate(timeout=LONGEST_S)
         assert (web.returncode, complaints) == (0, "")
     finally:
         web.kill()

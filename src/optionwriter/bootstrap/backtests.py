@@ -46,6 +46,7 @@ from optionwriter.core.decide.strategies.exits import ExitStyle, with_exit_style
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.instruments import PRODUCTS, Family
 from optionwriter.core.report.benchmarks import rules
+from optionwriter.core.report.likeness import returns_over_holding
 from optionwriter.core.report.origins import told as origins_told
 from optionwriter.core.report.results import chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import ChainRow, MetricRow, Plain, Provenance, RunResult, RunSpec
@@ -98,6 +99,7 @@ def runner(settings: Settings) -> Runner:
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
+        returns: dict[str, tuple[float, ...]] = {}
         second = unmultiplied(spec, config)
         first = progress if second is None else part_of(progress, 0.0, 0.5)
         source, driven, told = _driven(settings, spec, config, instance, first)
@@ -111,6 +113,7 @@ def runner(settings: Settings) -> Runner:
             metrics += metric_rows(outcome, chances(style))
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
+            returns[str(style)] = returns_over_holding(outcome.curve)
             notes += [*_told(style, ran), *origins_told(str(style), outcome.origins, outcome.facts)]
 
         def again(changed: BacktestConfig, style: ExitStyle, place: int) -> tuple[MetricRow, ...]:
@@ -126,7 +129,8 @@ def runner(settings: Settings) -> Runner:
             else:
                 notes.append(found)
         provenance = Provenance(source.fingerprint, code_version(), in_force(settings, instance))
-        return RunResult(provenance, tuple(metrics), tuple(chains), curves, tuple(dict.fromkeys(notes)))
+        told_once = tuple(dict.fromkeys(notes))
+        return RunResult(provenance, tuple(metrics), tuple(chains), curves, told_once, returns)
 
     return run
 
@@ -223,7 +227,7 @@ def desk_for(
     written = products_written(instance)
     return Desk(
         clock=clock,
-        market=TapeMarket(source.feed, clock),
+        market=TapeMarket(source.feed, clock, until_ms=source.instants[-1]),
         broker=broker,
         recorder=Recorder(MemoryLedger(ACCOUNT), clock, ACCOUNT),
         sink=NoDecisionFiles(),

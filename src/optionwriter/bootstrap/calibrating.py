@@ -9,8 +9,10 @@ from typing import Literal
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.deribit.errors import VenueError
-from optionwriter.adapters.deribit.http import local_url
+from optionwriter.adapters.deribit.history import HistoryReader
+from optionwriter.adapters.deribit.http import DEFAULT_TIMEOUTS, Timeouts, local_url
 from optionwriter.adapters.deribit.market import DeribitMarket
+from optionwriter.adapters.deribit.retries import DEFAULT_PATIENCE, Patience
 from optionwriter.adapters.deribit.session import Session
 from optionwriter.adapters.tapes.captured import CapturedFeed
 from optionwriter.adapters.tapes.sample_files import load_sample
@@ -37,8 +39,27 @@ LIVE = "live"
 RECORDED = ("live_deribit", "real_scraper", "sample")
 SOURCES = (LIVE, *RECORDED)
 Family = Literal["inverse", "linear"]
-_OF_THE_CHAINS = ("There are no snapshots", "Quotes are those", "Between two recordings")
-_PAST_MS = 9 * MS_PER_DAY
+Environment = Literal["local", "testnet", "mainnet"]
+FailedDays = Literal["refuse", "skip", "take"]
+_OF_THE_CHAINS = (
+    "There are no snapshots",
+    "Quotes are those",
+    "Between two recordings",
+    "Taken though",
+    "Left out",
+)
+_CURES = {
+    "data": "harvest or import chains, or name a folder of recorded ones with --data",
+    "failed_days": "--failed-days skip (in the API failed_days=skip) leaves such days out, --failed-days take reads "
+    "them as they are",
+}
+_UNREACHED = {
+    "local": "start it with optionwriter up",
+    "testnet": "check the network and the exchange's status page",
+    "mainnet": "check the network and the exchange's status page",
+}
+_PAST_DAYS = 9
+_PAST_MS = _PAST_DAYS * MS_PER_DAY
 _INDEX_MS = 2 * MS_PER_DAY
 _LEAD_MS = MS_PER_DAY  # before the first chain, to know the smile before it
 
@@ -56,16 +77,30 @@ class Asked:
     every_ms: int = 0
     multiplier: float = 1.0
     data: str = ""
-    environment: Literal["local", "testnet", "mainnet"] = "mainnet"
+    environment: Environment = "mainnet"
+    failed_days: FailedDays = "refuse"
+
+
+class UnreachableError(CalibrationError):
+    """The exchange gives no chain now; the message says why and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Haste:
+    """How long a live look may wait for the exchange."""
+
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
+    patience: Patience = DEFAULT_PATIENCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """What was found, and what a reader must know."""
+    """What was found, and what a reader must know; `age_s`: since live marks were read, None for recorded ones."""
 
     asked: Asked
     found: Calibrated
     notes: tuple[str, ...]
+    age_s: float | None = None
 
 
 def product_of(underlying: str, family: str) -> Product:
@@ -110,9 +145,7 @@ def looks_of(settings: Settings, asked: Asked) -> tuple[Iterator[Look] | list[Lo
     """The chains to look at, in order, and what a reader must know of them. Errors: CalibrationError."""
     own = product_of(asked.underlying, asked.family)
     if asked.source == LIVE:
-        return [_live(settings, own, asked.environment)], (
-            f"Live marks of {asked.environment}; there is no chain before it, so nothing of a snapshot before.",
-        )
+        return [live_look(settings, own, asked.environment)], live_notes(asked.environment)
     if asked.source not in RECORDED:
         raise CalibrationError(f"source {asked.source!r} is not there: choose from {', '.join(SOURCES)}")
     source = _opened(settings, asked)
@@ -129,10 +162,12 @@ def looks_of(settings: Settings, asked: Asked) -> tuple[Iterator[Look] | list[Lo
 
 def _opened(settings: Settings, asked: Asked) -> Source:
     """The recorded market, with the day before for the smile before the first chain, where there is one."""
-    config = read_config({"data": asked.data, "step_minutes": 60 if asked.source == "sample" else 5})
+    step = 60 if asked.source == "sample" else 5
+    config = read_config({"data": asked.data, "step_minutes": step, "failed_days": asked.failed_days})
     end = max(asked.end_ms, asked.start_ms + 1)
     problem: Exception | None = None
-    for lead in (_LEAD_MS, 0) if asked.end_ms > asked.start_ms else (_LEAD_MS, MS_PER_HOUR):
+    today = max(asked.start_ms % MS_PER_DAY, MS_PER_HOUR)
+    for lead in (_LEAD_MS, 0) if asked.end_ms > asked.start_ms else (_LEAD_MS, today):
         spec = RunSpec(
             "calibrate", asked.source, "", (asked.underlying,), asked.start_ms - lead, end, 1, {}
         )  # fmt: skip
@@ -140,7 +175,13 @@ def _opened(settings: Settings, asked: Asked) -> Source:
             return open_source(settings, spec, config)
         except (RunError, InstrumentError) as error:
             problem = error
-    raise CalibrationError(str(problem)) from problem
+    raise CalibrationError(_cured(problem)) from problem
+
+
+def _cured(problem: Exception | None) -> str:
+    """A backtest's problem with the cure in calibration's own options."""
+    own = [cure for name, cure in _CURES.items() if isinstance(problem, RunError) and name in problem.fields]
+    return f"{problem.problem}: {own[0]}" if isinstance(problem, RunError) and own else str(problem)
 
 
 def _chosen(source: Source, asked: Asked) -> tuple[list[int], int]:
@@ -174,19 +215,36 @@ def _recorded(feed: Feed, own: Product, instants: list[int], first_ms: int) -> I
         yield Look(feed.chain(own.code, at), past, at >= first_ms)
 
 
-def _live(settings: Settings, own: Product, environment: Literal["local", "testnet", "mainnet"]) -> Look:
-    """One look at the exchange's public data. Errors: CalibrationError."""
+def live_notes(environment: Environment) -> tuple[str, ...]:
+    """What a reader of a live look must know."""
+    return (f"Live marks of {environment}; there is no chain before it, so nothing of a snapshot before.",)
+
+
+def live_look(
+    settings: Settings,
+    own: Product,
+    environment: Environment,
+    haste: Haste = Haste(),
+) -> Look:
+    """One look at the exchange's public data. Errors: UnreachableError names what failed and the cure."""
     machine = SystemClock()
     url = local_url(settings.local_port) if environment == "local" else None
-    session = Session(environment, machine.monotonic, sleep_s, None, url)
+    session = Session(
+        environment,
+        machine.monotonic,
+        sleep_s,
+        base_url=url,
+        timeouts=haste.timeouts,
+        patience=haste.patience,
+    )
     try:
-        market = DeribitMarket(session.client, session.exchange_clock(machine))
-        chain = market.chain(own.code)
-        past = market.history(own.underlying)
+        clock = session.exchange_clock(machine)
+        chain = DeribitMarket(session.client, clock).chain(own.code)
+        past = HistoryReader(session.client, "3600").read(own.underlying, clock.now_ms(), _PAST_DAYS)
     except (VenueError, MarketUnavailableError) as error:
-        raise CalibrationError(
-            f"the {environment} exchange gives no chain of {own.code} ({error}): check the network, or choose a "
-            f"recorded --source"
+        raise UnreachableError(
+            f"the {environment} exchange gives no chain of {own.code} ({error}): {_UNREACHED[environment]}, or choose "
+            "a recorded source"
         ) from error
     finally:
         session.close()

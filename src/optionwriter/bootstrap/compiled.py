@@ -22,7 +22,7 @@ from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.making import GridError
 from optionwriter.core.decide.grid.refusing import fill_share, why_not
 from optionwriter.core.decide.grid.resting import Ask, MinuteQuote
-from optionwriter.core.decide.grid.running import LoopStoppedError, Trace, run_grid
+from optionwriter.core.decide.grid.running import LoopStoppedError, Ready, Trace, ready_of, run_grid
 from optionwriter.core.decide.grid.terms import Terms, terms_of
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.strategies.base import StrategyConfig
@@ -57,6 +57,7 @@ class CompiledMarket:
     settings: Settings
     source: Source
     grid: QuoteGrid
+    ready: Ready
     ask: Ask
 
 
@@ -96,7 +97,7 @@ def market_of(
         )
     except GridError as error:
         raise RunError(f"no grid can be made of this source: {error}; take the event driver") from None
-    return CompiledMarket(settings, source, grid, _asker(source.feed, grid))
+    return CompiledMarket(settings, source, grid, ready_of(grid), _asker(source.feed, grid))
 
 
 def run_compiled(
@@ -133,7 +134,7 @@ def trace_of(
     """One run of the loop. Errors: RunError."""
     terms = _terms(market, config, instance, exit_style)
     try:
-        trace = run_grid(market.grid, terms, config.opening, market.ask)
+        trace = run_grid(market.grid, market.ready, terms, config.opening, market.ask)
     except LoopStoppedError as error:
         raise RunError(f"{error}: choose another period, or the event driver") from None
     failed = len(market.grid) - int(np.count_nonzero(trace.looks.seen))

@@ -15,10 +15,12 @@ import numpy as np
 from optionwriter.bootstrap import compiled
 from optionwriter.bootstrap.backtest_config import BacktestConfig, instance_of, read_config
 from optionwriter.bootstrap.backtests import code_version, runner
+from optionwriter.bootstrap.compiled import EVENT
 from optionwriter.bootstrap.in_force import in_force
 from optionwriter.bootstrap.source import Source
 from optionwriter.core.decide.strategies.base import StrategyConfig
 from optionwriter.core.decide.strategies.exits import ExitStyle
+from optionwriter.core.report.likeness import returns_over_holding
 from optionwriter.core.report.ranking import SHARPE, ranked, trials_of
 from optionwriter.core.report.results import Outcome, chain_rows, curve_columns, metric_rows
 from optionwriter.core.report.run import (
@@ -72,6 +74,8 @@ class Figures(Protocol):
     def premium_usd(self) -> float: ...
     @property
     def final_equity_usd(self) -> float: ...
+    @property
+    def over_holding_daily(self) -> tuple[float, ...]: ...
 
 
 class CompiledMarket(Protocol):
@@ -148,18 +152,21 @@ class CompiledSets:
         try:
             return self._figures(spec, progress) if self._figures_suffice else self.whole(spec, progress)
         except RunError as error:
-            found = runner(self._settings)(spec, progress)
+            found = runner(self._settings)(replace(spec, driver=EVENT), progress)
             return replace(found, notes=(*found.notes, f"Run by the event driver: {error}"))
 
     def _figures(self, spec: RunSpec, progress: Progress) -> RunResult:
         config, instance = self._read(spec)
         market = self._opened(spec, config, progress)
         rows: list[MetricRow] = []
+        returns: dict[str, tuple[float, ...]] = {}
         for place, style in enumerate(config.exit_styles):
             progress(place / len(config.exit_styles), str(style))
             figures = self._engine.figures_compiled(market, config, instance, style)
             rows += figure_rows(str(style), spec.underlyings[0], figures)
-        return RunResult(self._provenance(market, instance), tuple(rows), (), notes=market.source.notes)
+            returns[str(style)] = figures.over_holding_daily
+        told = self._provenance(market, instance)
+        return RunResult(told, tuple(rows), (), notes=market.source.notes, returns=returns)
 
     def deepen_best(self, store: RunStore, group: str) -> None:
         """Stores the best finished sets whole: with standard errors, positions and curves."""
@@ -183,6 +190,7 @@ class CompiledSets:
         metrics: list[MetricRow] = []
         chains: list[ChainRow] = []
         curves: dict[str, dict[str, Plain]] = {}
+        returns: dict[str, tuple[float, ...]] = {}
         for style in config.exit_styles:
             ran = self._engine.run_compiled(market, config, instance, style, spec.seed)
             outcome = replace(ran, origins=market.source.origins)
@@ -190,8 +198,9 @@ class CompiledSets:
             metrics += metric_rows(outcome, rng)
             chains += chain_rows(outcome)
             curves[str(style)] = curve_columns(outcome.curve, outcome.benchmarks)
-        notes = market.source.notes
-        return RunResult(self._provenance(market, instance), tuple(metrics), tuple(chains), curves, notes)
+            returns[str(style)] = returns_over_holding(outcome.curve)
+        told = self._provenance(market, instance)
+        return RunResult(told, tuple(metrics), tuple(chains), curves, market.source.notes, returns)
 
     def _provenance(self, market: CompiledMarket, instance: StrategyConfig) -> Provenance:
         return Provenance(market.source.fingerprint, self._version, in_force(self._settings, instance))

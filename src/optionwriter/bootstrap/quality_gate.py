@@ -41,8 +41,8 @@ def quality_gate(recorded: Iterable[Recording], first: date, last: date, failed_
     if failed_days == "refuse":
         raise RunError.at(
             "failed_days",
-            f"recorded data fail their quality check: {told}. Mend them (optionwriter data check tells all), or "
-            "choose: -o failed_days=skip leaves such days out, -o failed_days=take reads them as they are",
+            f"recorded data fail their quality check: {told}. Mend them (optionwriter data check tells all), or choose",
+            "-o failed_days=skip leaves such days out, -o failed_days=take reads them as they are",
         )
     if failed_days == "take":
         return Gate({}, (f"Taken though they fail their quality check (failed_days=take): {told}.",))

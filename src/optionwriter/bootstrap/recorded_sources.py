@@ -171,8 +171,8 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
     kind = spec.source
     given = Path(config.data) if config.data else Path("data") / kind
     if config.data and not given.is_dir():
-        text = f"{given} is no folder: name that of the recorded chains with -o data=PATH"
-        raise RunError.at("data", text)
+        cure = "name that of the recorded chains with -o data=PATH"
+        raise RunError.at("data", f"{given} is no folder", cure)
     if kind == HARVEST_FOLDER and (given / SIX_HOURLY).is_dir():
         return RecordedFolder(
             given,
@@ -182,8 +182,8 @@ def recorded_folder(spec: RunSpec, config: BacktestConfig) -> RecordedFolder:
         )
     path = next((one for one in (given / kind, given) if one.is_dir()), FOLDER / kind)
     if not path.is_dir():
-        text = f"there is no folder {given}: import chains into it, or name another with -o data=PATH"
-        raise RunError.at("data", text)
+        cure = "import chains into it, or name another with -o data=PATH"
+        raise RunError.at("data", f"there is no folder {given}", cure)
     opener = _OPENERS[kind]
 
     def files(code: str, day: date) -> Sequence[Path]:

@@ -43,7 +43,8 @@ def open_source(
         raise RunError.at("source", f"source {spec.source!r} is not there: choose from {', '.join(SOURCES)}")
     for name, folder in (("data", config.data), ("skew", config.skew)):
         if folder and not Path(folder).is_dir() and opens is not recorded_source:
-            raise RunError.at(name, f"-o {name}={folder} is no folder: name another, or leave it out")
+            text = f"-o {name}={folder} is no folder: name another, or leave it out"
+            raise RunError(text, {name: text}, f"{folder} is no folder")
     try:
         return opens(spec, config, until_ms)
     except SampleError as error:

@@ -7,8 +7,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,10 +14,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import check_run, run_store, runner
-from optionwriter.bootstrap.backtest_config import read_pairs
-from optionwriter.cli.output import UserError, err, out, print_json, told
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store, runner
+from optionwriter.cli.output import err, out, print_json, told
 from optionwriter.cli.run import Stop
+from optionwriter.cli.run_options import (
+    AsJson,
+    Changes,
+    End,
+    ExitStyles,
+    Options,
+    Preset,
+    RunsDir,
+    Seed,
+    Source,
+    Start,
+    Strategy,
+    Underlyings,
+    asked,
+    coins_of,
+    day_ms,
+)
 from optionwriter.cli.runs import summary_tables
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunResult, RunSpec, RunStatus
@@ -35,34 +50,26 @@ _ENDED = {RunStatus.FAILED: "failed", RunStatus.CANCELLED: "was cancelled"}
 
 
 def backtest(
-    source: Annotated[
-        str, typer.Option(help="synthetic, live_deribit, real_scraper or sample.")
-    ] = "synthetic",
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-03-01.")] = "2026-03-01",
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
-    preset: Annotated[str, typer.Option(help="ULTRA_SAFE, BALANCED, AGGRESSIVE, CUSTOM.")] = "BALANCED",
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="With CUSTOM: gates.delta_max=0.3; may be repeated.")
-    ] = None,
-    exit_style: Annotated[
-        str, typer.Option(help="hold_to_expiry, tp_and_roll, own, comma-separated; or all.")
-    ] = "own",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="model=realised, step_minutes=30, btc=5, …")
-    ] = None,
+    source: Source = "synthetic",
+    strategy: Strategy = "income",
+    start: Start = "2026-01-05",
+    end: End = "2026-03-01",
+    underlyings: Underlyings = "BTC,ETH",
+    preset: Preset = "BALANCED",
+    change: Changes = None,
+    exit_style: ExitStyles = "own",
+    option: Options = None,
     driver: Annotated[
         str,
         typer.Option(
             help="event takes everything, compiled is faster and narrower, auto takes compiled if it can."
         ),
     ] = "event",
-    seed: Annotated[int, typer.Option(min=0, help="Of the price path and the resampling.")] = 1,
+    seed: Seed = 1,
     name: Annotated[str, typer.Option(help="To find it again.")] = "",
     queue: Annotated[bool, typer.Option("--queue", help="Only queue it, for a worker.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    data_dir: RunsDir = None,
+    json: AsJson = False,
 ) -> None:
     """Runs a strategy over the past with the live decision code, stores the run, and prints what it was worth."""
     with told(SettingsError, RunError, RunStoreError):
@@ -86,38 +93,6 @@ def backtest(
                 return
             work_on(settings, store, run_id, quiet=json)
             _tell(store, run_id, json)
-
-
-def day_ms(text: str, option: str) -> int:
-    """A day, or an instant with its zone, as epoch milliseconds. Errors: UserError names the option."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(f"{option} {text!r} is no day such as 2026-01-05") from None
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def pairs(given: list[str] | None, option: str) -> dict[str, Any]:
-    """name=value, read as such. Errors: UserError names the option."""
-    try:
-        return read_pairs(given or [])
-    except ValueError as error:
-        raise UserError(f"{option} {error}") from None
-
-
-def asked(option: list[str] | None, preset: str, exit_style: str, change: list[str] | None) -> dict[str, Any]:
-    """A run's config of the command line's options. Errors: UserError names what is said in the wrong place."""
-    found = pairs(option, "--option")
-    for name, own in (("preset", "--preset"), ("exit_styles", "--exit-style"), ("changes", "--set")):
-        if name in found:
-            raise UserError(f"--option {name}: say it with {own}")
-    changes = {"changes": pairs(change, "--set")} if change else {}
-    return {**found, "preset": preset, "exit_styles": exit_style, **changes}
-
-
-def coins_of(text: str) -> tuple[str, ...]:
-    """Comma-separated coins, each once, in capitals."""
-    return tuple(dict.fromkeys(one.strip().upper() for one in text.split(",") if one.strip()))
 
 
 def work_on(settings: Settings, store: SqlRunStore, run_id: int, quiet: bool) -> None:
@@ -208,7 +183,7 @@ def worker(
         int,
         typer.Option(min=2, max=3_600, help="Seconds without a sign of life after which its run is lost."),
     ] = LEASE_MS // 1_000,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
+    data_dir: RunsDir = None,
 ) -> None:
     """Takes queued backtests, one after the other, until it is stopped; a run under way is then given back."""
     with told(SettingsError, RunStoreError):

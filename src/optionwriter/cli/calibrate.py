@@ -14,8 +14,20 @@ from rich.table import Table
 from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
 from optionwriter.bootstrap.explaining_backtest import explain_backtest
 from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
-from optionwriter.cli.backtest import day_ms, pairs
 from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
+from optionwriter.cli.run_options import (
+    AsJson,
+    DataDir,
+    End,
+    Options,
+    Seed,
+    Start,
+    Strategy,
+    Underlyings,
+    coins_of,
+    day_ms,
+    pairs,
+)
 from optionwriter.core.market.skew_factors import ANCHORS, TENOR_DAYS
 from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, ErrorRow
 from optionwriter.core.report.calibration_models import FITS, TITLES, Model
@@ -34,6 +46,9 @@ from optionwriter.services.jobs import RunError
 from optionwriter.settings import SettingsError, load
 
 MOST_ROWS = 24  # over time
+FailedDaysOption = Annotated[
+    str, typer.Option(help="Recorded days that fail their quality check: refuse, skip, take.")
+]
 app = typer.Typer(no_args_is_help=False, invoke_without_command=True)
 
 
@@ -54,8 +69,9 @@ def calibrate(
     iv_multiplier: Annotated[float, typer.Option(help="Implied over realised volatility, tried out.")] = 1.0,
     env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
     data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
-    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    failed_days: FailedDaysOption = "refuse",
+    data_dir: DataDir = None,
+    json: AsJson = False,
 ) -> None:
     """Holds four volatility models against recorded or live marks; tells the iv_multiplier of least error."""
     if context.invoked_subcommand is not None:
@@ -67,7 +83,7 @@ def calibrate(
             raise UserError(f"--family {family!r} is neither inverse nor linear")
         asked = Asked(
             underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
-            _environment(env),
+            _environment(env), _failed_days(failed_days),
         )  # fmt: skip
         with err.status("") as status:
             report = calibration(settings, asked, None, lambda done: status.update(f"{done} chains"))
@@ -91,9 +107,10 @@ def skew(
     ] = "fetch",
     env: Annotated[str, typer.Option(help="With --source live: mainnet, testnet, local.")] = "mainnet",
     data: Annotated[str, typer.Option(help="Folder of recorded chains, as a backtest's.")] = "",
+    failed_days: FailedDaysOption = "refuse",
     folder: Annotated[Path, typer.Option(help="Where they are kept.")] = SKEW_DIR,
-    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    data_dir: DataDir = None,
+    json: AsJson = False,
 ) -> None:
     """Shows the skew factors kept of each coin, with their age and source; fetches what is missing or too old."""
     with told(SettingsError, CalibrationError):
@@ -104,7 +121,16 @@ def skew(
         found = [
             skew_for(
                 settings,
-                Asked(coin, "inverse", source, first, last, data=data, environment=_environment(env)),
+                Asked(
+                    coin,
+                    "inverse",
+                    source,
+                    first,
+                    last,
+                    data=data,
+                    environment=_environment(env),
+                    failed_days=_failed_days(failed_days),
+                ),
                 folder,
                 most_hours=most_hours,
                 if_old=cast("Any", if_old),
@@ -133,13 +159,11 @@ def explain_difference(
     source: Annotated[
         str, typer.Option(help="Recorded chains: live_deribit or real_scraper.")
     ] = "live_deribit",
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC.")] = "2026-02-02",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it.")] = "2026-02-28",
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="As of backtest: data=PATH, step_minutes=30, …")
-    ] = None,
+    strategy: Strategy = "income",
+    start: Start = "2026-02-02",
+    end: End = "2026-02-28",
+    underlyings: Underlyings = "BTC,ETH",
+    option: Options = None,
     metric: Annotated[
         str, typer.Option(help="Which figures, comma-separated.")
     ] = "option_pnl,premium_sold,trades",
@@ -147,16 +171,16 @@ def explain_difference(
         bool,
         typer.Option("--trades-only", help="Only the recorded run, and its trades at the others' prices."),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the price path.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    seed: Seed = 1,
+    data_dir: DataDir = None,
+    json: AsJson = False,
 ) -> None:
     """Explains what a synthetic backtest says otherwise than a recorded one, by changing one thing at a time."""
     with told(SettingsError, RunError):
         settings = load(overrides={"data_dir": data_dir}).settings
         spec = RunSpec(
             "explain", source, strategy,
-            tuple(one.strip().upper() for one in underlyings.split(",") if one.strip()),
+            coins_of(underlyings),
             day_ms(start, "--from"), day_ms(end, "--to"), seed, pairs(option, "--option"),
         )  # fmt: skip
         with err.status("") as status:
@@ -212,6 +236,12 @@ def _figure(value: float, sign: str = "") -> str:
 def _environment(text: str) -> Any:
     if text not in ("mainnet", "testnet", "local"):
         raise UserError(f"--env {text!r} is none of mainnet, testnet, local")
+    return text
+
+
+def _failed_days(text: str) -> Any:
+    if text not in ("refuse", "skip", "take"):
+        raise UserError(f"--failed-days {text!r} is none of refuse, skip, take")
     return text
 
 

@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import check_run, run_store
-from optionwriter.cli.backtest import asked, coins_of, day_ms, work_on
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store
+from optionwriter.cli.backtest import work_on
 from optionwriter.cli.output import UserError, out, print_json, told
-from optionwriter.cli.runs import difference_table
+from optionwriter.cli.run_options import (
+    AsJson,
+    Changes,
+    End,
+    ExitStyles,
+    Options,
+    Preset,
+    RunsDir,
+    Seed,
+    Start,
+    Strategy,
+    Underlyings,
+    asked,
+    coins_of,
+    day_ms,
+)
+from optionwriter.cli.runs import app, difference_table
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec
 from optionwriter.core.report.run_diff import Difference, differences
@@ -24,27 +40,22 @@ from optionwriter.services.jobs import RunError
 from optionwriter.settings import Settings, SettingsError, load
 
 
+@app.command()
 def compare(
     sources: Annotated[
         str, typer.Option(help="Two sources, comma-separated: the second is told against the first.")
     ] = "synthetic,live_deribit",
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-02-02.")] = "2026-02-02",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-02-28.")] = "2026-02-28",
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
-    preset: Annotated[str, typer.Option(help="ULTRA_SAFE, BALANCED, AGGRESSIVE, CUSTOM.")] = "BALANCED",
-    change: Annotated[
-        list[str] | None, typer.Option("--set", help="With CUSTOM: gates.delta_max=0.3; may be repeated.")
-    ] = None,
-    exit_style: Annotated[
-        str, typer.Option(help="hold_to_expiry, tp_and_roll, own, comma-separated; or all.")
-    ] = "own",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="model=realised, step_minutes=30, btc=5, …")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the price path and the resampling.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    strategy: Strategy = "income",
+    start: Start = "2026-02-02",
+    end: End = "2026-02-28",
+    underlyings: Underlyings = "BTC,ETH",
+    preset: Preset = "BALANCED",
+    change: Changes = None,
+    exit_style: ExitStyles = "own",
+    option: Options = None,
+    seed: Seed = 1,
+    data_dir: RunsDir = None,
+    json: AsJson = False,
 ) -> None:
     """Runs the same on two sources, stores both in one group, and prints every metric of both and the difference."""
     with told(SettingsError, RunError, RunStoreError):

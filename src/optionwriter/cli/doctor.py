@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from optionwriter.bootstrap import Diagnosis, Level, examine
+from optionwriter.bootstrap.doctor import Diagnosis, Level, examine
 from optionwriter.cli.output import out, print_json
 from optionwriter.settings import SettingsError, load
 

@@ -9,11 +9,25 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import check_run, run_store
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import run_store
 from optionwriter.bootstrap.exam import EXAMS, ExamError, build_exam, exam_specs, open_exam, verify_exam
-from optionwriter.cli.backtest import day_ms, pairs
 from optionwriter.cli.compare import tell_compared, work_on_all
 from optionwriter.cli.output import out, print_json, told
+from optionwriter.cli.run_options import (
+    AsJson,
+    End,
+    ExitStyles,
+    Options,
+    RunsDir,
+    Seed,
+    Start,
+    Strategy,
+    Underlyings,
+    coins_of,
+    day_ms,
+    pairs,
+)
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
@@ -24,14 +38,13 @@ app = typer.Typer(
 )
 
 _FOLDER = Annotated[Path, typer.Argument(help="The exam's folder.")]
-_JSON = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 @app.command()
 def build(
-    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-02-02.")],
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-02-28.")],
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
+    start: Start,
+    end: End,
+    underlyings: Underlyings = "BTC,ETH",
     source: Annotated[str, typer.Option(help="live_deribit or real_scraper.")] = "live_deribit",
     data: Annotated[
         Path | None, typer.Option(help="Folder of recorded chains, as backtest -o data=PATH.")
@@ -42,11 +55,11 @@ def build(
     take_failed: Annotated[
         bool, typer.Option("--take-failed", help="Take days that fail their check.")
     ] = False,
-    json: _JSON = False,
+    json: AsJson = False,
 ) -> None:
     """Copies the period's chains, prices, volatility index and settlements into one folder with a manifest."""
     with told(ExamError, RunError):
-        coins = tuple(one.strip().upper() for one in underlyings.split(",") if one.strip())
+        coins = coins_of(underlyings)
         spec = RunSpec("exam", source, "income", coins, day_ms(start, "--from"), day_ms(end, "--to"), 1)
         exam = build_exam(spec, data, to, "take" if take_failed else "refuse")
     if json:
@@ -62,7 +75,7 @@ def build(
 
 
 @app.command()
-def verify(folder: _FOLDER, json: _JSON = False) -> None:
+def verify(folder: _FOLDER, json: AsJson = False) -> None:
     """Proves every file of an exam against its manifest; exit 2 when one is not what it was."""
     with told(ExamError):
         exam = open_exam(folder)
@@ -78,17 +91,13 @@ def verify(folder: _FOLDER, json: _JSON = False) -> None:
 @app.command()
 def run(
     folder: _FOLDER,
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
+    strategy: Strategy = "income",
     preset: Annotated[str, typer.Option(help="ULTRA_SAFE, BALANCED, AGGRESSIVE, CUSTOM.")] = "BALANCED",
-    exit_style: Annotated[
-        str, typer.Option(help="hold_to_expiry, tp_and_roll, own, comma-separated; or all.")
-    ] = "own",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="As of backtest: btc=5, …")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the price path and the resampling.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
-    json: _JSON = False,
+    exit_style: ExitStyles = "own",
+    option: Options = None,
+    seed: Seed = 1,
+    data_dir: RunsDir = None,
+    json: AsJson = False,
 ) -> None:
     """Runs a strategy on made and on captured prices of exactly the exam's period, stores both, tells them side by
     side."""

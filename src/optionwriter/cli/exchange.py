@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import BootError, open_local_exchange
+from optionwriter.bootstrap.exchange import open_local_exchange
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import out, told
 from optionwriter.cli.summary import when
 from optionwriter.settings import SettingsError, load

@@ -11,7 +11,8 @@ import typer
 
 from optionwriter.adapters.files.candidates import CandidateStoreError
 from optionwriter.adapters.files.decision_log import DecisionLogError
-from optionwriter.bootstrap import BootError, ExplainError, explain_decision, explain_dry_spell
+from optionwriter.bootstrap.explaining import ExplainError, explain_decision, explain_dry_spell
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import UserError, out, print_json, told
 from optionwriter.ports import LedgerError
 from optionwriter.settings import SettingsError, load

@@ -14,17 +14,17 @@ import typer
 from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import (
-    BootError,
+from optionwriter.bootstrap.harvesting import (
     assets_of,
     fetch_past,
     harvest_folder,
     harvester_state,
     seat_harvester,
 )
-from optionwriter.cli.backtest import day_ms
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.run import Stop, Waiting
+from optionwriter.cli.run_options import day_ms
 from optionwriter.core.report.harvester import HarvesterState
 from optionwriter.ports import HarvestStoreError
 from optionwriter.services.harvest import SlotReport, gaps_told, run_harvester

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
-from optionwriter.bootstrap import KILL_FILE, MARK_FILE, kill_switch, view_source
+from optionwriter.bootstrap.parts import KILL_FILE, MARK_FILE
+from optionwriter.bootstrap.stores import kill_switch, view_source
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.ports import KillOrder, ViewsError, ViewSource
 from optionwriter.services.publish import CLOSED, HEARTBEAT, OPEN, STATUS

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import LEDGER_FILE, prove_ledger
+from optionwriter.bootstrap.parts import LEDGER_FILE
+from optionwriter.bootstrap.stores import prove_ledger
 from optionwriter.cli.output import UserError, out, print_json, told
 from optionwriter.ports import LedgerError
 from optionwriter.settings import SettingsError, load

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import lookahead_check
-from optionwriter.cli.backtest import coins_of, day_ms, pairs
+from optionwriter.bootstrap.lookahead import lookahead_check
 from optionwriter.cli.output import err, out, print_json, told
+from optionwriter.cli.run_options import (
+    AsJson,
+    DataDir,
+    End,
+    Options,
+    Seed,
+    Source,
+    Start,
+    Strategy,
+    Underlyings,
+    coins_of,
+    day_ms,
+    pairs,
+)
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.jobs import RunError
@@ -19,21 +31,17 @@ from optionwriter.settings import SettingsError, load
 
 
 def lookahead(
-    source: Annotated[
-        str, typer.Option(help="synthetic, live_deribit, real_scraper, sample.")
-    ] = "live_deribit",
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC.")] = "2026-02-01",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it.")] = "2026-03-01",
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
+    source: Source = "live_deribit",
+    strategy: Strategy = "income",
+    start: Start = "2026-02-01",
+    end: End = "2026-03-01",
+    underlyings: Underlyings = "BTC,ETH",
     cuts: Annotated[int, typer.Option(min=1, help="How many instants are tried.")] = 5,
     lead_days: Annotated[float, typer.Option(min=0.1, help="Days decided before each.")] = 4.0,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="As of backtest: data=PATH, step_minutes=30, …")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the instants and the price path.")] = 1,
-    data_dir: Annotated[Path | None, typer.Option(help="Data folder of the settings.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    option: Options = None,
+    seed: Seed = 1,
+    data_dir: DataDir = None,
+    json: AsJson = False,
 ) -> None:
     """Cuts the recording at random instants and compares every decision up to each, byte for byte; exit 1 on a leak."""
     with told(SettingsError, RunError):

@@ -1,4 +1,4 @@
-"""The command line's front door: a file a verb group."""
+"""The command line's front door: a file a verb group, loaded when it is asked for (cli/verbs)."""
 
 from __future__ import annotations
 
@@ -11,46 +11,10 @@ from typing import Annotated
 import typer
 
 from optionwriter.adapters.clocks import sleep_s
-from optionwriter.cli import calibrate, config, data, ledger, runs
-from optionwriter.cli.backtest import backtest, worker
-from optionwriter.cli.compare import compare
-from optionwriter.cli.doctor import doctor
-from optionwriter.cli.exchange import exchange
-from optionwriter.cli.explain import explain
-from optionwriter.cli.harvest import harvest
-from optionwriter.cli.import_ import import_files
-from optionwriter.cli.kill import kill, resume, status
-from optionwriter.cli.lookahead import lookahead
-from optionwriter.cli.parity import parity
-from optionwriter.cli.run import run
 from optionwriter.cli.supervise import STOP_S
-from optionwriter.cli.sweep import sweep
-from optionwriter.cli.up import up
-from optionwriter.cli.web import web
+from optionwriter.cli.verbs import Verbs
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
-app.add_typer(config.app, name="config")
-app.add_typer(data.app, name="data")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(calibrate.app, name="calibrate")
-runs.app.command()(compare)
-app.add_typer(runs.app, name="runs")
-app.command()(backtest)
-app.command()(worker)
-app.command()(sweep)
-app.command("lookahead-check")(lookahead)
-app.command()(parity)
-app.command()(run)
-app.command("import")(import_files)
-app.command()(exchange)
-app.command()(explain)
-app.command()(harvest)
-app.command()(up)
-app.command()(web)
-app.command()(kill)
-app.command()(resume)
-app.command()(status)
-app.command()(doctor)
+app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
 @app.callback()

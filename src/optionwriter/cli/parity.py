@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from optionwriter.bootstrap import BootError
 from optionwriter.bootstrap.parity import Found, check_parity, folder_of
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import err, out, print_json, told
 from optionwriter.core.report.parity import Pair, Parity
 from optionwriter.ports import LedgerError
@@ -55,6 +56,11 @@ def _lines(found: Found, most: int | None) -> Iterator[str]:
     chains = [pair for pair in one.pairs if pair.name.startswith("P&L")]
     cash = [pair for pair in one.pairs if not pair.name.startswith("P&L")]
     yield f"{one.fills} fills in the run; {_said(cash)} of cash and {_said(chains)} of P&L by chain are equal"
+    if late := [pair for pair in chains if pair.is_timing]:
+        yield (
+            f"{len(late)} more in USD differ{'s' if len(late) == 1 else ''} in nothing but the index at the instant of "
+            f"a fill, by {max(_gap(pair) for pair in late):f} USD at most; coins and cash are equal"
+        )
     if not one.agrees:
         yield from _apart(one, most)
     yield from (f"note: {line}" for line in found.notes)
@@ -68,7 +74,7 @@ def _apart(one: Parity, most: int | None) -> Iterator[str]:
         *(str(each) for each in one.differences),
         *one.failures,
         *one.settlements,
-        *(_pair(pair) for pair in one.pairs if not pair.is_equal),
+        *(_pair(pair) for pair in one.pairs if not (pair.is_equal or pair.is_timing)),
     ][1:]
     yield from (f"  {line}" for line in rest[:most])
     if most is not None and len(rest) > most:
@@ -77,6 +83,10 @@ def _apart(one: Parity, most: int | None) -> Iterator[str]:
 
 def _said(pairs: list[Pair]) -> str:
     return f"{sum(one.is_equal for one in pairs)} of {len(pairs)} figures"
+
+
+def _gap(one: Pair) -> Decimal:
+    return abs((one.run or Decimal(0)) - (one.replay or Decimal(0))).normalize()
 
 
 def _pair(one: Pair) -> str:
@@ -101,7 +111,8 @@ def _plain(found: Found) -> dict[str, Any]:
         ],
         "settlements": list(one.settlements),
         "figures": [
-            {"name": pair.name, "run": pair.run, "replay": pair.replay, "equal": pair.is_equal} for pair in one.pairs
+            {"name": pair.name, "run": pair.run, "replay": pair.replay, "equal": pair.is_equal,
+             "timing": pair.is_timing} for pair in one.pairs
         ],
         "failures": list(one.failures),
         "notes": list(found.notes),

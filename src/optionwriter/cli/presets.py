@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from optionwriter.bootstrap import config_path
+from optionwriter.bootstrap.parts import config_path
 from optionwriter.cli.output import UserError
 from optionwriter.settings import Loaded, load
 

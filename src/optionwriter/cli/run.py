@@ -11,7 +11,8 @@ import typer
 
 from optionwriter.adapters.clocks import sleep_s
 from optionwriter.adapters.deribit.errors import VenueError
-from optionwriter.bootstrap import BootError, Desktop, seat_exchange, seat_sample
+from optionwriter.bootstrap.desks import Desktop, seat_exchange, seat_sample
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.cli.output import UserError, err, out, print_json, told
 from optionwriter.cli.summary import cycle_line, final_rows, final_table
 from optionwriter.core.market.instruments import MS_PER_DAY, product

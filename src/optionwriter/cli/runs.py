@@ -13,29 +13,30 @@ from rich.table import Table
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import run_store, runner
+from optionwriter.bootstrap.backtests import run_store, runner
 from optionwriter.cli.output import UserError, out, print_json, told
+from optionwriter.cli.run_options import AsJson, RunsDir
 from optionwriter.core.market.instruments import utc_day
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.repetition import otherwise
-from optionwriter.core.report.run import MetricRow, RunFilter, RunStatus
+from optionwriter.core.report.run import MetricRow, RunFilter, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
 from optionwriter.ports import RunStoreError
 from optionwriter.services.jobs import RunError
 from optionwriter.services.run_export import chains_csv, run_json, run_row
+from optionwriter.services.sweep import stop_all
 from optionwriter.settings import SettingsError, load
-from optionwriter.web.lab.report import run_report
 
 app = typer.Typer(no_args_is_help=True, help="Stored backtests.")
-DataDir = Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+RunOrSweep = Annotated[int | None, typer.Argument(help="The run's number.", show_default=False)]
+SweepName = Annotated[str, typer.Option("--sweep", help="Instead of a run: all of this sweep or comparison.")]
 SHOWN = (
     "net_profit", "option_pnl", "gross_profit", "gross_loss", "max_drawdown", "max_drawdown_days", "sharpe",
     "sortino", "calmar", "profit_factor", "win_rate", "trades", "average_trade", "fees", "premium_sold",
     "premium_kept", "given_up", "settlements_in_the_money", "fees_saved", "idle_yield", "conversions",
     "fills_repriced", "fills_converted", "settlements_official", "settlements_path_average",
     "settlements_price_0800", "at_multiplier_1_net_profit", "at_multiplier_1_option_pnl",
-    "at_multiplier_1_trades", "over_holding", "holding_net_profit", "benchmark_otm_over",
+    "at_multiplier_1_trades", "over_holding", "flows_gained", "holding_net_profit", "benchmark_otm_over",
     "benchmark_atm_over", "iv_sold", "realised_over_life", "turnover", "time_exposed",
 )  # fmt: skip
 
@@ -53,11 +54,26 @@ UNLESS_NONE = frozenset(
 )  # fmt: skip - not shown where they are 0
 
 
+def _report(store: SqlRunStore, state: RunState) -> str:
+    from optionwriter.web.lab.report import (
+        run_report,
+    )  # it loads the pages, which no other verb on runs needs
+
+    return run_report(store, state)
+
+
 def _with_store(data_dir: Path | None, act: Callable[[SqlRunStore], None]) -> None:
     with told(SettingsError, RunStoreError, RunError):
         settings = load(overrides={"data_dir": data_dir}).settings
         with closing(run_store(settings)) as store:
             act(store)
+
+
+def _one_of(run_id: int | None, sweep: str) -> None:
+    """Errors: UserError unless one of the two is named."""
+    with told():
+        if (run_id is None) is not bool(sweep):
+            raise UserError("name one run by its number, or a sweep with --sweep NAME")
 
 
 @app.command("list")
@@ -70,7 +86,7 @@ def list_runs(
     underlying: Annotated[str, typer.Option(help="Only runs with this coin.")] = "",
     group: Annotated[str, typer.Option(help="Only the runs of this sweep or comparison.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
     """The latest runs, latest first."""
@@ -103,7 +119,7 @@ def list_runs(
 
 
 @app.command()
-def show(run_id: int, data_dir: DataDir = None, json: AsJson = False) -> None:
+def show(run_id: int, data_dir: RunsDir = None, json: AsJson = False) -> None:
     """One run: its state, and what it was worth."""
 
     def act(store: SqlRunStore) -> None:
@@ -137,7 +153,7 @@ def diff(
     first: int,
     second: int,
     exit_style: Annotated[str, typer.Option(help="Only this exit style.")] = "",
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
     """Every metric of two runs: A, B, and their difference."""
@@ -170,7 +186,7 @@ def export(
             help="A .json file (everything), .csv file (the positions), or .html file (a report)."
         ),
     ],
-    data_dir: DataDir = None,
+    data_dir: RunsDir = None,
 ) -> None:
     """Writes a run to a file."""
 
@@ -183,7 +199,7 @@ def export(
         if to.suffix == ".json":
             text = run_json(store, state)
         else:
-            text = chains_csv(store, run_id) if to.suffix == ".csv" else run_report(store, state)
+            text = chains_csv(store, run_id) if to.suffix == ".csv" else _report(store, state)
         try:
             to.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -194,10 +210,17 @@ def export(
 
 
 @app.command()
-def delete(run_id: int, data_dir: DataDir = None) -> None:
-    """Drops a run and all that it found."""
+def delete(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: RunsDir = None) -> None:
+    """Drops a run, or with --sweep all runs of a sweep or comparison, and all that was found.
+
+    A run that is running, or a sweep that is not over, must be cancelled first.
+    """
+    _one_of(run_id, sweep)
 
     def act(store: SqlRunStore) -> None:
+        if run_id is None:
+            out.print(f"{sweep} is gone: {store.delete_group(sweep)} runs", markup=False)
+            return
         store.delete(run_id)
         out.print(f"Run {run_id} is gone")
 
@@ -205,10 +228,19 @@ def delete(run_id: int, data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def cancel(run_id: int, data_dir: DataDir = None) -> None:
-    """Cancels a queued run, or asks a running one to stop."""
+def cancel(run_id: RunOrSweep = None, sweep: SweepName = "", data_dir: RunsDir = None) -> None:
+    """Cancels what is queued and asks what is running to stop: a run, or with --sweep all of a sweep or comparison."""
+    _one_of(run_id, sweep)
 
     def act(store: SqlRunStore) -> None:
+        if run_id is None:
+            found = store.groups([sweep]).get(sweep)
+            if found is None:
+                raise UserError(f"there is no sweep or comparison {sweep!r}: see optionwriter runs list")
+            stop_all(store, sweep, SystemClock().now_ms())
+            count = sum(n for status, n in found.items() if not status.is_over)
+            out.print(f"{sweep}: {count} runs are cancelled or were asked to stop", markup=False)
+            return
         state = store.cancel(run_id, SystemClock().now_ms())
         asked = " and was asked to stop" if state.status is RunStatus.RUNNING else ""
         out.print(f"Run {run_id} is {state.status}{asked}")
@@ -217,7 +249,7 @@ def cancel(run_id: int, data_dir: DataDir = None) -> None:
 
 
 @app.command()
-def repeat(run_id: int, data_dir: DataDir = None) -> None:
+def repeat(run_id: int, data_dir: RunsDir = None) -> None:
     """Runs it again and compares: the same to the last digit, or what changed. Exit code 1 when something did."""
 
     def act(store: SqlRunStore) -> None:

@@ -21,7 +21,7 @@ KEPT_LINES = 6  # of a child's output, said again when it dies
 SETTLED_S = 60.0  # a child that ran this long may fall as often again
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # before each restart; a further fall ends everything
 STOP_S = 15.0  # what a child has to end by itself
-READY_S = 45.0  # what a program waits for whatever it depends on
+READY_S = 180.0  # what a program waits for whatever it depends on, which may compile first, on a busy machine
 
 
 class SupervisionError(Exception):

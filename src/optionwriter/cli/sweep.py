@@ -20,7 +20,7 @@ from rich.progress import (
 
 from optionwriter.adapters.clocks import SystemClock, sleep_s
 from optionwriter.adapters.store.runs.store import SqlRunStore
-from optionwriter.bootstrap import run_store
+from optionwriter.bootstrap.backtests import run_store
 from optionwriter.bootstrap.sweeps import (
     Driver,
     check_keys,
@@ -31,9 +31,26 @@ from optionwriter.bootstrap.sweeps import (
     set_of,
     value_of,
 )
-from optionwriter.cli.backtest import asked, coins_of, day_ms, signals
+from optionwriter.cli.backtest import signals
 from optionwriter.cli.output import UserError, err, told
 from optionwriter.cli.run import Stop
+from optionwriter.cli.run_options import (
+    AsJson,
+    Changes,
+    End,
+    ExitStyles,
+    Options,
+    Preset,
+    RunsDir,
+    Seed,
+    Source,
+    Start,
+    Strategy,
+    Underlyings,
+    asked,
+    coins_of,
+    day_ms,
+)
 from optionwriter.cli.sweep_tables import Shown, tell
 from optionwriter.core.report.glossary import GLOSSARY
 from optionwriter.core.report.run import RunSpec
@@ -57,27 +74,16 @@ def sweep(
     ] = None,
     name: Annotated[str, typer.Option(help="The sweep's name; default: made of the command.")] = "",
     resume: Annotated[str, typer.Option(help="Go on with this sweep; its axes are known.")] = "",
-    source: Annotated[
-        str, typer.Option(help="synthetic, live_deribit, real_scraper or sample.")
-    ] = "synthetic",
-    strategy: Annotated[str, typer.Option(help="Instance name in the strategy file.")] = "income",
-    start: Annotated[str, typer.Option("--from", help="First day, UTC: 2026-01-05.")] = "2026-01-05",
-    end: Annotated[str, typer.Option("--to", help="Last day, UTC, without it: 2026-03-01.")] = "2026-03-01",
-    underlyings: Annotated[str, typer.Option(help="Coins, comma-separated.")] = "BTC,ETH",
-    preset: Annotated[
-        str, typer.Option(help="CUSTOM (BALANCED plus what is varied), or another.")
-    ] = "CUSTOM",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="The same in every set: gates.dte_max=14; may be repeated."),
-    ] = None,
-    exit_style: Annotated[
-        str, typer.Option(help="hold_to_expiry, tp_and_roll, own, comma-separated; or all.")
-    ] = "own",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="model=realised, step_minutes=30, btc=5, …")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the price path, the resampling and --random.")] = 1,
+    source: Source = "synthetic",
+    strategy: Strategy = "income",
+    start: Start = "2026-01-05",
+    end: End = "2026-03-01",
+    underlyings: Underlyings = "BTC,ETH",
+    preset: Preset = "CUSTOM",
+    change: Changes = None,
+    exit_style: ExitStyles = "own",
+    option: Options = None,
+    seed: Seed = 1,
     driver: Annotated[str, typer.Option(help="auto, event or compiled.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Sets at once; default: cores.")] = None,
     most: Annotated[int, typer.Option(min=1, max=100_000, help="More sets than these are refused.")] = 1_000,
@@ -86,8 +92,8 @@ def sweep(
     top: Annotated[int, typer.Option(min=1, help="Rows of the ranking.")] = 15,
     export: Annotated[Path | None, typer.Option(help="All sets and metrics to this .csv file.")] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Only queue the sets, for workers.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Where runs are stored without DATABASE_URL.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="The ranking as JSON.")] = False,
+    data_dir: RunsDir = None,
+    json: AsJson = False,
 ) -> None:
     """Tries many parameter sets, stores each as a run, ranks them, and says what the best is worth after so many."""
     with told(SettingsError, RunError, RunStoreError):

@@ -29,7 +29,7 @@ from optionwriter.core.report.ranking import (
     varied_keys,
     verdict,
 )
-from optionwriter.core.report.run import Plain, RunState, RunStatus
+from optionwriter.core.report.run import USD, Plain, RunState, RunStatus
 from optionwriter.services.sweep import sets_of
 
 _MOST_COLUMNS = 12  # of a table of two axes
@@ -58,7 +58,9 @@ def tell(store: SqlRunStore, group: str, shown: Shown, export: Path | None, json
         )
     order = ranked(trials, shown.by)
     failed = [one for one in sets if one.status is RunStatus.FAILED]
-    found = verdict(trials, len(trials) + len(failed))
+    kept = store.returns(group) if shown.currency == USD else {}
+    daily = (one for styles in kept.values() for one in styles.values())
+    found = verdict(trials, len(trials) + len(failed), daily)
     if export is not None:
         _write(export, order, keys)
     if json:

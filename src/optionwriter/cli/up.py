@@ -13,7 +13,8 @@ import typer
 from rich.markup import escape
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import BootError, demo_account, hold_folder
+from optionwriter.bootstrap.parts import BootError, hold_folder
+from optionwriter.bootstrap.recorded import demo_account
 from optionwriter.cli.output import EXIT_WRONG, UserError, err, out, told
 from optionwriter.cli.presets import load_preset
 from optionwriter.cli.supervise import Program, SupervisionError, Supervisor, Verdict

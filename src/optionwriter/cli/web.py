@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
-from optionwriter.bootstrap import Calibrator, Lab, explain_decision, kill_switch, view_source
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.bootstrap.catalogue import Catalogue
+from optionwriter.bootstrap.explaining import explain_decision
+from optionwriter.bootstrap.lab import Lab
+from optionwriter.bootstrap.stores import kill_switch, view_source
 from optionwriter.cli.output import err, out, told
 from optionwriter.settings import SettingsError, load
 from optionwriter.web.app import create_app

@@ -5,17 +5,20 @@ cached, and the two ways to compile: `compiled` for scalar rules, which keep Pyt
 `compiled_array` for loops over columns, which may fuse a multiply with an add and run without the interpreter lock.
 
 The cache: numba watches only the file of the cached function, so after an edit of a rule its callers in other files
-would keep the old one. Therefore the folder's name is a hash of every source of core. Where nothing can be written,
-nothing is cached. NUMBA_DISABLE_JIT=1 leaves every function plain Python; NUMBA_CACHE_DIR moves the cache.
+would keep the old one. Therefore the folder's name is a hash of every source of core. Processes save one at a time.
+Where nothing can be written, nothing is cached. NUMBA_DISABLE_JIT=1 leaves every function plain Python;
+NUMBA_CACHE_DIR moves the cache.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import struct
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import lru_cache, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -143,9 +146,27 @@ def _build(py_func: Callable[..., Any], kind: str, options: dict[str, Any]) -> C
     # not know the options, so each kind has a folder of its own.
     numba.config.CACHE_DIR = str(folder / kind)
     try:
-        return cast(Callable[..., Any], numba.njit(cache=True, **options)(py_func))
+        dispatcher = numba.njit(cache=True, **options)(py_func)
     finally:
         numba.config.CACHE_DIR = asked
+    if dispatcher is not py_func:
+        _save_alone(dispatcher, folder / "saving.lock")
+    return cast(Callable[..., Any], dispatcher)
+
+
+def _save_alone(dispatcher: Any, lock: Path) -> None:
+    """Lets one process save at a time: numba looks for a free file name and takes it in two steps, so that of two that
+    compile a function at once, for other types each, one would later be given the other's code."""
+    file = dispatcher._cache._cache_file
+    save = file.save
+
+    def alone(key: Any, data: Any) -> None:
+        with ExitStack() as held:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(held.enter_context(lock.open("ab")), fcntl.LOCK_EX)
+            save(key, data)
+
+    file.save = alone
 
 
 @lru_cache(maxsize=4)

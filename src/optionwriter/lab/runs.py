@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from optionwriter.bootstrap import check_run, runner
+from optionwriter.bootstrap.backtests import check as check_run
+from optionwriter.bootstrap.backtests import runner
 from optionwriter.core.report.run import RunResult, RunSpec
 from optionwriter.settings import Settings, load
 

@@ -1,34 +1,41 @@
 """Fast-forward: the steps at which nobody has anything to propose, looked at without building the whole chain.
 
-A step may be passed over where the last full cycle did nothing, nothing happened since, and every strategy says from
-the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step). What such a step
-still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole chain. Where
-the market can show rows of many instants at once, the steps after it are looked at together (stretch.py). Keeps:
-facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
+A step may be passed over where the last full cycle left nothing to be done or booked, nothing happened since, and every
+strategy says from the quotes of what is held that it waits (base.Waiting; who can't say it is asked at every step).
+What such a step still needs, the equity, the benchmarks, the attribution, is read from rows that are those of the whole
+chain. Where the market can show rows of many instants at once, the steps after it are looked at together (stretch.py).
+Keeps: facts, curve and metrics are the same with it and without; whatever is unclear is left to a full cycle.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from optionwriter.core.books.account import AccountSnapshot
 from optionwriter.core.books.book import Book, positions, unresolved, working
+from optionwriter.core.books.booking import shares_of
+from optionwriter.core.books.reconcile import differences
+from optionwriter.core.decide.choosing import choose_best
 from optionwriter.core.decide.state import AgentState, build_state
-from optionwriter.core.decide.strategies.base import Wait, Waiting, Watching
+from optionwriter.core.decide.strategies.base import StrategyConfig, Wait, Waiting, Watching
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.instruments import InstrumentError, parse_instrument
 from optionwriter.core.report.benchmarks import CallRule
-from optionwriter.core.report.glimpse import Glimpse
+from optionwriter.core.report.glimpse import Glimpses
 from optionwriter.ports import BrokerUnavailableError, MarketUnavailableError, Parts
+from optionwriter.services.catch_up import USDC_INDEX
 from optionwriter.services.cycle import CycleReport, Desk, products_read
-from optionwriter.services.stretch import Asked, Stretch
+from optionwriter.services.proposed import Seat
+from optionwriter.services.stretch import Asked, Money, Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class _Quiet:
-    """How things stood after a full cycle that did nothing."""
+    """How things stood after a full cycle."""
 
     book: Book
     account: AccountSnapshot
@@ -45,50 +52,60 @@ class FastForward:
         self._desk, self._parts, self._benchmarks, self._instants = desk, parts, benchmarks, instants
         self._stretch: Stretch | None = None
         self._ahead = 0
+        self._seen: list[Glimpses] = []
         self._alone = False  # whether the last glance told all from the rows that are held
         self._needed: frozenset[str] = frozenset()  # products that it needed: likely needed again
         self._quiet: _Quiet | None = None
         self._beside: tuple[frozenset[str] | None, dict[str, tuple[str, ...]]] = (None, {})
         self._strategies = tuple(
-            (one.strategy, one.config) for one in desk.seats if isinstance(one.strategy, Waiting)
+            (one.strategy, _with_choice(one)) for one in desk.seats if isinstance(one.strategy, Waiting)
         )
         self._able = not desk.sink.keeps and len(self._strategies) == len(desk.seats)
 
-    def after(self, report: CycleReport, begun: Book) -> None:
-        """Takes note of a full cycle that began with the books `begun`."""
+    def after(self, report: CycleReport) -> None:
+        """Takes note of a full cycle."""
         self._quiet = self._stretch = None
-        book, account = self._desk.recorder.book, report.state.account
+        desk, account = self._desk, report.after.account
+        book = desk.recorder.book
         still = (
             self._able
-            and book.seq == begun.seq > 0
+            and book.seq > 0
             and report.kill is None
-            and not (report.differences or report.executions or account.open_orders)
+            and not (report.differences or account.open_orders)
             and not any(one.failure for one in report.proposed)
-            and not any(one.fact.chosen for one in report.decisions)
             and not (unresolved(book) or working(book))
+            and not differences(book, account, desk.label_prefix)
             and _worth_something(account)
         )
-        if still and self._wait(report.state, frozenset(products_read(self._desk))).waits:
-            events = len(self._desk.broker.events_since(book.last_event_ms))
+        if not (still and self._wait(report.after, frozenset(products_read(desk))).waits):
+            return
+        events = desk.broker.events_since(book.last_event_ms)
+        if not any(shares_of(event, book, USDC_INDEX) for event in events):  # the next cycle would book it
             self._beside = (None, {})
-            self._quiet = _Quiet(book, account, events)
+            self._quiet = _Quiet(book, account, len(events))
 
     def failed(self) -> None:
         """A full cycle failed: the next step is one too."""
         self._quiet = self._stretch = None
 
-    def glimpse(self, place: int) -> Glimpse | None:
-        """What the step of that place shows where the ones looked at together reach it; None: ask `glance`."""
-        stretch, found = self._stretch, None
+    def passes(self, place: int) -> bool:
+        """Whether the ones looked at together reach the step of that place; False: ask `glance`."""
+        stretch = self._stretch
         if stretch is None:
-            return None
-        try:
-            if self._undisturbed() is not None:
-                found = stretch.at(place)
-        except (MarketUnavailableError, BrokerUnavailableError):
-            pass  # the step by itself tells of it
-        if found is None:
+            return False
+        found = False
+        with suppress(MarketUnavailableError, BrokerUnavailableError):  # the step by itself tells of it
+            found = self._undisturbed() is not None and stretch.passes(place)
+        if not found:
+            self._seen += stretch.passed()
             self._stretch, self._ahead = None, stretch.ahead
+        return found
+
+    def passed(self) -> list[Glimpses]:
+        """What the steps showed that `passes` let pass since the last question."""
+        if self._stretch is not None:
+            self._seen += self._stretch.passed()
+        found, self._seen = self._seen, []
         return found
 
     def glance(self) -> AgentState | None:
@@ -102,13 +119,12 @@ class FastForward:
     def look_ahead(self, state: AgentState, place: int) -> None:
         """Makes ready for the steps from `place` on, after one that was passed over with that state."""
         quiet = self._quiet
-        if quiet is None or not (self._alone and self._parts.looks_ahead):
-            return  # what needed a whole chain is likely to need it again
+        if quiet is None or not self._parts.looks_ahead:
+            return
         watched = [
             one.watches(state, config) if isinstance(one, Watching) else None
             for one, config in self._strategies
         ]
-        legs = tuple(leg for found in watched for leg in found or ())
         held = tuple(one.option.name for one in state.held)
         rows, _ = self._wanted(quiet, state.at_ms)  # anew: a benchmark may just have sold
         names = {code: rows.get(code, ()) for code in products_read(self._desk)}
@@ -120,8 +136,9 @@ class FastForward:
             ),
             default=self._instants[-1] + 1,
         )
-        if None not in watched and shown.issuperset(held) and not state.foreign:
-            asked = Asked(names, held, legs)
+        known = tuple(one for one in watched if one is not None)
+        if len(known) == len(watched) and shown.issuperset(held) and not state.foreign:
+            asked = Asked(names, held, known, _money(state))
             self._stretch = Stretch(self._parts, asked, self._instants, place, until_ms, self._ahead)
 
     def _undisturbed(self) -> _Quiet | None:
@@ -181,6 +198,27 @@ class FastForward:
             held = {*positions(quiet.book), *(one.instrument for one in quiet.account.positions)}
             self._beside = (beside, _by_product(held | beside))
         return self._beside[1], frozenset(code for one in wanted for code in one.chains)
+
+
+def _with_choice(seat: Seat) -> StrategyConfig:
+    """The seat's configuration with the score from which on its chooser takes an item; any, where that isn't known."""
+    least = seat.choice.min_score if seat.choose is choose_best else -math.inf
+    return replace(seat.config, min_score=least)
+
+
+def _money(state: AgentState) -> tuple[Money, ...]:
+    return tuple(
+        Money(
+            one.currency,
+            float(one.balance),
+            tuple(
+                (float(held.amount), held.option.name)
+                for held in state.held
+                if held.option.product.settlement_currency == one.currency
+            ),
+        )
+        for one in state.account.currencies
+    )
 
 
 def _marked(chains: Mapping[str, OptionChain], name: str) -> bool:

@@ -40,14 +40,16 @@ class RunError(Exception):
     `fields` says it by the name of what was asked, where one thing alone is wrong, so that a form can point at it.
     """
 
-    def __init__(self, text: str, fields: Mapping[str, str] | None = None) -> None:
+    def __init__(self, text: str, fields: Mapping[str, str] | None = None, problem: str = "") -> None:
         super().__init__(text)
         self.fields = dict(fields or {})
+        self.problem = problem or text  # without the cure, for who has another
 
     @classmethod
-    def at(cls, field: str, text: str) -> RunError:
-        """Of one thing that was asked."""
-        return cls(text, {field: text})
+    def at(cls, field: str, text: str, cure: str = "") -> RunError:
+        """Of one thing that was asked; `cure` in the words of a backtest's options."""
+        told = f"{text}: {cure}" if cure else text
+        return cls(told, {field: told}, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+
+import msgspec
 
 from optionwriter.core.books.fees import TRADING_RATE
 from optionwriter.core.market.instruments import (
@@ -25,7 +27,7 @@ from optionwriter.venue.errors import VenueError, invalid
 from optionwriter.venue.params import currency_of
 from optionwriter.venue.request import Request
 from optionwriter.venue.rules import contract_size, last_settlement
-from optionwriter.venue.values import Json, JsonValue
+from optionwriter.venue.values import Json, JsonValue, written
 
 KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
 
@@ -45,7 +47,7 @@ def get_instruments(request: Request) -> JsonValue:
     if kind not in ("option", "any"):
         return []
     feed, now = request.state.market.feed, request.now_ms
-    shapes: list[Json] = []
+    shapes: list[msgspec.Raw] = []
     for product in request.products(currency):
         if expired:
             end = last_settlement(now)
@@ -53,8 +55,15 @@ def get_instruments(request: Request) -> JsonValue:
             options = [one for one in map(parse_instrument, names) if one.expiry_ms == end]
         else:
             options = [parse_instrument(name) for name in feed.listed(product.code, now)]
-        shapes += [instrument_shape(one, now) for one in options]
+        shapes += [_shape_text(one.name, one.expiry_ms > now) for one in options]
     return shapes
+
+
+@lru_cache(maxsize=8_192)
+def _shape_text(name: str, is_open: bool) -> msgspec.Raw:
+    """The contract of a listed option, which does not change while it is open."""
+    instrument = parse_instrument(name)
+    return written(instrument_shape(instrument, instrument.expiry_ms - is_open))
 
 
 def get_instrument(request: Request) -> JsonValue:

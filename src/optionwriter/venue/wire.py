@@ -1,13 +1,11 @@
 """Wire: replies as JSON-RPC bytes, and the exchange in-process as a transport.
 
-Owns the envelope (FACTS §1) and how exact numbers are written: a Decimal is a JSON number without an exponent and
-without needless zeros (0.0005, 2.0), so that reading it back gives the same decimal; a float is its shortest text.
+Owns the envelope (FACTS §1); how exact numbers are written is venue/values'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 import msgspec
 
@@ -15,33 +13,9 @@ from optionwriter.venue.engine import Engine, Reply
 from optionwriter.venue.journal import Journal
 from optionwriter.venue.methods import CHANGING
 from optionwriter.venue.state import Event
-from optionwriter.venue.values import Json, JsonValue
+from optionwriter.venue.values import Json, plain
 
 _ENCODER = msgspec.json.Encoder()
-
-
-def number_text(value: Decimal) -> str:
-    """The JSON number that stands for `value`: 2.0, 0.00000012, -1.5."""
-    if not value.is_finite():
-        raise ValueError(f"{value} is no number for the wire")
-    if not value:
-        return "0.0"  # and never -0.0
-    text = f"{value:f}"
-    if "." not in text:
-        return f"{text}.0"
-    text = text.rstrip("0")
-    return f"{text}0" if text.endswith(".") else text
-
-
-def plain(value: JsonValue) -> JsonValue:
-    """The value with every Decimal in it as its number's text."""
-    if isinstance(value, Decimal):
-        return msgspec.Raw(number_text(value).encode())
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    return value
 
 
 def reply_bytes(reply: Reply, request_id: int | str | None, us_in: int, us_out: int) -> bytes:

@@ -10,7 +10,8 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from optionwriter.adapters.clocks import SystemClock
-from optionwriter.bootstrap import Calibrator, Lab
+from optionwriter.bootstrap.calibrator import Calibrator
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.ports import KillSwitch, ViewSource
 from optionwriter.web.api import api
 from optionwriter.web.auth import Auth

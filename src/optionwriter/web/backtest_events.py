@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.run import RunFilter, RunState, RunStatus
 from optionwriter.ports import RunStoreError
 from optionwriter.web.events import STREAMED, Versions

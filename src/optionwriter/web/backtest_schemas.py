@@ -101,6 +101,21 @@ class GroupStopped(BaseModel):
     runs: int
 
 
+class GroupQuery(BaseModel):
+    """DELETE /api/backtests: the sweep or comparison whose runs are to be dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class GroupGone(BaseModel):
+    """How many runs were dropped."""
+
+    group: str
+    runs: int
+
+
 class RunGone(BaseModel):
     """The run that was dropped."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as InPath
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.decisions import plain
 from optionwriter.core.report.run import RunSpec, RunState, RunStatus
 from optionwriter.core.report.run_diff import Difference, differences
@@ -160,6 +160,11 @@ def _changing(routes: APIRouter, lab: Lab | None, now_ms: Callable[[], int]) -> 
             body.start_ms, body.end_ms, body.seed, body.config, driver=body.driver, group=body.group,
         )  # fmt: skip
         return {"id": lab.queue(spec, now_ms())}
+
+    @routes.delete("", response_model=shapes.GroupGone, responses=_MISSING | _BUSY | _CHANGED)
+    def delete_group(asked: Annotated[shapes.GroupQuery, Query()]) -> Any:
+        """Drops all runs of a sweep or comparison, all or none; one that is not over must be cancelled first."""
+        return {"group": asked.group, "runs": store_of(lab).delete_group(asked.group)}
 
     @routes.delete("/{run_id}", response_model=shapes.RunGone, responses=_MISSING | _BUSY | _CHANGED)
     def delete(run_id: RunId, _: _NONE) -> Any:

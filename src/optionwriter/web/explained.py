@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optionwriter.adapters.files.candidates import CandidateStoreError
 from optionwriter.adapters.files.decision_log import DecisionLogError
-from optionwriter.bootstrap import BootError, ExplainError
+from optionwriter.bootstrap.explaining import ExplainError
+from optionwriter.bootstrap.parts import BootError
 from optionwriter.ports import LedgerError
 from optionwriter.web import schemas
 from optionwriter.web.pages import Pages

@@ -79,6 +79,7 @@ def problems(app: FastAPI, pages: Pages) -> None:
     app.add_exception_handler(RunMissingError, missing)
     app.add_exception_handler(RunBusyError, refused)
     app.add_exception_handler(422, refused)
+    app.add_exception_handler(502, refused)
     app.add_exception_handler(404, not_found)
     app.add_exception_handler(405, not_allowed)
     app.add_exception_handler(Exception, broken)

@@ -10,7 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
-from optionwriter.bootstrap import TOKEN_FILE
+from optionwriter.bootstrap.parts import TOKEN_FILE
 
 TOKEN_BYTES = 32
 

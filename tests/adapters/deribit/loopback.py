@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import LONGEST_S
+
 
 @dataclass
 class Asked:
@@ -65,9 +67,9 @@ class Loopback:
         for one in self._open:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-        self._accepting.join(5)
+        self._accepting.join(LONGEST_S)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(LONGEST_S)
 
     @property
     def methods(self) -> list[str]:

@@ -178,7 +178,6 @@ def test_the_libraries_do_log(log: pytest.LogCaptureFixture) -> None:
             lambda _: None,
             Credentials("k", Secret(SECRET)),
             venue.url,
-            timeouts=QUICK,
         )
         session.client.call("private/get_positions", {}, list)
         session.close()

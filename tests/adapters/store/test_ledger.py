@@ -310,25 +310,27 @@ while True:
 """
 
 
-def _killed_after(path: Path, seconds: float) -> int:
-    """Appends threes in another process until it is killed; the last number that it was told is durable."""
+def _killed_after(path: Path, batches: int, seconds: float) -> int:
+    """Appends threes in another process until it is killed, so long after so many; the last number that it was told
+    is durable."""
     root = Path(__file__).parents[3]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
     command = [sys.executable, "-c", _APPENDER, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "open\n"
+        told = [child.stdout.readline() for _ in range(batches)]
         time.sleep(seconds)
         child.send_signal(signal.SIGKILL)
-        told = child.stdout.read().splitlines()
-    complete = [line for line in told if line.isdigit()]
+        told += child.stdout.readlines()
+    complete = [line for line in told if line.endswith("\n")]
     return int(complete[-1]) if complete else 0
 
 
 def test_kill_9_loses_nothing_that_was_acknowledged_and_tears_nothing(path: Path) -> None:
     acknowledged = 0
     for turn in range(10):
-        acknowledged = max(acknowledged, _killed_after(path, 0.003 + 0.0137 * turn))
+        acknowledged = max(acknowledged, _killed_after(path, turn, 0.003 * turn))
         with closing(opened(path)) as store:  # the dead one's lock is gone
             facts = list(store.read())
         # at most the one batch whose word of it was lost on the way

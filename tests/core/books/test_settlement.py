@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from optionwriter.core.books.settlement import payoff, settle
-from optionwriter.core.market.instruments import InstrumentError, is_daily, parse_instrument
+from optionwriter.core.market.instruments import Instrument, InstrumentError, is_daily, parse_instrument
 
 D = Decimal
 
@@ -86,3 +86,11 @@ def test_a_booked_payoff_is_on_the_grain() -> None:
 def test_no_delivery_without_a_price(price: str) -> None:
     with pytest.raises(InstrumentError, match="BTC-27MAR26-100000-C: no delivery at"):
         settle(CALL, D(-1), D(price), is_daily=False)
+
+
+@pytest.mark.parametrize("option", [CALL, LINEAR_PUT], ids=str)
+def test_a_short_that_ends_worthless_is_booked_as_plain_nothing(option: Instrument) -> None:
+    ended = settle(option, D(-2), D(90_000), is_daily=False)
+    assert (
+        str(ended.payoff).strip("0.E-8") == "" and not ended.payoff.is_signed()
+    )  # 0, as the exchange tells it

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from optionwriter.core.books.account import Side, VenueOrder
 from optionwriter.core.books.book import Book
 from optionwriter.core.books.facts import OrderUnknown
+from optionwriter.core.books.fees import trading_fee
+from optionwriter.core.compiled import plain
 from optionwriter.core.decide.cover import (
     Pending,
     cover_of,
     cover_per_coin,
     coverable,
+    fee_bound,
     free_cover,
     freed_per_coin,
     net_cover_per_coin,
@@ -21,6 +25,7 @@ from optionwriter.core.decide.cover import (
     pending_orders,
 )
 from optionwriter.core.decide.execution import roll_open_amount
+from optionwriter.core.decide.grid.standing import fee_bound as grid_bound
 from optionwriter.core.market.instruments import parse_instrument, product
 from tests.core.decide.worlds import NOW, Ledger, account, currency
 
@@ -54,6 +59,13 @@ def test_an_orders_own_premium_net_of_fee_counts() -> None:
     assert net_cover_per_coin(CALL, D("0.02")) == D("0.9803")  # 1 - 0.02 + 0.0003
     assert net_cover_per_coin(CALL, D("0.0008")) == D("0.9993")  # the fee is an eighth: 0.0001
     assert net_cover_per_coin(PUT, D("800")) == D("79300")  # 80,000 - 800 + an eighth of 800
+
+
+def test_no_linear_fee_passes_the_bound_that_is_held_for_it_and_some_reach_it() -> None:
+    for price in (D(5), D(800), D(12_345)):
+        fees = [trading_fee(PUT.product, D(1), price, D(index)) for index in (100, 80_000, 10**9)]
+        assert fees == sorted(fees) and max(fees) == fee_bound(PUT, price) == price * D("0.125")
+        assert plain(grid_bound)(SimpleNamespace(is_inverse=False), float(price)) == float(max(fees))
 
 
 @pytest.mark.parametrize(

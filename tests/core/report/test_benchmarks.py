@@ -15,7 +15,7 @@ from optionwriter.core.market.chain import InstrumentTable, OptionChain
 from optionwriter.core.market.context import MarketContext
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, product
 from optionwriter.core.report.benchmarks import CallRule, benchmark_usd, month_atm, monthly_otm, rules, units
-from optionwriter.core.report.glimpse import Glimpse, Row
+from optionwriter.core.report.glimpse import Glimpses, Rows
 
 JAN_5 = 20_458 * MS_PER_DAY
 JAN_30 = JAN_5 + 25 * MS_PER_DAY + 8 * MS_PER_HOUR  # the month's last Friday, 08:00 UTC
@@ -130,10 +130,9 @@ def test_between_two_sales_it_is_steady_and_a_glimpse_is_valued_as_a_look() -> N
     plain.look(state)
     assert rule.steady_until(JAN_5) == JAN_30  # it holds what it sold to its expiry
     later = {**QUOTES, "BTC-30JAN26-101000-C": (0.006, 0.0065)}
-    row = Row(91_000.0, 0.0065, 0.5, 0.007)
-    rule.passing(state).look(
-        Glimpse(JAN_5 + MS_PER_HOUR, {"BTC": Decimal(91_000)}, {"BTC-30JAN26-101000-C": row})
-    )
+    rows = Rows(np.array([91_000.0]), np.array([0.0065]), np.array([0.5]))
+    at_ms, index = np.array([JAN_5 + MS_PER_HOUR]), {"BTC": np.array([91_000.0])}
+    rule.passing(state).look(Glimpses(at_ms, index, {"BTC-30JAN26-101000-C": rows}))
     plain.look(state_at(JAN_5 + MS_PER_HOUR, 91_000.0, later))
     for one in (rule, plain):
         one.look(state_at(JAN_30, 111_000.0, gone))

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optionwriter.core.report.deflated import deflated_sharpe, expected_best, ratio_error, spread_of
+from optionwriter.core.report.deflated import (
+    deflated_sharpe,
+    effective_trials,
+    expected_best,
+    ratio_error,
+    spread_of,
+)
 from optionwriter.core.report.metrics import YEAR_DAYS, sharpe_error, sharpe_ratio
 
 # Bailey and López de Prado (2014), "A numerical example": 1,250 daily returns, 250 a year, annual ratio 2.5,
@@ -48,6 +54,23 @@ def test_more_trials_never_make_it_surer(
 ) -> None:
     few, many = (deflated_sharpe(ratio, error, one, spread) for one in (trials, trials + more))
     assert 0.0 <= many <= few <= 1.0
+
+
+def test_the_effective_number_of_trials_is_a_line_between_all_and_one() -> None:
+    """Appendix A.3 of the paper: rho + (1 - rho) N."""
+    assert effective_trials(100, 0.0) == 100.0 and effective_trials(100, 1.0) == 1.0
+    assert effective_trials(88, 0.4) == pytest.approx(0.4 + 0.6 * 88)
+    assert effective_trials(100, -0.2) == 100.0 and math.isnan(effective_trials(100, math.nan))
+    # The paper's example: 46 independent trials instead of 100 make 0.9505 of 0.9004.
+    fewer = effective_trials(100, 54 / 99)
+    skewed = ratio_error(RATIO, COUNT, -3.0, 10.0)
+    assert deflated_sharpe(RATIO, skewed, fewer, SPREAD) == pytest.approx(0.9505, abs=5e-5)
+
+
+def test_the_expected_best_rises_steadily_from_a_single_trial_on() -> None:
+    found = [expected_best(one, 1.0) for one in np.linspace(1.0, 4.0, 61)]
+    assert found[0] == 0.0 and np.all(np.diff(found) > 0) and max(np.diff(found)) < 0.05
+    assert found[20] == pytest.approx(1 / math.sqrt(math.pi), rel=0.1)  # of two normals, exactly
 
 
 def test_what_can_not_be_known_is_not_a_number() -> None:

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+from optionwriter.core.market.chain import F64
 from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.core.report.metrics import (
     YEAR_DAYS,
@@ -159,6 +160,12 @@ def test_no_trades_and_no_losses() -> None:
     assert none.trades == 0 and none.gross_profit == 0.0 and math.isnan(none.win_rate.value)
     won = trade_metrics(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), rng())
     assert math.isnan(won.profit_factor.value) and won.win_rate.value == 1.0
+
+
+@pytest.mark.parametrize(("results", "rate"), [(np.arange(1.0, 9.0), 1.0), (-np.arange(1.0, 9.0), 0.0)])
+def test_a_win_rate_without_an_exception_is_not_called_certain(results: F64, rate: float) -> None:
+    found = trade_metrics(results, rng()).win_rate
+    assert found.value == rate and math.isnan(found.error)
 
 
 def test_blocks_follow_on_and_cover_the_sample_evenly() -> None:

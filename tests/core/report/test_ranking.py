@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from optionwriter.core.report.ranking import ranked, settings_of, trials_of, varied_keys, verdict
+from optionwriter.core.report.ranking import doubts, ranked, settings_of, trials_of, varied_keys, verdict
 from optionwriter.core.report.run import MetricRow, RunSpec
 
 
@@ -48,6 +49,27 @@ def test_the_best_of_many_is_doubted_more_than_the_only_one() -> None:
     assert many.probability < alone.probability
     lost = verdict([trial(run, run / 10) for run in range(1, 11)], tried=40)
     assert lost.trials == 40 and lost.probability is not None and lost.probability < many.probability
+
+
+def test_likeness_takes_trials_off_and_both_answers_are_said() -> None:
+    trials = [trial(run, run / 10, 0.5) for run in range(1, 11)]
+    rng = np.random.default_rng(7)
+    common = rng.normal(size=400)
+    alike = [tuple((common + 0.5 * rng.normal(size=400)).tolist()) for _ in trials]
+    found = verdict(trials, returns=alike)
+    assert found.compared == 10 and found.correlation == pytest.approx(1 / 1.25, abs=0.03)
+    assert found.effective == pytest.approx(found.correlation + (1 - found.correlation) * 10)
+    assert found.by_chance_effective is not None and found.by_chance is not None
+    assert found.by_chance_effective < found.by_chance
+    assert found.probability is not None and found.probability_effective is not None
+    assert found.probability < found.probability_effective
+    said = " ".join(doubts(found, trials, "sharpe"))
+    assert f"{found.probability:.1%}, all 10 taken as independent" in said
+    assert f"Effective number of trials: {found.effective:.1f}" in said
+    assert f"{found.probability_effective:.1%} (generous)" in said
+    bare = verdict(trials)
+    assert bare.effective is bare.probability_effective is None and bare.probability == found.probability
+    assert "Effective" not in " ".join(doubts(bare, trials, "sharpe"))
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:

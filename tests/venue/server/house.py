@@ -16,6 +16,7 @@ import msgspec
 from optionwriter.venue.auth import ApiKey
 from optionwriter.venue.opening import DEMO_CASH, DEMO_KEY, Exchange, open_exchange
 from optionwriter.venue.server import RunningServer, listen, url_of
+from tests.patience import LONGEST_S
 from tests.venue.flat_feed import START, FlatFeed
 
 OPENED = START + 10 * 3_600_000
@@ -66,7 +67,7 @@ def serving(opened: Exchange) -> Iterator[str]:
         yield url
     finally:
         server.stop()
-        thread.join(10)
+        thread.join(LONGEST_S)
         assert not thread.is_alive()
         opened.close()
 

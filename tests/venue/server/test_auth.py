@@ -16,6 +16,7 @@ from optionwriter.venue.auth import ApiKey, Auth, check_keys, signature
 from optionwriter.venue.errors import VenueError
 from optionwriter.venue.opening import Exchange
 from optionwriter.venue.scopes import granted, read_scope
+from tests.patience import LONGEST_S
 from tests.venue.server.house import KEYS, HandClock, decoded, exchange, serving
 
 VECTOR_MS = 1_576_074_319_000
@@ -35,7 +36,7 @@ def opened(clock: HandClock) -> Exchange:
 
 @pytest.fixture
 def http(opened: Exchange) -> Iterator[httpx2.Client]:
-    with serving(opened) as url, httpx2.Client(base_url=f"{url}/api/v2/", timeout=10) as client:
+    with serving(opened) as url, httpx2.Client(base_url=f"{url}/api/v2/", timeout=LONGEST_S) as client:
         yield client
 
 
@@ -117,8 +118,8 @@ def test_tokens_outlive_a_restart_and_a_refresh_token_opens_no_door(
     other = exchange(clock=clock)
     with serving(other) as url:
         ask = f"{url}/api/v2/private/get_positions"
-        assert httpx2.get(ask, headers=bearer(granted["access_token"])).status_code == 200
-        assert httpx2.get(ask, headers=bearer(granted["refresh_token"])).status_code == 401
+        assert httpx2.get(ask, headers=bearer(granted["access_token"]), timeout=LONGEST_S).status_code == 200
+        assert httpx2.get(ask, headers=bearer(granted["refresh_token"]), timeout=LONGEST_S).status_code == 401
     wrong = auth(http, grant_type="refresh_token", refresh_token=granted["access_token"])
     assert wrong["error"]["code"] == 13009
 
@@ -181,8 +182,8 @@ def test_signed_headers(http: httpx2.Client, clock: HandClock) -> None:
     body = '{"method": "private/get_positions", "params": {}}'
     header = signed_header(now, "n", "/api/v2", "POST", body) | {"Content-Type": "application/json"}
     base = str(http.base_url).rstrip("/")
-    assert httpx2.post(base, content=body, headers=header).status_code == 200
-    assert httpx2.post(base, content=body + " ", headers=header).status_code == 401
+    assert httpx2.post(base, content=body, headers=header, timeout=LONGEST_S).status_code == 200
+    assert httpx2.post(base, content=body + " ", headers=header, timeout=LONGEST_S).status_code == 401
 
 
 def test_a_signed_order_counts_once_but_a_nonce_may_come_twice(http: httpx2.Client, clock: HandClock) -> None:

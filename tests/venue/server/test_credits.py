@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from optionwriter.venue.credits import Credits
+from tests.patience import LONGEST_S
 from tests.venue.server.house import HandClock, decoded, exchange, serving
 
 BASIC = ("local", "local")
@@ -62,7 +63,10 @@ def test_payers_and_buckets_are_apart() -> None:
 
 def test_too_many_requests_over_the_wire() -> None:
     clock = HandClock()
-    with serving(exchange(clock=clock)) as url, httpx2.Client(base_url=f"{url}/api/v2/") as http:
+    with (
+        serving(exchange(clock=clock)) as url,
+        httpx2.Client(base_url=f"{url}/api/v2/", timeout=LONGEST_S) as http,
+    ):
         ask = "private/get_account_summary?currency=BTC"
         replies = [http.get(ask, auth=BASIC) for _ in range(101)]
         assert [one.status_code for one in replies] == [200] * 100 + [429]
@@ -78,7 +82,10 @@ def test_too_many_requests_over_the_wire() -> None:
 
 
 def test_a_refused_order_is_not_placed() -> None:
-    with serving(exchange(clock=HandClock())) as url, httpx2.Client(base_url=f"{url}/api/v2/") as http:
+    with (
+        serving(exchange(clock=HandClock())) as url,
+        httpx2.Client(base_url=f"{url}/api/v2/", timeout=LONGEST_S) as http,
+    ):
         sell = "private/sell?instrument_name=BTC-4JAN26-82000-C&amount=0.1&price=0.02"
         codes = [http.get(sell, auth=BASIC).status_code for _ in range(25)]
         assert codes == [200] * 20 + [429] * 5

@@ -25,6 +25,7 @@ from optionwriter.venue.journal import JournalError
 from optionwriter.venue.opening import LOG_NAME, SNAPSHOT_NAME, Exchange, open_exchange, recorded_start
 from optionwriter.venue.snapshot import NOT_KEPT, read_snapshot
 from optionwriter.venue.state import State
+from tests.patience import LONGEST_S
 from tests.venue.flat_feed import FlatFeed
 from tests.venue.server.house import KEYS, OPENED, HandClock, decoded, exchange, serving
 
@@ -193,7 +194,10 @@ def test_snapshots_are_taken_between_requests(
 ) -> None:
     monkeypatch.setattr(opening, "SNAPSHOT_LINES", 4)
     opened = exchange(tmp_path, HandClock())
-    with serving(opened) as url, httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC) as http:
+    with (
+        serving(opened) as url,
+        httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC, timeout=LONGEST_S) as http,
+    ):
         if jump_h:
             assert http.get(f"local/advance?to_ms={OPENED + jump_h * 60 * MINUTE}").status_code == 200
         else:
@@ -305,7 +309,7 @@ class Process:
             if "listens on" in line:
                 break
         assert self.lines, "the exchange said nothing"
-        self.http = httpx2.Client(base_url=self.lines[-1].split()[-1] + "/", auth=BASIC, timeout=20)
+        self.http = httpx2.Client(base_url=self.lines[-1].split()[-1] + "/", auth=BASIC, timeout=LONGEST_S)
 
     def ask(self, method: str, **params: Any) -> Any:
         body = decoded(self.http.get(method, params=params))
@@ -314,7 +318,7 @@ class Process:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        code = self.process.wait(20)
+        code = self.process.wait(LONGEST_S)
         assert self.process.stdout is not None
         self.lines += self.process.stdout.readlines()
         self.process.stdout.close()
@@ -419,6 +423,8 @@ def test_kill_9_at_any_instant_loses_nothing(tmp_path: Path, processes: list[Pro
         process = Process(tmp_path)
         processes.append(process)
         witness.check(process)
+        for _ in range(2):  # however busy the machine is, the kill finds it at work
+            witness.act(process)
         timer = threading.Timer(witness.rng.uniform(0.02, 0.5), process.process.kill)
         timer.start()
         try:
@@ -432,7 +438,7 @@ def test_kill_9_at_any_instant_loses_nothing(tmp_path: Path, processes: list[Pro
     last = Process(tmp_path)
     processes.append(last)
     witness.check(last)
-    assert witness.acknowledged > kills  # the kills found it at work
+    assert witness.acknowledged > kills and len(witness.orders) > 1
     assert last.end(signal.SIGTERM) == 0
     assert last.lines[-1] == "closed\n"
     kept = exchange(tmp_path, HandClock(), counts_credits=False)

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from optionwriter.venue.exchange_time import ExchangeTime
+from tests.patience import LONGEST_S
 from tests.venue.flat_feed import FlatFeed
 from tests.venue.server.house import OPENED, HandClock, decoded, exchange, serving
 
@@ -25,7 +26,10 @@ def clock() -> HandClock:
 @pytest.fixture
 def http(clock: HandClock) -> Iterator[httpx2.Client]:
     opened = exchange(clock=clock, counts_credits=False)
-    with serving(opened) as url, httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC) as client:
+    with (
+        serving(opened) as url,
+        httpx2.Client(base_url=f"{url}/api/v2/", auth=BASIC, timeout=LONGEST_S) as client,
+    ):
         yield client
 
 
@@ -74,7 +78,7 @@ def test_valid_until_means_the_same_after_a_jump(http: httpx2.Client, clock: Han
 
 def test_the_sample_s_end_is_told() -> None:
     feed = FlatFeed(end_ms=OPENED + 2 * HOUR)
-    with serving(exchange(clock=HandClock(), feed=feed)) as url, httpx2.Client() as http:
+    with serving(exchange(clock=HandClock(), feed=feed)) as url, httpx2.Client(timeout=LONGEST_S) as http:
         time = f"{url}/api/v2/local/time"
         assert decoded(http.get(time))["result"] == {
             "now_ms": OPENED,
@@ -89,7 +93,7 @@ def test_the_sample_s_end_is_told() -> None:
 
 def test_a_frozen_exchange_repeats_its_bytes() -> None:
     def life() -> tuple[list[bytes], str]:
-        with serving(exchange(frozen=True)) as url, httpx2.Client(auth=BASIC) as http:
+        with serving(exchange(frozen=True)) as url, httpx2.Client(auth=BASIC, timeout=LONGEST_S) as http:
             base = f"{url}/api/v2"
             bodies = [
                 http.get(f"{base}/{one}").content

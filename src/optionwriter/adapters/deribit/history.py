@@ -44,15 +44,17 @@ class HistoryReader:
         self._resolution = volatility_resolution
         self._pasts: dict[str, _Past] = {}
 
-    def read(self, underlying: str, now_ms: int) -> PriceHistory:
-        """Everything known of `underlying` at `now_ms`, up to five years back. Raises VenueError.
+    def read(self, underlying: str, now_ms: int, most_days: int | None = None) -> PriceHistory:
+        """Everything known of `underlying` at `now_ms`, up to five years or `most_days` back. Raises VenueError.
 
         The past begins at a midnight, so that it is the same all day but for what is added.
         """
         past = self._pasts.setdefault(underlying, _Past())
         first_ms = history_start(now_ms)
+        if most_days is not None:
+            first_ms = max(first_ms, (now_ms // MS_PER_DAY - most_days) * MS_PER_DAY)
         self._add_candles(past, underlying, first_ms, now_ms)
-        fine_ms = (now_ms - _FINE_MS) // MS_PER_DAY * MS_PER_DAY
+        fine_ms = max(first_ms, (now_ms - _FINE_MS) // MS_PER_DAY * MS_PER_DAY)
         if not len(past.volatility_known):
             self._add_volatility(past, underlying, first_ms, fine_ms, "1D")
         self._add_volatility(past, underlying, fine_ms, now_ms, self._resolution)

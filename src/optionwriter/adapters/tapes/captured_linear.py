@@ -1,9 +1,11 @@
 """Linear puts by conversion: what a linear book would have quoted where only the inverse one was recorded.
 
 Measured on recordings that have both (December 2025): a linear option's mark volatility and forward are the inverse
-one's, its strikes are among them, and its bid lies 0.7 % lower at the median. The tails are worse than the median that
-is used: 9 % lower at the 5th percentile with 2 to 8 days to go, 15 % under 2 days. Asks are raised by as much. Prices
-are then moved to the worse side of the linear tick grid. Sizes are not recorded; open interest is unknown.
+one's, its strikes are among them, its price is the inverse one's at the index (premium). Bids are taken 0.7 % lower:
+BTC's puts (0.05 to 0.50 of delta) were 0.5 % lower at the median at 8 to 22 days, 1.5 % at 2 to 8, ETH's 0.4 to 0.7 %
+higher. BTC's tails are worse: 9 % lower at the 5th percentile with 2 to 8 days to go, 15 % under 2 days. Asks are
+raised by as much. Prices are then moved to the worse side of the linear tick grid. Sizes are not recorded; open
+interest is unknown.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from optionwriter.core.market.chain import F64, I64, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.context import realised_over
+from optionwriter.core.market.event_risk import EventRisk, RisksOver
 from optionwriter.core.market.history import PriceHistory, history_start
+from optionwriter.core.market.instruments import MS_PER_DAY
 from optionwriter.ports import Clock, Feed, MarketUnavailableError
 
 
@@ -31,12 +33,19 @@ class TellsOver(Protocol):
         """The numbers of Feed.quotes at each of the ascending instants. Errors: ValueError where it can't."""
         ...
 
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """What is listed at the first of the ascending instants, and at how many of them. Errors: ValueError."""
+        ...
+
 
 class TapeMarket:
     """`feed` at the instant of `clock`."""
 
-    def __init__(self, feed: Feed, clock: Clock) -> None:
-        self._feed, self._clock = feed, clock
+    def __init__(self, feed: Feed, clock: Clock, until_ms: int | None = None) -> None:
+        """`until_ms`: to which instant the clock will go, where that is known: pump and crash risk of all days on the
+        way are then made ready at once, each from its own past alone."""
+        self._feed, self._clock, self._until_ms = feed, clock, until_ms
+        self._risks: dict[str, _Risks] = {}
         self._over = feed if isinstance(feed, TellsOver) and feed.tells_over else None
 
     def chain(self, product_code: str) -> OptionChain:
@@ -63,7 +72,17 @@ class TapeMarket:
         if self._over is None:
             raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
         try:
-            return self._over.quotes_over(product_code, names, at_ms)
+            found = self._over.quotes_over(product_code, names, at_ms)
+        except ValueError as error:
+            raise MarketUnavailableError(f"{product_code}: {error}") from error
+        return replace(found, open_interest=_or_nothing(found.open_interest))
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """As ports.Parts. Errors: MarketUnavailableError."""
+        if self._over is None:
+            raise MarketUnavailableError(f"{product_code}: this feed shows one instant at a time")
+        try:
+            return self._over.listed_over(product_code, at_ms)
         except ValueError as error:
             raise MarketUnavailableError(f"{product_code}: {error}") from error
 
@@ -82,9 +101,38 @@ class TapeMarket:
         try:
             candles = self._feed.candles(underlying, begin, now)
             index = self._feed.volatility_index(underlying, begin, now)
+            risks = self._risks_at(underlying, now)
         except ValueError as error:
             raise MarketUnavailableError(f"{underlying}: {error}") from error
-        return PriceHistory(underlying, now, candles, index)
+        return PriceHistory(underlying, now, candles, index, risks)
+
+    def _risks_at(self, underlying: str, now: int) -> tuple[EventRisk, EventRisk] | None:
+        """Pump and crash risk as of the last midnight, where the way is known. Errors: ValueError."""
+        if self._until_ms is None or now > self._until_ms:
+            return None
+        known = self._risks.get(underlying)
+        if known is None or now < known.since_ms:
+            known = self._risks[underlying] = _Risks(self._feed, underlying, now, self._until_ms)
+        return known.at(now)
+
+
+class _Risks:
+    """Pump and crash risk of one underlying at the midnights between two instants."""
+
+    def __init__(self, feed: Feed, underlying: str, since_ms: int, until_ms: int) -> None:
+        """Errors: ValueError where the feed has no prices."""
+        begin = history_start(since_ms)
+        candles = feed.candles(underlying, begin, until_ms)
+        self.since_ms = since_ms
+        self._over = RisksOver(candles, feed.volatility_index(underlying, begin, until_ms), until_ms)
+        self._kept: tuple[int, tuple[EventRisk, EventRisk]] | None = None
+
+    def at(self, at_ms: int) -> tuple[EventRisk, EventRisk]:
+        """(pump, crash) as of the last midnight."""
+        day = at_ms // MS_PER_DAY
+        if self._kept is None or self._kept[0] != day:
+            self._kept = day, self._over.at(at_ms)
+        return self._kept[1]
 
 
 def _as_summarised(chain: OptionChain) -> OptionChain:

@@ -19,13 +19,11 @@ import numpy as np
 from optionwriter.adapters.tapes.synthetic_models import (
     BlockModel,
     Model,
-    Moments,
-    OverTime,
     Past,
     part_of,
     unknown,
 )
-from optionwriter.core.market.chain import F64, I64, InstrumentTable, OptionChain, RowsOver
+from optionwriter.core.market.chain import F64, I64, Bools, InstrumentTable, OptionChain, RowsOver
 from optionwriter.core.market.chains_over import ChainsOver, slices_over
 from optionwriter.core.market.history import Candles, VolatilityIndex
 from optionwriter.core.market.instruments import (
@@ -38,12 +36,13 @@ from optionwriter.core.market.instruments import (
 from optionwriter.core.market.listing import EXCHANGE, Listing, Policy
 from optionwriter.core.market.listing_over import listed_over
 from optionwriter.core.market.paths import DELIVERY_WINDOW_MS, GRID_MS, BridgePath, PathError
-from optionwriter.core.market.quotes import QuoteTable, quote_columns
-from optionwriter.core.market.surface import years_to
+from optionwriter.core.market.quotes import QuoteColumns, QuoteTable, quote_columns, quotes_of
+from optionwriter.core.market.surface import Stretch, years_to
 
 DEFAULT_SEED = 20_260_101
 _GAP_VOLATILITY = 0.6  # a year's, only across missing hours
 _TABLES_KEPT = 64
+_INDEX_KEPT = 4_096
 
 
 class SyntheticFeed:
@@ -74,7 +73,7 @@ class SyntheticFeed:
                     f"the prices of {name} don't cover {start_ms} to {end_ms} (epoch ms): choose a period within them"
                 )
         self._pasts, self._model, self._carry = pasts, model, carry
-        self._over_time = model if isinstance(model, OverTime) else None
+        self._block_model = model if isinstance(model, BlockModel) else None
         self._start_ms, self._end_ms = start_ms, end_ms
         self._paths = {
             name: BridgePath.of_candles(seed, name, past.candles, _GAP_VOLATILITY)
@@ -82,6 +81,7 @@ class SyntheticFeed:
         }
         own = [product(code) for code in books if product(code).underlying in pasts]
         self._books = {one.code: _Book(one, books[one.code], self._spot(one), policy) for one in own}
+        self._index_kept: dict[tuple[str, int], float] = {}
         self._of_index = {one.index_name: one.underlying for one in own}
 
     @property
@@ -106,7 +106,14 @@ class SyntheticFeed:
 
     def index(self, index_name: str, at_ms: int) -> float:
         """The index, USD, two decimals. Errors: InstrumentError, PathError before the first price."""
-        return round(self._path(index_name).price_at(min(at_ms, self._end_ms)), 2)
+        key = index_name, min(at_ms, self._end_ms)
+        found = self._index_kept.get(key)
+        if found is None:
+            found = round(self._path(index_name).price_at(key[1]), 2)
+            if len(self._index_kept) >= _INDEX_KEPT:
+                self._index_kept.clear()
+            self._index_kept[key] = found
+        return found
 
     def listed(self, product_code: str, at_ms: int) -> tuple[str, ...]:
         """Names of the listed options; InstrumentError for an unknown product or before `start_ms`."""
@@ -133,7 +140,7 @@ class SyntheticFeed:
     @property
     def tells_over(self) -> bool:
         """Whether `quotes_over` answers: it does with a model that tells of many instants."""
-        return self._over_time is not None
+        return self._block_model is not None
 
     def quotes_over(self, product_code: str, names: Sequence[str], at_ms: I64) -> RowsOver:
         """Quotes of the named options at ascending instants, the numbers of `quotes` at each.
@@ -143,30 +150,31 @@ class SyntheticFeed:
         """
         book, wanted = self._book(product_code), tuple(names)
         listed, table = self._table(product_code, int(at_ms[0])).row_of, book.chosen(wanted)
-        model = self._over_time
-        if model is None or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
+        if not self.tells_over or at_ms[-1] > self._end_ms or np.any(table.expiry_ms <= at_ms[-1]):
             raise InstrumentError(f"{product_code} is not told of from {at_ms[0]} to {at_ms[-1]} at once")
         for name in wanted:
             if name not in listed:
                 raise InstrumentError(f"{name!r} is not listed at {at_ms[0]}")
-        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
-        shape = (len(at_ms), len(wanted))
-        place = np.repeat(np.arange(shape[0]), shape[1])
-        tiled = InstrumentTable(
-            table.product,
-            (),
-            np.tile(table.strike, shape[0]),
-            np.tile(table.expiry_ms, shape[0]),
-            np.tile(table.is_call, shape[0]),
-            {},
+        asked = self._asked(book, table, at_ms)
+        found = self._told(book, np.tile(table.is_call, len(at_ms)), asked)
+        columns = (
+            asked.forward[asked.slice],
+            found.mark,
+            found.mark_iv,
+            found.bid,
+            found.ask,
+            found.open_interest,
         )
-        years = years_to(tiled.expiry_ms - at_ms[place], 0)
-        forward = np.asarray(np.round(index[place] * np.exp(self._carry * years), 2))
-        moments = Moments(at_ms, index, place, tiled.strike, tiled.expiry_ms, forward)
-        iv = model.iv_over(self._pasts[book.product.underlying], book.product.underlying, moments)
-        found = quote_columns(tiled, book.quotes, index[place], forward, years, iv)
-        columns = (forward, found.mark, found.mark_iv, found.bid, found.ask)
-        return RowsOver(table, at_ms, index, *(column.reshape(shape) for column in columns))
+        shape = len(at_ms), len(table)
+        return RowsOver(table, at_ms, asked.index_price, *(column.reshape(shape) for column in columns))
+
+    def listed_over(self, product_code: str, at_ms: I64) -> tuple[InstrumentTable, int]:
+        """What is listed at the first of the ascending instants, and how many of them have the same listed.
+
+        Errors: InstrumentError, as `listed`."""
+        table = self._table(product_code, int(at_ms[0]))
+        until = min(self._book(product_code).listing.until(int(at_ms[0])), self._end_ms + 1)
+        return table, max(1, int(np.searchsorted(at_ms, until)))
 
     def chain(self, product_code: str, at_ms: int) -> OptionChain:
         """Quotes of everything listed."""
@@ -232,6 +240,25 @@ class SyntheticFeed:
         columns = quote_columns(table, book.quotes, index, forward, years_to(table.expiry_ms, now), iv)
         return OptionChain(table, at_ms, index, forward, *columns)
 
+    def _asked(self, book: _Book, table: InstrumentTable, at_ms: I64) -> Stretch:
+        """All options at every instant."""
+        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
+        expiries, own = np.unique(table.expiry_ms, return_inverse=True)
+        count, each = len(at_ms), len(expiries)
+        instant, expiry_ms = np.repeat(np.arange(count), each), np.tile(expiries, count)
+        years = years_to(expiry_ms, at_ms[instant])
+        forward: F64 = np.round(index[instant] * np.exp(self._carry * years), 2)
+        slices = (np.arange(count)[:, None] * each + own).ravel()
+        return Stretch(at_ms, index, instant, expiry_ms, forward, np.tile(table.strike, count), slices)
+
+    def _told(self, book: _Book, is_call: Bools, asked: Stretch) -> QuoteColumns:
+        """Quotes of every row of what is asked."""
+        assert self._block_model is not None
+        underlying, own = book.product.underlying, asked.slice
+        iv = self._block_model.iv_block(self._pasts[underlying], underlying, asked)
+        index, years = asked.index_price[asked.instant[own]], years_to(asked.left_ms, 0)[own]
+        return quotes_of(book.quotes, asked.strike, is_call, index, asked.forward[own], years, iv)
+
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
         index = self.index(book.product.index_name, now)
         return np.asarray(np.round(index * np.exp(self._carry * years_to(expiry_ms, now)), 2))
@@ -241,9 +268,11 @@ class SyntheticFeed:
             raise InstrumentError(
                 f"no {product_code} option is quoted before {self._start_ms}, asked for {at_ms}"
             )
+        book = self._book(product_code)
+        if at_ms <= self._end_ms:
+            return book.listed(at_ms)
         # After the end nothing new is listed, what expires drops out.
-        names = self._book(product_code).listing.names(min(at_ms, self._end_ms))
-        return self._book(product_code).table(names, at_ms if at_ms > self._end_ms else None)
+        return book.alive(book.listing.names(self._end_ms), at_ms)
 
     def _spot(self, own: Product) -> _Spot:
         return _Spot(self._paths[own.underlying])
@@ -292,32 +321,45 @@ class _Book:
         self.listing = Listing(own, spot, policy)
         self.shown: OptionChain | None = None  # the last answer, whole or in part
         self._tables: OrderedDict[tuple[str, ...], InstrumentTable] = OrderedDict()
+        self._listed: tuple[int, int, InstrumentTable] | None = None  # from, until, what is listed
 
-    def table(self, names: tuple[str, ...], after_ms: int | None) -> InstrumentTable:
-        """The table of these names, without those expired by `after_ms`."""
+    def listed(self, at_ms: int) -> InstrumentTable:
+        """What is listed at an instant."""
+        kept = self._listed
+        if kept is None or not kept[0] <= at_ms < kept[1]:
+            table = self._tables.get(self.listing.names(at_ms))
+            if table is None:
+                table = self.listing.table(at_ms)
+                self._keep(table)
+            kept = self._listed = (at_ms, self.listing.until(at_ms), table)
+        return kept[2]
+
+    def alive(self, names: tuple[str, ...], at_ms: int) -> InstrumentTable:
+        """The table of these names, without those expired by `at_ms`."""
         found = self.chosen(names)
-        if after_ms is None:
-            return found
-        return self.chosen(
-            tuple(n for n, e in zip(found.names, found.expiry_ms, strict=True) if e > after_ms)
-        )
+        return self.chosen(tuple(n for n, e in zip(found.names, found.expiry_ms, strict=True) if e > at_ms))
 
     def chosen(self, names: tuple[str, ...]) -> InstrumentTable:
         """The table of any names, kept."""
         found = self._tables.get(names)
         if found is None:
-            last = next(reversed(self._tables.values()), None)
-            skipped = len(last) - len(names) if last is not None else 0
-            if (
-                last is not None and skipped > 0 and last.names[skipped:] == names
-            ):  # what came first has expired
-                found = InstrumentTable(
-                    self.product, names, last.strike[skipped:], last.expiry_ms[skipped:], last.is_call[skipped:],
-                    {name: row for row, name in enumerate(names)},
-                )  # fmt: skip
-            else:
-                found = InstrumentTable.of(self.product, names)
-            self._tables[names] = found
-            if len(self._tables) > _TABLES_KEPT:
-                self._tables.popitem(last=False)
+            last = self._listed[2] if self._listed is not None else None
+            found = InstrumentTable.of(self.product, names) if last is None else _table_beside(last, names)
+            self._keep(found)
         return found
+
+    def _keep(self, table: InstrumentTable) -> None:
+        self._tables[table.names] = table
+        if len(self._tables) > _TABLES_KEPT:
+            self._tables.popitem(last=False)
+
+
+def _table_beside(known: InstrumentTable, names: tuple[str, ...]) -> InstrumentTable:
+    """The table of the names, of which only those that aren't in the other one are read."""
+    rows = np.array([known.row_of.get(name, -1) for name in names], dtype=np.intp)
+    new = np.flatnonzero(rows < 0)
+    read = InstrumentTable.of(known.product, tuple([names[row] for row in new.tolist()]))
+    strike, expiry_ms, is_call = known.strike[rows], known.expiry_ms[rows], known.is_call[rows]
+    strike[new], expiry_ms[new], is_call[new] = read.strike, read.expiry_ms, read.is_call
+    row_of = {name: row for row, name in enumerate(names)}
+    return InstrumentTable(known.product, names, strike, expiry_ms, is_call, row_of)

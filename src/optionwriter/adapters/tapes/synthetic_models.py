@@ -10,17 +10,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple, NoReturn, Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optionwriter.core.market.chain import F64, I64, InstrumentTable
 from optionwriter.core.market.context import realised_alone
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, InstrumentError
 from optionwriter.core.market.skew_factors import SkewFactors, with_skew
-from optionwriter.core.market.surface import Stretch, Surface, iv_of_levels, years_to
+from optionwriter.core.market.surface import Stretch, Surface, years_to
 from optionwriter.core.market.synthetic import Shape, anchored, anchors, believable
 
 _OLDEST_INDEX_MS = 36 * MS_PER_HOUR
@@ -52,32 +51,6 @@ class Model(Protocol):
         ...
 
 
-class Moments(NamedTuple):
-    """Options at many instants, flattened: `at_ms` and `index_price` (t,); of each row (n,) its instant's place, and
-    its numbers."""
-
-    at_ms: I64
-    index_price: F64
-    place: NDArray[np.intp]
-    strike: F64
-    expiry_ms: I64
-    forward: F64
-
-    @property
-    def left_ms(self) -> I64:
-        """What is left of each row's life, (n,)."""
-        return self.expiry_ms - self.at_ms[self.place]
-
-
-@runtime_checkable
-class OverTime(Protocol):
-    """A model that tells of many instants at once."""
-
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As Model.iv of each row at its instant, the same numbers. Errors: InstrumentError."""
-        ...
-
-
 @runtime_checkable
 class BlockModel(Model, Protocol):
     """A model that can be asked for many instants at once."""
@@ -97,6 +70,8 @@ class Anchored:
         self._shapes, self._bends = shapes, bends
         self._kept: OrderedDict[tuple[str, float], Surface] = OrderedDict()
         self._lock = Lock()  # several threads may ask
+        # by underlying: the index's values, and of each the volatility at the money (rows, m), NaN until asked for
+        self._money: dict[str, tuple[F64, F64]] = {}
 
     def iv(
         self, past: Past, underlying: str, at_ms: int, index: float, table: InstrumentTable, forward: F64
@@ -112,25 +87,10 @@ class Anchored:
         k_strike = table.strike * (index / forward)  # moneyness is measured on the forward
         return moved.iv(k_strike, table.expiry_ms)
 
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As OverTime."""
-        units = [self._unit(past, underlying, at_ms) for at_ms in moments.at_ms.tolist()]
-        levels = np.array([one.atm_iv for one in units])
-        index, left = moments.index_price[moments.place], moments.left_ms
-        if self._bends is not None:
-            at_the_money = iv_of_levels(
-                units[0].expiry_ms, levels, units[0].nodes, moments.place, left, index / index
-            )
-            years = years_to(left, 0)
-            return with_skew(at_the_money, moments.forward, moments.strike, years, self._bends[underlying])
-        moneyness = moments.strike * (index / moments.forward) / index
-        return iv_of_levels(units[0].expiry_ms, levels, units[0].nodes, moments.place, left, moneyness)
-
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
         """As BlockModel."""
-        units = [self._unit(past, underlying, at) for at in asked.at_ms.tolist()]
-        tenor_ms, nodes = units[0].expiry_ms, units[0].nodes  # the shape's
-        atm_iv = np.array([one.atm_iv for one in units])
+        unit, atm_iv = self._units(past, underlying, asked.at_ms)
+        tenor_ms, nodes = unit.expiry_ms, unit.nodes  # the shape's
         if self._bends is None:
             return asked.iv(tenor_ms, atm_iv, nodes)
         return _bent(asked, asked.iv_at_the_forward(tenor_ms, atm_iv, nodes), self._bends[underlying])
@@ -144,6 +104,22 @@ class Anchored:
                 f"no volatility index of {underlying} is known at {at_ms}: choose another period, or the realised model"
             )
         return self._level(underlying, known.value[row : row + _AHEAD])
+
+    def _units(self, past: Past, underlying: str, at_ms: I64) -> tuple[Surface, F64]:
+        """One of the surfaces of many instants, and of each the volatility at the money (t, m): only that differs."""
+        known = past.volatility_index
+        if not len(known.at_ms):
+            self._unit(past, underlying, int(at_ms[0]))  # says so
+        rows = np.searchsorted(known.at_ms, at_ms, side="right") - 1
+        bad = (rows < 0) | (at_ms - known.at_ms[rows] > _OLDEST_INDEX_MS)
+        first = self._unit(past, underlying, int(at_ms[np.argmax(bad)]))  # errors for the first that has none
+        values, money = self._money.get(underlying, (None, first.atm_iv))
+        if values is not known.value:
+            money = np.full((len(known.value), len(first.atm_iv)), np.nan)
+            self._money[underlying] = known.value, money
+        for row in np.unique(rows[np.isnan(money[rows, 0])]).tolist():
+            money[row] = self._level(underlying, known.value[row : row + _AHEAD]).atm_iv
+        return first, money[rows]
 
     def _level(self, underlying: str, levels: F64) -> Surface:
         """The surface at the first of `levels`. Those of the next are found along with it, which is quicker: a level's
@@ -210,20 +186,6 @@ class Realised:
             surface = self._shapes[underlying].at_level(at_ms, index, flat)
             return surface.iv(table.strike * (index / forward), table.expiry_ms)
         return with_skew(flat, forward, table.strike, years_to(table.expiry_ms, at_ms), factors)
-
-    def iv_over(self, past: Past, underlying: str, moments: Moments) -> F64:
-        """As OverTime."""
-        factors, place = self._of(underlying), moments.place
-        flat = np.array(
-            [self._realised(past, underlying, at) * self.multiplier for at in moments.at_ms.tolist()]
-        )
-        if self._shapes is not None:
-            levels = [self._shapes[underlying].at_level(0, 1.0, one) for one in flat.tolist()]
-            index = moments.index_price[place]
-            moneyness = moments.strike * (index / moments.forward) / index
-            atm = np.array([one.atm_iv for one in levels])
-            return iv_of_levels(levels[0].expiry_ms, atm, levels[0].nodes, place, moments.left_ms, moneyness)
-        return with_skew(flat[place], moments.forward, moments.strike, years_to(moments.left_ms, 0), factors)
 
     def iv_block(self, past: Past, underlying: str, asked: Stretch) -> F64:
         """As BlockModel."""

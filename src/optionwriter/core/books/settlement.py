@@ -40,7 +40,8 @@ def settle(instrument: Instrument, position: Decimal, delivery_price: Decimal, i
         instrument=instrument.name,
         position=position,
         delivery_price=delivery_price,
-        payoff=quantise(position * value, product.settlement_currency),
+        payoff=quantise(position * value, product.settlement_currency)
+        + 0,  # worthless is 0, not -0, to a short
         fee=delivery_fee(product, abs(position), value, delivery_price, is_daily),
         at_ms=instrument.expiry_ms,
     )

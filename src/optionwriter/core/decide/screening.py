@@ -99,6 +99,42 @@ def screen(
 
 
 @compiled
+def candidate_of(
+    is_call: bool,
+    is_inverse: bool,
+    strike: float,
+    left_ms: int,
+    forward: float,
+    index: float,
+    mark_iv: float,
+    realised: float,
+    bid: float,
+    ask: float,
+    bid_size: float,
+    open_interest: float,
+) -> Candidate:
+    """One row as the rules see it; `left_ms`: of its life."""
+    days = left_ms / MS_PER_DAY
+    years = days / 365.0 if days > 0.0 else 0.0
+    _, signed = price_delta_one(forward, strike, years, mark_iv, is_call)
+    return Candidate(
+        is_call,
+        is_inverse,
+        strike,
+        forward,
+        index,
+        days,
+        mark_iv,
+        realised,
+        abs(signed),
+        bid,
+        ask,
+        bid_size,
+        open_interest,
+    )
+
+
+@compiled
 def _screen_rows(
     calls: Bools,
     strike: F64,
@@ -126,24 +162,10 @@ def _screen_rows(
     for row in range(len(strike)):
         if calls[row] != is_call:
             continue
-        days = (expiry_ms[row] - at_ms) / MS_PER_DAY
-        years = days / 365.0 if days > 0.0 else 0.0
-        _, signed = price_delta_one(forward[row], strike[row], years, mark_iv[row], is_call)
-        one = Candidate(
-            is_call,
-            is_inverse,
-            strike[row],
-            forward[row],
-            index,
-            days,
-            mark_iv[row],
-            realised,
-            abs(signed),
-            bid[row],
-            ask[row],
-            bid_size[row],
-            open_interest[row],
-        )
+        one = candidate_of(
+            is_call, is_inverse, strike[row], expiry_ms[row] - at_ms, forward[row], index, mark_iv[row], realised,
+            bid[row], ask[row], bid_size[row], open_interest[row],
+        )  # fmt: skip
         verdict = gate(one, gates)
         out_gate[row] = verdict.gate
         out_verdict[row, 0] = verdict.value

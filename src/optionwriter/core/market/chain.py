@@ -91,3 +91,4 @@ class RowsOver:
     mark_iv: F64
     bid: F64
     ask: F64
+    open_interest: F64

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from optionwriter.core.compiled import compiled
 from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.market.event_risk import Past, event_risks
+from optionwriter.core.market.event_risk import EventRisk, Past, event_risks
 from optionwriter.core.market.history import Candles, PriceHistory, VolatilityIndex
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 from optionwriter.core.market.touch import EVENT_SHARE, HORIZON_DAYS
@@ -173,7 +173,7 @@ def build_context(history: PriceHistory, at_ms: int) -> MarketContext:
         volatility_index=level,
         volatility_rank_1y=rank,
         range_volatility_30d=_garman_klass(candles, at_ms, 30),
-        **_event_fields(Past(candles, history.volatility_index, at_ms)),
+        **_event_fields(_risks(history, candles, at_ms)),
     )
 
 
@@ -206,10 +206,16 @@ def realised_over(candles: Candles, instants: I64) -> tuple[F64, F64]:
     return columns[0], columns[1]
 
 
-def _event_fields(past: Past) -> dict[str, Any]:
+def _risks(history: PriceHistory, candles: Candles, at_ms: int) -> tuple[EventRisk, EventRisk]:
+    if history.risks is not None and at_ms // MS_PER_DAY == history.at_ms // MS_PER_DAY:
+        return history.risks
+    return event_risks(Past(candles, history.volatility_index, at_ms))
+
+
+def _event_fields(risks: tuple[EventRisk, EventRisk]) -> dict[str, Any]:
     """The fields of pump and crash."""
     found: dict[str, Any] = {}
-    for name, risk in zip(("pump", "crash"), event_risks(past), strict=True):
+    for name, risk in zip(("pump", "crash"), risks, strict=True):
         found[f"{name}_curve"], found[f"{name}_base_curve"] = risk.curve, risk.base
         for days in (7, 30):
             row, best = HORIZON_DAYS.index(days), risk.best(days)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from optionwriter.core.market.chain import F64, I64
 from optionwriter.core.market.instruments import MS_PER_DAY
+
+if TYPE_CHECKING:
+    from optionwriter.core.market.event_risk import EventRisk
 
 HISTORY_DAYS = 5 * 365 + 1  # pump and crash risk are calibrated on it (docs/market-context.md)
 
@@ -31,12 +35,17 @@ class VolatilityIndex:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceHistory:
-    """Everything that was known of one underlying's past at `at_ms`; nothing from after it."""
+    """Everything that was known of one underlying's past at `at_ms`; nothing from after it.
+
+    `risks`, where whoever shows the past has them, are pump and crash risk as of the last midnight: what
+    event_risk.event_risks makes of this past.
+    """
 
     underlying: str
     at_ms: int
     candles: Candles
     volatility_index: VolatilityIndex
+    risks: tuple[EventRisk, EventRisk] | None = None
 
 
 def history_start(now_ms: int) -> int:

@@ -24,8 +24,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+
+from optionwriter.core.market.chain import F64, InstrumentTable
 from optionwriter.core.market.instruments import (
     EXPIRY_HOUR_UTC,
     MS_PER_DAY,
@@ -102,6 +106,7 @@ _GRIDS = {
     ),
 }
 _DAILY_RULE_DAYS, _WEEKLY_RULE_DAYS = 4, 22
+_DAYS_OF_DAILIES = 8  # today and a week: no daily is listed further ahead
 
 
 def series_of(expiry_ms: int) -> Series:
@@ -145,11 +150,11 @@ def _created(expiry_ms: int, family: Family) -> int:
 def listed_expiries(product: Product, at_ms: int) -> tuple[int, ...]:
     """The expiries listed at an instant, ascending."""
     today = utc_day(at_ms)
+    first, weekday = expiry_at(today), today.weekday()
     farthest = 31 * (_LEADS[product.family].quarterly_months + 2)
-    days = (today + timedelta(days=ahead) for ahead in range(farthest))
-    expiries = (
-        expiry_at(day) for day in days if day.weekday() == _FRIDAY or day <= today + timedelta(days=7)
-    )
+    fridays = range((_FRIDAY - weekday) % 7, farthest, 7)
+    days = sorted({*range(_DAYS_OF_DAILIES), *fridays})
+    expiries = [first + ahead * MS_PER_DAY for ahead in days]
     return tuple(e for e in expiries if creation_ms(e, product) <= at_ms < e)
 
 
@@ -208,6 +213,15 @@ class Policy(NamedTuple):
 EXCHANGE = Policy(listed_expiries, creation_ms, grid_strikes)
 
 
+class _Spelt(NamedTuple):
+    """An expiry's options, by strike, the call before the put: their names, and of each its strike."""
+
+    strikes: frozenset[Decimal]
+    names: tuple[str, ...]
+    strike: F64
+    spelt: dict[Decimal, tuple[str, ...]]
+
+
 class Listing:
     """What is listed, instant by instant; remembers each series so that a day's step costs only that day's grid."""
 
@@ -218,7 +232,7 @@ class Listing:
         self._policy = policy
         self._grown: dict[int, tuple[int, frozenset[Decimal]]] = {}  # expiry -> (last listing day, strikes)
         self._names: tuple[int, tuple[tuple[int, tuple[str, ...]], ...]] = (-1, ())
-        self._spelt: dict[int, tuple[frozenset[Decimal], tuple[str, ...]]] = {}  # expiry -> (strikes, names)
+        self._spelt: dict[int, _Spelt] = {}  # by expiry
         self._listed: tuple[int, int, int, tuple[str, ...]] = (
             -1,
             0,
@@ -235,9 +249,10 @@ class Listing:
             expiries = self._policy.expiries(self._product, day + LISTING_DELAY_MS)
             self._names = (day, tuple((expiry, self._series_names(expiry, day)) for expiry in expiries))
             self._spelt = {expiry: spelt for expiry, spelt in self._spelt.items() if expiry > day}
+            self._grown = {expiry: grown for expiry, grown in self._grown.items() if expiry > day}
         since = max((expiry for expiry, _ in self._names[1] if expiry <= at_ms), default=0)
         until = min((expiry for expiry, _ in self._names[1] if expiry > at_ms), default=at_ms + 1)
-        listed = tuple(name for expiry, names in self._names[1] if expiry > at_ms for name in names)
+        listed = tuple(chain.from_iterable(names for expiry, names in self._names[1] if expiry > at_ms))
         if listed == self._listed[3]:
             listed = self._listed[3]
         self._listed = (day, since, until, listed)
@@ -255,17 +270,38 @@ class Listing:
         following = day + MS_PER_DAY + LISTING_DELAY_MS
         return min([following, *(expiry for expiry, _ in expiries if expiry > at_ms)])
 
+    def table(self, at_ms: int) -> InstrumentTable:
+        """What is listed at an instant, as columns in the order of `names`."""
+        names = self.names(at_ms)
+        listed = [(expiry, self._spelt[expiry]) for expiry, _ in self._names[1] if expiry > at_ms]
+        counts = [len(one.names) for _, one in listed]
+        return InstrumentTable(
+            product=self._product,
+            names=names,
+            strike=np.concatenate([np.zeros(0), *(one.strike for _, one in listed)]),
+            expiry_ms=np.repeat(np.array([expiry for expiry, _ in listed], dtype=np.int64), counts),
+            is_call=np.tile(np.array([True, False]), len(names) // 2),
+            row_of={name: row for row, name in enumerate(names)},
+        )
+
     def _series_names(self, expiry_ms: int, day: int) -> tuple[str, ...]:
         strikes = self._strikes(expiry_ms, day)
         known = self._spelt.get(expiry_ms)
-        if known is None or known[0] != strikes:
-            names = tuple(
-                option_name(self._product.code, expiry_ms, strike, option_type)
-                for strike in sorted(strikes)
-                for option_type in (OptionType.CALL, OptionType.PUT)
+        if known is None or known.strikes != strikes:
+            spelt = known.spelt if known is not None else {}
+            for strike in strikes.difference(spelt):
+                spelt[strike] = tuple(
+                    option_name(self._product.code, expiry_ms, strike, option_type)
+                    for option_type in (OptionType.CALL, OptionType.PUT)
+                )
+            ordered = sorted(strikes)
+            known = self._spelt[expiry_ms] = _Spelt(
+                strikes,
+                tuple([name for strike in ordered for name in spelt[strike]]),
+                np.repeat(np.array([float(strike) for strike in ordered]), 2),
+                spelt,
             )
-            known = self._spelt[expiry_ms] = (strikes, names)
-        return known[1]
+        return known.names
 
     def _strikes(self, expiry_ms: int, day: int) -> frozenset[Decimal]:
         first = expiry_at(utc_day(self._policy.created(expiry_ms, self._product)))
@@ -276,7 +312,6 @@ class Listing:
             price = self._spot_at(step)
             if not math.isnan(price):
                 strikes |= self._policy.strikes(self._product, expiry_ms, step, price)
-        self._grown = {expiry: grown for expiry, grown in self._grown.items() if expiry > day}
         self._grown[expiry_ms] = (day, strikes)
         return strikes
 

@@ -172,20 +172,6 @@ class Surface:
         return iv_at(k / scale[rows], rows, here.nodes, here.atm_iv)
 
 
-def iv_of_levels(
-    tenor_ms: I64, atm_iv: F64, nodes: F64, level: NDArray[np.intp], left_ms: I64, moneyness: F64
-) -> F64:
-    """As Surface.iv, of options (n,) on surfaces without carry that differ in nothing but their level.
-
-    `tenor_ms` (m,), `atm_iv` (levels, m), `nodes` (m, NODE_COUNT); of each option the row of its level, what is left
-    of its life, and its strike over the index.
-    """
-    place = _Between.of(tenor_ms, left_ms, 0)
-    atm = place.at_the_money(atm_iv[level, place.below], atm_iv[level, place.above])
-    z = logs(moneyness) / (atm * np.sqrt(place.asked))
-    return iv_at(z, np.arange(len(z)), place.nodes(nodes), atm)
-
-
 class Stretch(NamedTuple):
     """What is asked of surfaces at t instants: n options, in s slices of one instant and one expiry each.
 

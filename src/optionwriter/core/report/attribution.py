@@ -38,7 +38,7 @@ from optionwriter.core.market.instruments import (
     utc_day,
 )
 from optionwriter.core.market.premium import black_usd, premium
-from optionwriter.core.report.glimpse import Glimpse
+from optionwriter.core.report.glimpse import Glimpses
 
 PARTS = ("delta", "gamma", "vega", "theta", "spread", "fees", "residual")
 _FEES = (FlowKind.FEE, FlowKind.DELIVERY_FEE)
@@ -249,16 +249,18 @@ class PassingLegs:
     underlyings: tuple[str, ...]
     legs: tuple[_Passed, ...]
 
-    def look(self, seen: Glimpse) -> None:
-        """Explains what happened since the last look; every leg has a mark."""
+    def look(self, seen: Glimpses) -> None:
+        """Explains what happened since the last look, step after step; every leg has a mark."""
+        instants = seen.at_ms.tolist()
         for name, column in zip(self.underlyings, self.index, strict=True):
-            column[seen.at_ms] = float(seen.index[name])
+            column.update(zip(instants, seen.index[name].tolist(), strict=True))
         for leg in self.legs:
-            row, price = seen.rows[leg.option.name], seen.price_usd(leg.option.product.settlement_currency)
-            price_usd = math.nan if price is None else float(price)
-            index = float(seen.index[leg.option.product.underlying])
-            now = Seen(seen.at_ms, row.mark, row.iv, row.forward, price_usd, index)
-            self.maker.explain(seen.at_ms, leg, leg.own.position, now, ())
+            price = seen.price_usd(leg.option.product.settlement_currency)
+            prices = [math.nan] * len(instants) if price is None else price.tolist()
+            rows, index = seen.rows[leg.option.name], seen.index[leg.option.product.underlying].tolist()
+            columns = (rows.mark.tolist(), rows.iv.tolist(), rows.forward.tolist(), prices, index)
+            for at_ms, *numbers in zip(instants, *columns, strict=True):
+                self.maker.explain(at_ms, leg, leg.own.position, Seen(at_ms, *numbers), ())
 
 
 def _ended(chain: Chain, name: str) -> Leg | None:

@@ -33,7 +33,7 @@ from optionwriter.core.market.instruments import (
     parse_instrument,
 )
 from optionwriter.core.market.money import quantise
-from optionwriter.core.report.glimpse import Glimpse
+from optionwriter.core.report.glimpse import Glimpses
 
 _ZERO = Decimal(0)
 _FOR_EVER_MS = 2**62
@@ -127,10 +127,10 @@ class CallRule:
         names = sorted({one.currency for one in state.account.currencies} & set(self._accounts))
         return PassingRule(self, tuple((self._accounts[name], self._equity[name]) for name in names))
 
-    def passed(self, at_ms: int) -> None:
-        """Notes a look of `passing`."""
+    def passed(self, at_ms: int, steps: int) -> None:
+        """Notes looks of `passing`, the last of them at that instant."""
         self._at_ms = at_ms
-        self._looks += 1
+        self._looks += steps
 
     def found(self) -> Benchmark:
         """What the rule came to."""
@@ -184,14 +184,18 @@ class PassingRule:
     rule: CallRule
     columns: tuple[tuple[_Account, list[float]], ...]
 
-    def look(self, seen: Glimpse) -> None:
-        """Adds the instant."""
+    def look(self, seen: Glimpses) -> None:
+        """Adds the steps."""
         for own, column in self.columns:
-            row = seen.rows.get(own.sold.name) if own.sold is not None else None
-            if row is not None and math.isfinite(row.mark):
-                own.mark = exact(row.mark)
-            column.append(float(own.cash - own.amount * own.mark))
-        self.rule.passed(seen.at_ms)
+            rows = seen.rows.get(own.sold.name) if own.sold is not None else None
+            if rows is None:
+                column.extend([float(own.cash - own.amount * own.mark)] * len(seen.at_ms))
+                continue
+            for mark in rows.mark.tolist():
+                if math.isfinite(mark):
+                    own.mark = exact(mark)
+                column.append(float(own.cash - own.amount * own.mark))
+        self.rule.passed(int(seen.at_ms[-1]), len(seen.at_ms))
 
 
 def _again_ms(option: Instrument) -> int:

@@ -17,7 +17,7 @@ from optionwriter.core.books.account import CurrencyAccount
 from optionwriter.core.books.book import Totals
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.chain import F64, I64
-from optionwriter.core.report.glimpse import Glimpse
+from optionwriter.core.report.glimpse import Glimpses
 
 MOST_POINTS = 2_000
 
@@ -150,18 +150,35 @@ class PassingCurve:
     money: tuple[_Money, ...]
     shorts: tuple[tuple[float, str], ...]  # coins, underlying
 
-    def look(self, seen: Glimpse) -> None:
-        """Adds the instant; everything held has a mark."""
-        maker = self.maker
-        maker.at_ms.append(seen.at_ms)
+    def look(self, seen: Glimpses) -> None:
+        """Adds the steps; everything held has a mark."""
+        maker, count = self.maker, len(seen.at_ms)
+        maker.at_ms.extend(seen.at_ms.tolist())
         for one in self.money:
-            worth = Decimal(0)
-            for amount, name in one.held:
-                worth += amount * Decimal(repr(seen.rows[name].mark))
-            maker.equity[one.currency].append(float(one.balance + worth))
-            maker.deposited[one.currency].append(one.deposited)
-            maker.price_usd[one.currency].append(float(seen.price_usd(one.currency) or 0))
-        maker.short_usd.append(sum(amount * float(seen.index.get(name) or 0) for amount, name in self.shorts))
+            maker.equity[one.currency].extend(_equities(one, seen))
+            maker.deposited[one.currency].extend([one.deposited] * count)
+            price = seen.price_usd(one.currency)
+            maker.price_usd[one.currency].extend([0.0] * count if price is None else price.tolist())
+        short = np.zeros(count)
+        for amount, name in self.shorts:
+            if name in seen.index:
+                short = short + amount * seen.index[name]
+        maker.short_usd.extend(short.tolist())
+
+
+def _equities(one: _Money, seen: Glimpses) -> list[float]:
+    """Cash and what the options are worth at each step (as `_equity`)."""
+    if not one.held:
+        return [float(one.balance)] * len(seen.at_ms)
+    marks = [seen.rows[name].mark.tolist() for _, name in one.held]
+    amounts = [amount for amount, _ in one.held]
+    found = []
+    for row in zip(*marks, strict=True):
+        worth = Decimal(0)
+        for amount, mark in zip(amounts, row, strict=True):
+            worth += amount * Decimal(repr(mark))
+        found.append(float(one.balance + worth))
+    return found
 
 
 def _equity(state: AgentState, own: CurrencyAccount) -> Decimal:

@@ -1,44 +1,53 @@
-"""Glimpse: what a step that is passed over shows: prices, and the rows that are held. No state is built for it.
+"""Glimpses: what steps that are passed over show: prices, and the rows that are held. No states are built for them.
 
 Who looks at states (curve, attribution, benchmarks) makes ready for such steps from the last state, by `passing`; each
-look then gives the very numbers that the step's state would give.
+look then gives, step after step, the very numbers that the steps' states would give.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-_USDC = Decimal(1)
+import numpy as np
+
+from optionwriter.core.market.chain import F64, I64
 
 
-class Row(NamedTuple):
-    """One option, in the units of OptionChain."""
+class Rows(NamedTuple):
+    """One option over the steps (t,), in the units of OptionChain."""
 
-    forward: float
-    mark: float
-    iv: float
-    ask: float
+    forward: F64
+    mark: F64
+    iv: F64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
-    """`index` in USD by underlying, `rows` by the option's name."""
+class Glimpses:
+    """Ascending steps (t,): `index` in USD by underlying, `rows` by the option's name."""
 
-    at_ms: int
-    index: Mapping[str, Decimal]
-    rows: Mapping[str, Row]
+    at_ms: I64
+    index: Mapping[str, F64]
+    rows: Mapping[str, Rows]
 
-    def price_usd(self, currency: str) -> Decimal | None:
-        """As AgentState.price_usd."""
-        return _USDC if currency == "USDC" else self.index.get(currency)
+    def price_usd(self, currency: str) -> F64 | None:
+        """As AgentState.price_usd, at each step."""
+        return np.ones(len(self.at_ms)) if currency == "USDC" else self.index.get(currency)
+
+    def part(self, first: int, last: int) -> Glimpses:
+        """The steps from `first` to `last`, without it, as views."""
+        kept = slice(first, last)
+        return Glimpses(
+            self.at_ms[kept],
+            {name: column[kept] for name, column in self.index.items()},
+            {name: Rows(*(column[kept] for column in one)) for name, one in self.rows.items()},
+        )
 
 
 class Passing(Protocol):
     """Someone who looks at glimpses until something happens."""
 
-    def look(self, seen: Glimpse) -> None:
-        """Adds the instant."""
+    def look(self, seen: Glimpses) -> None:
+        """Adds the steps."""
         ...

@@ -66,7 +66,8 @@ GLOSSARY: Mapping[str, str] = {
     "holding_total_return": "its return over the whole period",
     "holding_max_drawdown": "its deepest fall, as a share",
     "holding_volatility": "its volatility a year",
-    "over_holding": "what the run earned over holding",
+    "over_holding": "what the run earned over holding: `option_pnl` and `flows_gained`",
+    "flows_gained": "what the coins of premiums, fees and payoffs gained in USD after their day",
     "turnover": "notional traded over mean equity",
     "time_exposed": "share of the time with something short",
     **{

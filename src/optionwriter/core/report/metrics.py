@@ -63,7 +63,8 @@ class CurveMetrics:
 
 @dataclass(frozen=True, slots=True)
 class TradeMetrics:
-    """Results of single positions in one unit. Profit factor: gross profit over gross loss."""
+    """Results of single positions in one unit. Profit factor: gross profit over gross loss. A win rate of 0 or 1 has no
+    error: a sample that shows one outcome alone doesn't tell it (the binomial formula would say 0: certain)."""
 
     trades: int
     gross_profit: float
@@ -115,7 +116,7 @@ def trade_metrics(results: F64, rng: np.random.Generator) -> TradeMetrics:
         gross_profit=won,
         gross_loss=lost,
         profit_factor=Estimate(won / lost if lost > 0 else _NAN, factor_error),
-        win_rate=Estimate(rate, math.sqrt(rate * (1.0 - rate) / count) if enough else _NAN),
+        win_rate=Estimate(rate, math.sqrt(rate * (1.0 - rate) / count) if enough and 0 < rate < 1 else _NAN),
         average=Estimate(
             float(np.mean(results)) if count else _NAN,
             float(np.std(results, ddof=1)) / math.sqrt(count) if enough else _NAN,

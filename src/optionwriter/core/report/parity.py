@@ -51,11 +51,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One number of the run and of the replay; None where one has it not."""
+    """One number of the run and of the replay; None where one has it not.
+
+    `is_timing`: a USD figure that differs by nothing but the index at the instants of its flows, which are the same.
+    """
 
     name: str
     run: Decimal | None
     replay: Decimal | None
+    is_timing: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -88,13 +92,17 @@ class Parity:
     @property
     def is_equal(self) -> bool:
         """Whether nothing differs at all."""
-        return self.agrees and not self.timing
+        return self.agrees and not self.timing and all(one.is_equal for one in self.pairs)
 
     @property
     def agrees(self) -> bool:
         """Whether choices, orders, fills, settlements, cash and P&L are the same, and nothing else than a market's
         instant differs."""
-        apart = self.settlements or self.failures or any(not one.is_equal for one in self.pairs)
+        apart = (
+            self.settlements
+            or self.failures
+            or any(not (one.is_equal or one.is_timing) for one in self.pairs)
+        )
         return self.equal + self.timing == self.decisions and not apart
 
     @property
@@ -107,7 +115,7 @@ class Parity:
             *(
                 f"{one.name}: the run has {one.run}, the replay {one.replay}"
                 for one in self.pairs
-                if not one.is_equal
+                if not (one.is_equal or one.is_timing)
             ),
         ]
         return told[0] if told else ""
@@ -129,7 +137,7 @@ def compare(run: Logged, replay: Logged, prices: Prices, failures: Sequence[str]
         apart = list(_apart(key, ours.get(key), found.get(key), left, right))
         differences += apart
         equal += not apart
-        timing += bool(apart) and _is_timing(apart, ours.get(key), found.get(key))
+        timing += bool(apart) and _is_timing(apart, ours.get(key), found.get(key), left, right)
     return Parity(
         decisions=len({*ours, *found}),
         equal=equal,
@@ -213,9 +221,21 @@ def _fills(facts: Iterable[Fact]) -> Mapping[str, Words]:
     return {key: tuple(one) for key, one in found.items()}
 
 
-def _is_timing(apart: Sequence[Difference], run: Record | None, replay: Record | None) -> bool:
-    """Whether only the market's instant differs: another fingerprint, the prices those of the same minutes."""
-    if run is None or replay is None or [one.aspect for one in apart] != [MARKET]:
+def _codes(record: Record, side: _Side) -> dict[str, list[str]]:
+    """What was refused, and the codes of its findings."""
+    refused = record["risk"].get("refused", {})
+    return {side.named(key): [one.partition(":")[0] for one in told] for key, told in refused.items()}
+
+
+def _is_timing(
+    apart: Sequence[Difference], run: Record | None, replay: Record | None, ours: _Side, other: _Side
+) -> bool:
+    """Whether only the market's instant differs: another fingerprint, the prices those of the same minutes. A refusal
+    tells prices, so its words may differ then too; what was refused and by which codes may not."""
+    aspects = [one.aspect for one in apart]
+    if run is None or replay is None or aspects not in ([MARKET], [MARKET, REFUSALS]):
+        return False
+    if _codes(run, ours) != _codes(replay, other):
         return False
     left, right = run["state"]["spot"], replay["state"]["spot"]
     near = (abs(float(left[name]) - float(right[name])) <= SAME_MARKET * float(right[name]) for name in right)
@@ -257,9 +277,22 @@ def _chains(run: Book, replay: Book, prices: Prices) -> Iterator[Pair]:
     for kind in sorted({*left, *right}):
         one, other = left.get(kind), right.get(kind)
         mine, theirs = _result(one, prices), _result(other, prices)
-        for unit in ("coin", "usd"):
-            name = f"P&L of {_told(kind)}, {'USD' if unit == 'usd' else 'coin'}"
-            yield Pair(name, _part(mine, unit), _part(theirs, unit))
+        name = f"P&L of {_told(kind)}"
+        yield Pair(f"{name}, coin", _part(mine, "coin"), _part(theirs, "coin"))
+        ours, others = _part(mine, "usd"), _part(theirs, "usd")
+        yield Pair(f"{name}, USD", ours, others, ours != others and _same_flows(one, other))
+
+
+def _same_flows(run: Chain | None, replay: Chain | None) -> bool:
+    """Whether a chain's flows are the same one by one but for the index that each was booked at, which is that of the
+    same minutes: the exchange's time goes on between a decision and its fill."""
+    if run is None or replay is None or len(run.flows) != len(replay.flows):
+        return False
+    return all(
+        (one.kind, one.instrument, one.amount) == (other.kind, other.instrument, other.amount)
+        and abs(float(one.index - other.index)) <= SAME_MARKET * float(other.index)
+        for one, other in zip(run.flows, replay.flows, strict=True)
+    )
 
 
 Kind = tuple[str, str, str, int]  # strategy, what it wrote, product, the how manieth of these
@@ -302,4 +335,4 @@ def _key(record: Record) -> tuple[int, str]:
 def _exact(value: object) -> str:
     """A number in one way of writing it: 2, not 2.00."""
     number = Decimal(str(value))
-    return f"{number.normalize():f}" if number.is_finite() else str(value)
+    return f"{number.normalize() + 0:f}" if number.is_finite() else str(value)  # + 0: there is no -0

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from optionwriter.core.report.deflated import deflated_sharpe, expected_best, spread_of
+from optionwriter.core.report.deflated import deflated_sharpe, effective_trials, expected_best, spread_of
+from optionwriter.core.report.likeness import mean_correlation
 from optionwriter.core.report.run import USD, MetricRow, Plain, RunSpec
 
 SHARPE = "sharpe"
@@ -47,7 +48,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the best Sharpe ratio is worth: `by_chance` is what the best of so many would show without any skill."""
+    """What the best Sharpe ratio is worth: `by_chance` is what the best of so many would show without any skill.
+
+    `by_chance` and `probability` take all trials as independent, the cautious way; those `_effective` take as many
+    as the trials' likeness leaves: `correlation` is the mean one of the pairs of `compared` trials' daily returns over
+    holding. None where no returns are kept.
+    """
 
     trials: int
     best: int | None  # run id of the highest ratio
@@ -55,6 +61,11 @@ class Verdict:
     error: float | None
     by_chance: float | None
     probability: float | None  # deflated Sharpe ratio: that the true one is above 0
+    compared: int = 0
+    correlation: float | None = None
+    effective: float | None = None
+    by_chance_effective: float | None = None
+    probability_effective: float | None = None
 
 
 def settings_of(spec: RunSpec) -> dict[str, Plain]:
@@ -99,8 +110,13 @@ def ranked(trials: Iterable[Trial], by: str) -> tuple[Trial, ...]:
     return tuple(sorted(trials, key=place))
 
 
-def verdict(trials: Sequence[Trial], tried: int | None = None) -> Verdict:
-    """Of the highest Sharpe ratio among `trials`; `tried` counts those too that left no result."""
+def verdict(
+    trials: Sequence[Trial], tried: int | None = None, returns: Iterable[tuple[float, ...]] = ()
+) -> Verdict:
+    """Of the highest Sharpe ratio among `trials`; `tried` counts those too that left no result.
+
+    `returns`: daily ones over holding, of as many trials as keep them.
+    """
     count = len(trials) if tried is None else tried
     top = ranked(trials, SHARPE)
     best = top[0] if top else None
@@ -111,8 +127,15 @@ def verdict(trials: Sequence[Trial], tried: int | None = None) -> Verdict:
     if count == 1:
         spread = 0.0
     chance = expected_best(count, spread)
-    sure = math.nan if error is None else deflated_sharpe(value, error, count, spread)
-    return Verdict(count, best.run_id, value, error, _known(chance), _known(sure))
+    noise = math.nan if error is None else error
+    sure = deflated_sharpe(value, noise, count, spread)
+    correlation, compared = mean_correlation(returns)
+    effective = effective_trials(count, correlation)
+    return Verdict(
+        count, best.run_id, value, error, _known(chance), _known(sure), compared, _known(correlation),
+        _known(effective), _known(expected_best(effective, spread)),
+        _known(deflated_sharpe(value, noise, effective, spread)),
+    )  # fmt: skip
 
 
 def _known(value: float) -> float | None:
@@ -136,12 +159,23 @@ def doubts(found: Verdict, trials: Sequence[Trial], by: str, currency: str = USD
     error = "unknown" if found.error is None else f"{found.error:.2f}"
     yield (
         f"The best Sharpe ratio ({currency}) is {found.sharpe:.2f} ± {error}, run {found.best}; without any "
-        f"skill the best of so many would show {found.by_chance:.2f}."
+        f"skill the best of so many would show {found.by_chance:.2f}, were they independent."
     )
-    sure = (
-        "can't be known: the period is too short" if found.probability is None else f"{found.probability:.1%}"
+    if found.probability is None:
+        yield "Deflated Sharpe ratio, the chance that the true one is above 0: can't be known: the period is too short."
+        return
+    yield (
+        f"Deflated Sharpe ratio, the chance that the true one is above 0: {found.probability:.1%}, all {found.trials} "
+        "taken as independent (cautious)."
     )
-    yield f"Deflated Sharpe ratio, the chance that the true one is above 0: {sure}."
+    if found.effective is None or found.probability_effective is None or found.by_chance_effective is None:
+        return
+    yield (
+        f"Effective number of trials: {found.effective:.1f}, for the daily returns over holding of {found.compared} "
+        f"of them correlate by {found.correlation:.2f} at the mean. By that number chance would show "
+        f"{found.by_chance_effective:.2f}, and the deflated Sharpe ratio is {found.probability_effective:.1%} "
+        "(generous)."
+    )
 
 
 def short_keys(keys: Sequence[str]) -> tuple[str, ...]:

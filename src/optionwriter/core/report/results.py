@@ -94,6 +94,7 @@ def metric_rows(outcome: Outcome, rng: np.random.Generator) -> tuple[MetricRow, 
     ]
     over = curve.equity_usd - curve.holding_usd
     rows.append(MetricRow(outcome.exit_style, USD, "over_holding", float(over[-1] - over[0])))
+    rows.append(MetricRow(outcome.exit_style, USD, "flows_gained", _flows_gained(outcome)))
     exposed = time_share(curve, curve.short_usd > 0.0)
     rows.append(MetricRow(outcome.exit_style, USD, "time_exposed", exposed))
     mean_equity = float(np.mean(curve.equity_usd))
@@ -103,6 +104,13 @@ def metric_rows(outcome: Outcome, rng: np.random.Generator) -> tuple[MetricRow, 
     )
     rows += _benchmark_rows(outcome, rng)
     return tuple(rows)
+
+
+def _flows_gained(outcome: Outcome) -> float:
+    """What the coins of premiums, less those of fees and payoffs, gained in USD since they were booked: over holding
+    less the positions' results, each flow of which counts at its own index."""
+    prices = outcome.prices.indices
+    return float(sum(one.flowed * prices[name] - one.flowed_usd for name, one in outcome.book.totals.items()))
 
 
 def _benchmark_rows(outcome: Outcome, rng: np.random.Generator) -> Iterator[MetricRow]:

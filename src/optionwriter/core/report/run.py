@@ -110,13 +110,15 @@ class ChainRow:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run found. `curves`: by exit style, columns of equal length."""
+    """What a run found. By exit style `curves`, columns of equal length, and `returns`, each day's return over holding
+    (core/report/likeness)."""
 
     provenance: Provenance
     metrics: tuple[MetricRow, ...]
     chains: tuple[ChainRow, ...]
     curves: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    returns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.running import Trace
 from optionwriter.core.decide.grid.trading import CASH, CHAIN, FEE, SELL, SETTLE, SIDE, WHAT
 from optionwriter.core.market.chain import F64
+from optionwriter.core.report.likeness import over_holding
 from optionwriter.core.report.metrics import daily_returns, fall_of, sharpe_ratio
 from optionwriter.core.report.traced import curve_of
 
@@ -30,6 +31,7 @@ class SweepFigures(NamedTuple):
     fees_usd: float
     premium_usd: float  # of all sales, before fees
     final_equity_usd: float
+    over_holding_daily: tuple[float, ...]  # each day's return over holding, as core/report/likeness has it
 
 
 def figures_of(grid: QuoteGrid, trace: Trace) -> SweepFigures:
@@ -39,18 +41,20 @@ def figures_of(grid: QuoteGrid, trace: Trace) -> SweepFigures:
     none = np.zeros(len(equity))
     coin = curve.equity.get(grid.underlying)
     over = equity - holding
+    daily = daily_returns(curve.at_ms, equity, none)
     results, fees, premium = _trades(grid, trace)
     return SweepFigures(
         net_profit_coin=float(coin[-1] - coin[0]) if coin is not None else 0.0,
         net_profit_usd=float(equity[-1] - equity[0]),
         over_holding_usd=float(over[-1] - over[0]),
         max_drawdown=fall_of(curve.at_ms, equity, none).share,
-        sharpe=sharpe_ratio(daily_returns(curve.at_ms, equity, none)),
+        sharpe=sharpe_ratio(daily),
         trades=float(len(results)),
         win_rate=float(np.mean(results > 0)) if len(results) else float("nan"),
         fees_usd=fees,
         premium_usd=premium,
         final_equity_usd=float(equity[-1]),
+        over_holding_daily=over_holding(daily, daily_returns(curve.at_ms, holding, none)),
     )
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, field_validator
 
-from optionwriter.bootstrap import Calibrator
+from optionwriter.bootstrap.calibrator import Calibrator
 from optionwriter.services.calibrate import CalibrationError
 from optionwriter.web.calibration.api import held
 from optionwriter.web.calibration.schemas import CalibrationQuery
@@ -63,6 +63,8 @@ def calibration_pages(calibrator: Calibrator | None, pages: Pages) -> APIRouter:
         return pages.render("calibration/result.html", query=query, **_result(query))
 
     def _result(query: PageQuery) -> dict[str, Any]:
+        if query.source == "live" and (query.at or query.at_ms is not None):
+            return {"problem": "live is now: empty the instant, or choose recorded marks"}
         try:
             asked = query.asked
         except ValueError:

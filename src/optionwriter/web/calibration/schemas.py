@@ -17,7 +17,7 @@ Maybe = float | None
 
 
 class CalibrationQuery(BaseModel):
-    """Which recorded chain, and the multiplier to hold against it; another name is refused."""
+    """Which chain, and the multiplier to hold against it; another name is refused."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -25,12 +25,16 @@ class CalibrationQuery(BaseModel):
     family: Literal["inverse", "linear"] = Field(
         "inverse", description="Option family: inverse or linear (USDC)."
     )
-    source: Literal["live_deribit", "real_scraper", "sample"] = Field(
-        "live_deribit", description="Where the chains were recorded."
+    source: Literal["live", "live_deribit", "real_scraper", "sample"] = Field(
+        "live_deribit",
+        description="Where the chains were recorded; live: the marks of the exchange in force, now.",
     )
     at_ms: Instant | None = Field(
         None,
-        description="The last chain at or before this instant, no older than a day; left out: the latest.",
+        description="The last recorded chain at or before this instant, no older than a day; left out: the latest.",
+    )
+    failed_days: Literal["refuse", "skip", "take"] = Field(
+        "refuse", description="Recorded days that fail their quality check: refuse, skip or take them."
     )
     iv_multiplier: float = Field(
         1.0, ge=0.1, le=10.0, description="Implied over realised volatility, tried out."
@@ -90,11 +94,18 @@ class SmilePicture(BaseModel):
 
 
 class Calibration(Growing):
-    """What one recorded chain says of the models."""
+    """What one chain says of the models."""
 
     product: str
     source: str
-    at_ms: int
+    environment: str | None = Field(
+        description="Of live marks: local, testnet or mainnet; null of recorded ones."
+    )
+    age_s: Maybe = Field(
+        description="Of live marks: seconds since they were read; they are read anew once that is 60. "
+        "Null of recorded ones."
+    )
+    at_ms: int = Field(description="The chain's instant, in its exchange's time.")
     iv_multiplier: float
     marks: int
     realised_7d: Maybe

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from optionwriter.bootstrap.calibrator import LIVE_S
 from optionwriter.web.calibration.smile_chart import LINES, smile_charts
 from optionwriter.web.format import UNKNOWN, amount, places
 
@@ -26,6 +27,7 @@ def shown(told: Mapping[str, Any]) -> dict[str, Any]:
         "coin": coin,
         "at": datetime.fromtimestamp(told["at_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M"),
         "marks": told["marks"],
+        "live": _live(told["environment"], told["age_s"]),
         "multiplier": places(told["iv_multiplier"], 2),
         "level": [
             ("Realised volatility, 7 days", _points(told["realised_7d"])),
@@ -44,6 +46,14 @@ def shown(told: Mapping[str, Any]) -> dict[str, Any]:
         "titles": {one["name"]: one["title"] for one in told["models"]},
         "notes": told["notes"],
     }
+
+
+def _live(environment: str | None, age_s: float | None) -> str:
+    """Of whose marks they are and how old; "" of recorded ones."""
+    if environment is None or age_s is None:
+        return ""
+    whose = "the local exchange" if environment == "local" else f"Deribit {environment}"
+    return f"live marks of {whose}, read {age_s:.0f} s ago, anew after {LIVE_S:.0f} s"
 
 
 def _errors(row: Mapping[str, Any], coin: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optionwriter.bootstrap import Choices
+from optionwriter.bootstrap.lab import Choices
 from optionwriter.web.words import label
 
 Row = dict[str, Any]

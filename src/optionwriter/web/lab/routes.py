@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse, Response
 
-from optionwriter.bootstrap import Lab
+from optionwriter.bootstrap.lab import Lab
 from optionwriter.core.report.run import RunStatus
 from optionwriter.core.report.run_diff import differences
 from optionwriter.services.jobs import RunError

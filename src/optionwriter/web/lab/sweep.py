@@ -40,7 +40,9 @@ def counted(counts: Mapping[RunStatus, int]) -> list[Row]:
 def folded(store: RunStore, latest: RunState, counts: Mapping[RunStatus, int]) -> Row:
     """A sweep as one row of the list, with its first sets, if there are not too many to look at each time."""
     group, count = latest.spec.group, sum(counts.values())
-    found = {"top": [], "doubts": []} if count > MOST_FOLDED else ranking(store, group, SHARPE, TOP_FOLDED)
+    found: Row = {"top": [], "doubts": []}
+    if count <= MOST_FOLDED:
+        found = ranking(store, group, SHARPE, TOP_FOLDED, alike=False)
     return {
         "group": group,
         "id": latest.id,
@@ -69,8 +71,8 @@ def sweep(store: RunStore, group: str, by: str) -> Row:
     }
 
 
-def ranking(store: RunStore, group: str, by: str, most: int) -> Row:
-    """The best sets, at most so many, and how far the best may be trusted."""
+def ranking(store: RunStore, group: str, by: str, most: int, alike: bool = True) -> Row:
+    """The best sets, at most so many, and how far the best may be trusted; `alike` looks at every set's days too."""
     sets = sets_of(store, group)
     specs = {one.id: one.spec for one in sets}
     keys = varied_keys([*specs.values()])
@@ -83,7 +85,9 @@ def ranking(store: RunStore, group: str, by: str, most: int) -> Row:
         trials += trials_of(run_id, specs[run_id].driver, varied, rows)
     order = ranked(trials, by)
     failed = [one for one in sets if one.status is RunStatus.FAILED]
-    told = doubts(verdict(trials, len(trials) + len(failed)), trials, by) if trials else ()
+    kept = store.returns(group) if alike else {}
+    daily = (one for styles in kept.values() for one in styles.values())
+    told = doubts(verdict(trials, len(trials) + len(failed), daily), trials, by) if trials else ()
     first: set[int] = set()
     return {
         "keys": short_keys(keys),

@@ -138,6 +138,8 @@ def test_linear_marks_may_be_black_76_times_index_over_forward(tmp_path: Path) -
     )  # of 23.4 and 1.4 days
     kept = pl.concat([one.rows for one in batches])
     assert sorted(kept["mark_price"]) == pytest.approx(sorted(marks["mark_price"]))
+    # without volatilities they are implied from the marks beside the same ratio
+    same(rows_of(write(marks.drop("mark_iv"), tmp_path / "bare.csv")), marks, rel=1e-6)
 
 
 def test_parts_instead_of_names_and_a_file_that_names_the_coin(truth: pl.DataFrame, tmp_path: Path) -> None:

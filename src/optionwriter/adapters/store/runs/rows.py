@@ -135,6 +135,11 @@ def curve_of(row: Row) -> Mapping[str, Plain]:
     return found
 
 
+def returns_of(row: Row) -> tuple[float, ...]:
+    """A row of backtest_returns: its numbers."""
+    return tuple(float(one) for one in json.loads(row["over_holding"]))
+
+
 def _finite(value: float | None) -> float | None:
     # SQLite knows no negative zero, PostgreSQL does: both get the other one.
     return value + 0.0 if value is not None and math.isfinite(value) else None

@@ -100,3 +100,11 @@ curves = Table(
     Column("exit_style", String(40), primary_key=True),
     Column("columns", Text, nullable=False),
 )
+
+returns = Table(
+    "backtest_returns",
+    metadata,
+    _run_id(),
+    Column("exit_style", String(40), primary_key=True),
+    Column("over_holding", Text, nullable=False),  # a number a day
+)

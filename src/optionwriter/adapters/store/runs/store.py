@@ -7,6 +7,7 @@ and the word "finished" are written in one transaction. Time is handed in, epoch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,10 +23,11 @@ from optionwriter.adapters.store.runs.rows import (
     curve_of,
     metric_columns,
     metric_of,
+    returns_of,
     spec_columns,
     state_of,
 )
-from optionwriter.adapters.store.runs.schema import chains, curves, metrics, runs
+from optionwriter.adapters.store.runs.schema import chains, curves, metrics, returns, runs
 from optionwriter.core.report.run import (
     MOST_ATTEMPTS,
     ChainRow,
@@ -112,6 +114,20 @@ class SqlRunStore:
                 found.setdefault(int(row["run_id"]), []).append(metric_of(dict(row)))
         return {run_id: tuple(rows) for run_id, rows in found.items()}
 
+    def returns(self, group: str) -> Mapping[int, Mapping[str, tuple[float, ...]]]:
+        """Daily returns over holding of all finished runs of the group, by run and exit style, where they are kept."""
+        query = (
+            select(returns)
+            .join(runs, runs.c.id == returns.c.run_id)
+            .where(runs.c.run_group == group, runs.c.status == RunStatus.FINISHED)
+            .order_by(returns.c.run_id, returns.c.exit_style)
+        )
+        found: dict[int, dict[str, tuple[float, ...]]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                found.setdefault(int(row["run_id"]), {})[row["exit_style"]] = returns_of(dict(row))
+        return found
+
     def metrics(self, run_id: int) -> tuple[MetricRow, ...]:
         """A run's numbers, by exit style, currency and name."""
         query = select(metrics).where(metrics.c.run_id == run_id)
@@ -162,6 +178,25 @@ class SqlRunStore:
         if not gone:
             state = self.get(run_id)  # says so when it is not there
             raise RunBusyError(f"run {run_id} is {state.status}: cancel it first")
+
+    def delete_group(self, group: str) -> int:
+        """Drops all runs of a group and all that they found, all or none; how many.
+
+        RunBusyError while one of them waits or runs, for a worker might take it; RunMissingError when there is none.
+        What is queued into the group meanwhile stays.
+        """
+        mine = runs.c.run_group == group
+        with self._writing() as connection:
+            # Locked where rows can be: none of them is claimed between the look and the end.
+            statuses = select(runs.c.status).where(mine).with_for_update()
+            found = Counter(RunStatus(one) for one in connection.execute(statuses).scalars()) if group else {}
+            waiting = [f"{found[one]} {one}" for one in found if not one.is_over]
+            if found and not waiting:
+                over = [one for one in RunStatus if one.is_over]
+                return int(connection.execute(delete(runs).where(mine, runs.c.status.in_(over))).rowcount)
+        if not found:
+            raise RunMissingError(f"there is no sweep or comparison {group!r}: see optionwriter runs list")
+        raise RunBusyError(f"{group!r} has runs that are not over ({', '.join(waiting)}): cancel it first")
 
     # -- working -----------------------------------------------------------------------------------------------
 
@@ -251,7 +286,7 @@ class SqlRunStore:
             ).rowcount
             if not finished:
                 return False
-            for table in (metrics, chains, curves):
+            for table in (metrics, chains, curves, returns):
                 connection.execute(delete(table).where(table.c.run_id == run_id))
             self._keep(connection, run_id, result)
         return True
@@ -322,7 +357,11 @@ class SqlRunStore:
             {"run_id": run_id, "exit_style": style, "columns": as_json(columns)}
             for style, columns in sorted(result.curves.items())
         ]
-        for table, rows in ((metrics, found), (chains, told), (curves, drawn)):
+        daily = [
+            {"run_id": run_id, "exit_style": style, "over_holding": as_json(values)}
+            for style, values in sorted(result.returns.items())
+        ]
+        for table, rows in ((metrics, found), (chains, told), (curves, drawn), (returns, daily)):
             if rows:
                 connection.execute(insert(table), rows)
 

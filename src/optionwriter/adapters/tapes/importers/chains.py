@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from optionwriter.adapters.tapes.importers.columns import ChainColumns, plausible_time, raw_table
-from optionwriter.adapters.tapes.importers.forwards import in_coin, with_forward
+from optionwriter.adapters.tapes.importers.forwards import in_coin, with_factor, with_forward
 from optionwriter.adapters.tapes.importers.names import with_parts
 from optionwriter.adapters.tapes.importers.problem import (
     Batch,
@@ -198,7 +198,8 @@ def _with_volatility(seen: pl.DataFrame) -> pl.DataFrame:
     forward, strike = seen["forward"].to_numpy(), seen["strike"].to_numpy()
     years = (seen["expiry_ms"].to_numpy() - seen["at_us"].to_numpy() / 1_000) / MS_PER_YEAR
     is_call = (seen["option_type"] == "C").to_numpy()
-    sigma = implied_volatility(seen["mark_usd"].to_numpy(), forward, strike, years, is_call)
+    value = seen["mark_usd"].to_numpy() / with_factor(seen)["factor"].to_numpy()
+    sigma = implied_volatility(value, forward, strike, years, is_call)
     outside = np.where(is_call, strike >= forward, strike < forward)
     found = seen.with_columns(
         own=pl.Series(sigma).fill_nan(None), outer=pl.Series(np.where(outside, sigma, np.nan)).fill_nan(None)

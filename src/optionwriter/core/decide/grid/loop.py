@@ -11,10 +11,10 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled_loop, compiled_part
+from optionwriter.core.decide.grid.bands import Bands
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.offering import (
     Item,
-    Scratch,
     better,
     nothing,
     offer,
@@ -22,6 +22,7 @@ from optionwriter.core.decide.grid.offering import (
     sums_at,
 )
 from optionwriter.core.decide.grid.reviewing import approved
+from optionwriter.core.decide.grid.sifting import Scratch
 from optionwriter.core.decide.grid.standing import (
     CALL,
     NOTHING,
@@ -85,7 +86,7 @@ class Ended(NamedTuple):
 @compiled_loop
 def run_loop(
     first: int, rested: F64, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, log: Log,
-    looks: Looks, found: Scratch,
+    looks: Looks, call_bands: Bands, put_bands: Bands, found: Scratch,
 ) -> Ended:  # fmt: skip
     """Every step from `first` on; what happens is logged, `looks` are filled.
 
@@ -96,6 +97,13 @@ def run_loop(
     if books.counted[EVENTS] + len(rested) + _MOST_EVENTS > len(log.whole):
         return Ended(FULL_LOG, first)
     fill_rested(first - 1, rested, calls, puts, books, log)
+    nowhere = Place(NOTHING, NOTHING)
+    call_at, put_at, call, put = (
+        nowhere,
+        nowhere,
+        NOTHING,
+        NOTHING,
+    )  # places at the step before, and of which options
     for step in range(first, last + 1):
         if books.counted[EVENTS] + _MOST_EVENTS > len(log.whole):
             return Ended(FULL_LOG, step)
@@ -103,19 +111,28 @@ def run_loop(
         if code != FILLED:
             return Ended(code, step)
         if not steps.seen[step]:
+            call, put = NOTHING, NOTHING
             continue
-        if not look(step, steps, calls, puts, books, looks) or is_settling(steps.at_ms[step]):
+        call_at = place_of(CALL, calls, call_bands, step, books, call, call_at)
+        put_at = place_of(PUT, puts, put_bands, step, books, put, put_at)
+        call, put = books.option[CALL], books.option[PUT]
+        if not look(step, steps, calls, puts, books, call_at, put_at, looks) or is_settling(
+            steps.at_ms[step]
+        ):
             continue
-        call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
         if not is_idle(step, steps, calls, puts, terms, books, call_at, put_at):
             account = account_at(calls, puts, books, call_at, put_at, steps.index_usd[step])
-            due = due_of(step, steps, calls, puts, terms, books, account, call_at, put_at, found)
+            due = due_of(
+                step, steps, calls, puts, terms, books, account, call_at, put_at, call_bands, put_bands, found
+            )
             if due.first >= 0:
                 carry_through(step, steps, calls, puts, terms, books, account, call_at, put_at, due, log)
         books.taken[:, TAKEN_OPTION] = NOTHING
         if step < last and (books.rest[CALL, REST_LOTS] > 0 or books.rest[PUT, REST_LOTS] > 0):
             return Ended(RESTS, step)
-    look(last, steps, calls, puts, books, looks)
+    call_at = place_of(CALL, calls, call_bands, last, books, NOTHING, nowhere)
+    put_at = place_of(PUT, puts, put_bands, last, books, NOTHING, nowhere)
+    look(last, steps, calls, puts, books, call_at, put_at, looks)
     return Ended(FILLED, last)
 
 
@@ -159,17 +176,21 @@ def settle_due(at_ms: int, step: int, calls: Quotes, puts: Quotes, books: Books,
 
 
 @compiled_part
-def place_of(side: int, q: Quotes, step: int, books: Books) -> Place:
-    """Where what the side holds stands."""
-    if books.option[side] < 0:
+def place_of(side: int, q: Quotes, bands: Bands, step: int, books: Books, before: int, was: Place) -> Place:
+    """Where what the side holds stands; `before`: the option that it held at the step before, and where that stood."""
+    option = books.option[side]
+    if option < 0:
         return Place(NOTHING, NOTHING)
-    return find(q, step, books.option[side])
+    if option == before and was.row >= 0 and bands.stride[step] > 0:
+        return Place(was.slice + q.first_slice[step] - q.first_slice[step - 1], was.row + bands.stride[step])
+    return find(q, step, option)
 
 
 @compiled_part
-def look(step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, looks: Looks) -> bool:
+def look(
+    step: int, steps: Steps, calls: Quotes, puts: Quotes, books: Books, call_at: Place, put_at: Place, looks: Looks
+) -> bool:  # fmt: skip
     """Notes the account; False where something held has no mark."""
-    call_at, put_at = place_of(CALL, calls, step, books), place_of(PUT, puts, step, books)
     if (books.option[CALL] >= 0 and not priced(calls, call_at)) or (
         books.option[PUT] >= 0 and not priced(puts, put_at)
     ):
@@ -248,7 +269,7 @@ def is_idle(
 @compiled_part
 def due_of(
     step: int, steps: Steps, calls: Quotes, puts: Quotes, terms: Terms, books: Books, account: Account,
-    call_at: Place, put_at: Place, found: Scratch,
+    call_at: Place, put_at: Place, call_bands: Bands, put_bands: Bands, found: Scratch,
 ) -> Due:  # fmt: skip
     """The items of both sides: what is mandatory, else the best of what is held and what could be sold."""
     call, put = nothing(), nothing()
@@ -257,7 +278,8 @@ def due_of(
         if place.row < 0:
             continue
         q = calls if side == CALL else puts
-        item = tend(side, q, place, step, steps, terms, books, account, found)
+        bands = call_bands if side == CALL else put_bands
+        item = tend(side, q, place, step, steps, terms, books, account, bands, found)
         call, put = (item, put) if side == CALL else (call, item)
     if call.mandatory and put.mandatory:
         return Due(call, put, PUT, CALL) if better(put, call) else Due(call, put, CALL, PUT)
@@ -268,7 +290,8 @@ def due_of(
         for side in range(2):
             if may_open(side, terms, books):
                 q = calls if side == CALL else puts
-                item = offer(side, q, puts, step, steps, terms, books, account, sums, found)
+                bands = call_bands if side == CALL else put_bands
+                item = offer(side, q, bands, puts, step, steps, terms, books, account, sums, found)
                 call, put = (item, put) if side == CALL else (call, item)
     return Due(call, put, chosen_of(call, put, terms.min_score), NOTHING)
 

@@ -1,7 +1,6 @@
 """Offering: the best option that a side could sell now, and how much of it (strategies/opening.py, on columns).
 
-Keeps: a row is gated and scored by the rules' own functions; what is looked at first only spares those that fail
-anyway; of the `max_items` best before size weighs in, the one that is best with its size.
+Keeps: of the `max_items` best before size weighs in, the one that is best with its size.
 """
 
 from __future__ import annotations
@@ -10,8 +9,17 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled_part
+from optionwriter.core.decide.grid.bands import Bands
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.money import exceeds, whole
+from optionwriter.core.decide.grid.sifting import (
+    Scratch,
+    anywhere,
+    candidate_of,
+    first_of,
+    screened,
+    worth_of,
+)
 from optionwriter.core.decide.grid.standing import (
     CALL,
     NOTHING,
@@ -21,15 +29,12 @@ from optionwriter.core.decide.grid.standing import (
     Place,
     Weights,
     cap_usd,
-    days_to,
     held_coins,
     net_cover_per_coin,
     weigh,
 )
 from optionwriter.core.decide.grid.terms import Terms
-from optionwriter.core.decide.rules import PASSED, Candidate, GateParams, above, gate, within
-from optionwriter.core.decide.scoring import Tilt, market_tilt, score, total
-from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.decide.scoring import Tilt, score, total
 
 OPEN, CLOSE, ROLL_ON = 1, 2, 3  # kinds of items; 0: none
 SMALLEST_DELTA = 1e-6
@@ -67,14 +72,6 @@ class Sums(NamedTuple):
     put_usd: float
     call_expiry_ms: int
     put_expiry_ms: int
-
-
-class Scratch(NamedTuple):
-    """Where a step's candidates are noted: as many places as a step has rows."""
-
-    score: F64
-    slice: I64
-    row: I64
 
 
 @compiled_part
@@ -145,110 +142,6 @@ def at_expiry(sums: Sums, expiry_ms: int) -> float:
     """Short notional at an expiry, USD."""
     calls = sums.call_usd if sums.call_expiry_ms == expiry_ms else 0.0
     return calls + (sums.put_usd if sums.put_expiry_ms == expiry_ms else 0.0)
-
-
-@compiled_part
-def candidate_of(q: Quotes, one: int, row: int, step: int, steps: Steps) -> Candidate:
-    """One row as the rules see it (screening.py)."""
-    strike, forward, iv = q.strike[q.option[row]], q.forward[one], q.iv[row]
-    return Candidate(
-        q.is_call,
-        q.is_inverse,
-        strike,
-        forward,
-        q.index_usd[step],
-        days_to(q, one, steps.at_ms[step]),
-        iv,
-        steps.realised[step],
-        abs(q.delta[row]),
-        q.bid[row] / q.per_coin if q.bid[row] > 0 else math.nan,
-        q.ask[row] / q.per_coin if q.ask[row] > 0 else math.nan,
-        math.nan,
-        q.open_interest[row],
-    )
-
-
-@compiled_part
-def worth_a_look(q: Quotes, row: int, realised: float, gates: GateParams) -> bool:
-    """False where the gates fail for sure: not quoted on both sides, delta or implied volatility out of bounds."""
-    if (
-        q.bid[row] <= 0
-        or q.ask[row] <= 0
-        or not within(abs(q.delta[row]), gates.delta_min, gates.delta_max) >= 0.0
-    ):
-        return False
-    return above(q.iv[row] / realised, gates.ivrv_min) >= 0.0
-
-
-@compiled_part
-def row_at(q: Quotes, one: int, delta: float) -> int:
-    """The first row of a slice in order whose signed delta is below `delta`; the end where there is none."""
-    low, high = q.first_row[one], q.first_row[one + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if q.delta[middle] < delta:
-            high = middle
-        else:
-            low = middle + 1
-    return int(low)
-
-
-@compiled_part
-def rows_in_reach(q: Quotes, one: int, gates: GateParams) -> tuple[int, int]:
-    """From which row of a slice to which (without it) an option's delta may lie within the bounds of the gates.
-
-    A hair more than those: where exactly the bounds lie the gates say.
-    """
-    if not q.in_order[one]:
-        return q.first_row[one], q.first_row[one + 1]
-    low, high = gates.delta_min - SMALLEST_DELTA, gates.delta_max + SMALLEST_DELTA
-    if q.is_call:
-        return row_at(q, one, high), row_at(q, one, low)
-    return row_at(q, one, -low), row_at(q, one, -high)
-
-
-@compiled_part
-def worth_of(q: Quotes, one: int, row: int, step: int, steps: Steps, terms: Terms) -> float:
-    """The row's score before its size weighs in."""
-    candidate = candidate_of(q, one, row, step, steps)
-    return total(score(candidate, market_tilt(q.risk[one]), terms.score))
-
-
-@compiled_part
-def screened(q: Quotes, step: int, steps: Steps, gates: GateParams, found: Scratch) -> int:
-    """Notes every row that passes the gates, and says how many there are."""
-    count = 0
-    at_ms, realised = steps.at_ms[step], steps.realised[step]
-    if not realised > 0.0:
-        return 0
-    for one in range(q.first_slice[step], q.first_slice[step + 1]):
-        if not within(days_to(q, one, at_ms), gates.dte_min, gates.dte_max) >= 0.0:
-            continue
-        begin, end = rows_in_reach(q, one, gates)
-        for row in range(begin, end):
-            if not worth_a_look(q, row, realised, gates):
-                continue
-            if gate(candidate_of(q, one, row, step, steps), gates).gate == PASSED:
-                found.slice[count], found.row[count] = one, row
-                count += 1
-    return count
-
-
-@compiled_part
-def first_of(q: Quotes, found: Scratch, count: int) -> int:
-    """The best place of the first `count`: score, then earlier expiry, then lower strike; NOTHING of none."""
-    best = NOTHING
-    for place in range(count):
-        if found.row[place] < 0:
-            continue
-        if best < 0 or found.score[place] > found.score[best]:
-            best = place
-        elif found.score[place] == found.score[best]:
-            mine, its = q.slice_expiry[found.slice[place]], q.slice_expiry[found.slice[best]]
-            lower = q.strike[q.option[found.row[place]]] < q.strike[q.option[found.row[best]]]
-            if mine < its or (mine == its and lower):
-                best = place
-    return best
 
 
 @compiled_part
@@ -340,12 +233,12 @@ def sized(most: int, size: int) -> int:
 
 @compiled_part
 def offer(
-    side: int, q: Quotes, puts: Quotes, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    sums: Sums, found: Scratch,
+    side: int, q: Quotes, bands: Bands, puts: Quotes, step: int, steps: Steps, terms: Terms, books: Books,
+    account: Account, sums: Sums, found: Scratch,
 ) -> Item:  # fmt: skip
     """The best opening item of the side at or above `min_score`."""
     best = nothing()
-    count = screened(q, step, steps, terms.gates, found)
+    count = screened(q, bands, step, steps, terms.gates, anywhere(), found)
     for at in range(count):
         found.score[at] = worth_of(q, found.slice[at], found.row[at], step, steps, terms)
     chosen = 0
@@ -353,6 +246,8 @@ def offer(
         at = first_of(q, found, count)
         if at < 0 or found.score[at] < best.score:
             break  # what its size weighs can only lower a score
+        if found.score[at] < terms.min_score:
+            break
         place = Place(found.slice[at], found.row[at])
         found.row[at] = NOTHING
         candidate = candidate_of(q, place.slice, place.row, step, steps)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
+from optionwriter.core.decide.grid.bands import Bands, bands_of
 from optionwriter.core.decide.grid.columns import QuoteGrid
 from optionwriter.core.decide.grid.loop import Looks, run_loop
-from optionwriter.core.decide.grid.offering import Scratch
 from optionwriter.core.decide.grid.resting import Ask, fills_of, nothing_rested
+from optionwriter.core.decide.grid.sifting import Scratch
 from optionwriter.core.decide.grid.standing import NOTHING, Books
 from optionwriter.core.decide.grid.terms import Terms
 from optionwriter.core.decide.grid.trading import (
@@ -47,14 +49,28 @@ class Trace:
     opening: tuple[int, int]
 
 
-def run_grid(grid: QuoteGrid, terms: Terms, opening: Mapping[str, Decimal], ask: Ask) -> Trace:
+class Ready(NamedTuple):
+    """What runs of a grid share besides it: the bands of its calls and puts, the most rows of a step."""
+
+    calls: Bands
+    puts: Bands
+    widest: int
+
+
+def ready_of(grid: QuoteGrid) -> Ready:
+    """Made once, for any number of runs."""
+    widest = max(_widest(one.first_slice, one.first_row) for one in (grid.calls, grid.puts))
+    return Ready(bands_of(grid.calls), bands_of(grid.puts), widest)
+
+
+def run_grid(grid: QuoteGrid, ready: Ready, terms: Terms, opening: Mapping[str, Decimal], ask: Ask) -> Trace:
     """One run with that opening cash by currency; `ask` tells of single minutes. Errors: LoopStoppedError."""
     cash = (
         _units(opening, grid.call_product.settlement_currency),
         _units(opening, grid.put_product.settlement_currency),
     )
     size = len(grid)
-    widest = max(_widest(one.first_slice, one.first_row) for one in (grid.calls, grid.puts))
+    widest = ready.widest
     found = Scratch(np.empty(widest), np.empty(widest, dtype=np.int64), np.empty(widest, dtype=np.int64))
     books, log = _books(cash), _log(_FIRST_EVENTS)
     looks = Looks(
@@ -62,7 +78,9 @@ def run_grid(grid: QuoteGrid, terms: Terms, opening: Mapping[str, Decimal], ask:
     )
     first, rested = 0, nothing_rested()
     while True:
-        ended = run_loop(first, rested, grid.steps, grid.calls, grid.puts, terms, books, log, looks, found)
+        ended = run_loop(
+            first, rested, grid.steps, grid.calls, grid.puts, terms, books, log, looks, ready.calls, ready.puts, found
+        )  # fmt: skip
         if ended.code == FULL_LOG:
             log, same = _grown(log, len(rested)), ended.step == first
             first, rested = ended.step, rested if same else nothing_rested()

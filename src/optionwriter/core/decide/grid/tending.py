@@ -10,20 +10,18 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled_part
+from optionwriter.core.decide.grid.bands import Bands
 from optionwriter.core.decide.grid.columns import Quotes, Steps
 from optionwriter.core.decide.grid.money import whole
 from optionwriter.core.decide.grid.offering import (
     CLOSE,
     ROLL_ON,
     Item,
-    Scratch,
     cash_of,
     coverable_lots,
-    first_of,
     nothing,
-    screened,
-    worth_of,
 )
+from optionwriter.core.decide.grid.sifting import Reach, Scratch, first_of, screened, worth_of
 from optionwriter.core.decide.grid.standing import (
     NOTHING,
     Account,
@@ -47,7 +45,7 @@ from optionwriter.core.decide.managing import (
     Order,
     manage,
 )
-from optionwriter.core.decide.rolling import Roll, roll_gate
+from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
 from optionwriter.core.decide.rules import PASSED, clamp, out_of_the_money, trade_fee
 from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR
 
@@ -140,22 +138,24 @@ def asks_for_nothing(
 @compiled_part
 def tend(
     side: int, q: Quotes, place: Place, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    found: Scratch,
+    bands: Bands, found: Scratch,
 ) -> Item:  # fmt: skip
     """What is due for the option held, as an item."""
     held = holding_of(side, q, place, step, steps, books)
-    order = manage(held, terms.manage)
-    item = act(side, q, place, step, steps, terms, books, account, found, order, held)
-    if item.kind == 0 and order.reason == NEAR_EXPIRY:
-        order = manage(held, without_rolls_at_expiry(terms.manage))
-        item = act(side, q, place, step, steps, terms, books, account, found, order, held)
+    params, item = terms.manage, nothing()
+    for _ in range(2):  # at most: without rolls for the expiry no verdict has that reason
+        order = manage(held, params)
+        item = act(side, q, place, step, steps, terms, books, account, bands, found, order, held)
+        if item.kind or order.reason != NEAR_EXPIRY:
+            break
+        params = without_rolls_at_expiry(terms.manage)
     return item
 
 
 @compiled_part
 def act(
     side: int, q: Quotes, place: Place, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    found: Scratch, order: Order, held: Holding,
+    bands: Bands, found: Scratch, order: Order, held: Holding,
 ) -> Item:  # fmt: skip
     """The item that the verdict asks for, none where there is none to be had."""
     if not (order.verdict == ROLL or order.verdict == TAKE_PROFIT) or q.ask[place.row] <= 0:
@@ -163,7 +163,7 @@ def act(
     profit = order.verdict == TAKE_PROFIT
     asked = bounds_of(side, q, place, step, steps, books, terms, order.reason)
     if not terms.roll.close_only and (terms.roll.take_profit_rolls or not profit):
-        roll = best_roll(side, q, place, step, steps, terms, books, account, found, order, asked)
+        roll = best_roll(side, q, place, step, steps, terms, books, account, bands, found, order, asked)
         if roll.kind:
             return roll
     otm = out_of_the_money(q.is_call, held.strike, held.index_price)
@@ -178,12 +178,14 @@ def act(
 @compiled_part
 def best_roll(
     side: int, q: Quotes, place: Place, step: int, steps: Steps, terms: Terms, books: Books, account: Account,
-    found: Scratch, order: Order, asked: Bounds,
+    bands: Bands, found: Scratch, order: Order, asked: Bounds,
 ) -> Item:  # fmt: skip
     """The acceptable roll with the highest score, its credit counted."""
     index, ask = steps.index_usd[step], q.ask[place.row] / q.per_coin
     cost = ask + trade_fee(q.is_inverse, index, ask)
-    count = screened(q, step, steps, terms.roll_gates, found)
+    if asked.hours_since_roll < terms.roll.cooldown_hours:
+        return nothing()  # so say the safeguards of every row
+    count = screened(q, bands, step, steps, terms.roll_gates, reach_of(q, place, terms.roll, cost), found)
     scale = terms.roll.credit_scale if terms.roll.credit_scale > 1e-9 else 1e-9
     for at in range(count):
         one, row = found.slice[at], found.row[at]
@@ -207,6 +209,15 @@ def best_roll(
                 q.slice_expiry[new.slice], q.strike[q.option[new.row]], 0, order.reason,
                 new.slice, new.row, lots, place.slice, place.row, books.lots[side],
             )  # fmt: skip
+
+
+@compiled_part
+def reach_of(q: Quotes, place: Place, params: RollParams, cost: float) -> Reach:
+    """Beyond which the roll's safeguards fail: for the expiry, or the credit (a hair's less than it)."""
+    least = -params.max_debit
+    if params.credit_only or params.min_credit > 0.0:
+        least = max(least, params.min_credit, 0.0)
+    return Reach(q.slice_expiry[place.slice], params.min_extra_days, cost, least)
 
 
 @compiled_part

@@ -268,10 +268,11 @@ class Wait(NamedTuple):
 
 @runtime_checkable
 class Waiting(Protocol):
-    """A strategy that can tell from the options that are held alone that it has nothing to propose."""
+    """A strategy that can tell from the options that are held alone that nothing of it would be chosen."""
 
     def waits(self, state: AgentState, config: StrategyConfig, whole: frozenset[str]) -> Wait:
-        """`waits` only where `propose` would put no item on any menu, whatever what isn't shown is quoted.
+        """`waits` only where `propose` would put no item on any menu that is mandatory or scores `config.min_score`,
+        whatever what isn't shown is quoted.
 
         `state` may show the held options' rows alone, but for the products in `whole`, and of the context only the
         realised volatilities. Pure.
@@ -279,19 +280,51 @@ class Waiting(Protocol):
         ...
 
 
+class Rolls(NamedTuple):
+    """What an option must pass to be rolled into from one sold leg."""
+
+    gates: GateParams
+    params: RollParams
+    bound_strike: float  # the least for a call, the most for a put; NaN: none
+    last_roll_ms: int | None  # None: the chain never rolled
+
+
 class Watched(NamedTuple):
-    """A sold leg that is left alone as long as the rules of managing.py say hold or expire."""
+    """A sold leg that is left alone as long as the rules of managing.py say hold or expire, or there is nothing that
+    could be done: no quote to buy it back, or no option that a roll which is asked for may go to."""
 
     option: Instrument
     entry_price: float
     manage: ManageParams
+    style: Style
+    rolls: Rolls
+
+
+class Sought(NamedTuple):
+    """A free slot: it stays free as long as no option of that kind passes the gates with a score of `min_score`.
+
+    `target`: the coin's share of equity past which a put is penalised; NaN: none."""
+
+    product: Product
+    is_call: bool
+    gates: GateParams
+    score: ScoreParams
+    min_score: float
+    target: float
+
+
+class Watch(NamedTuple):
+    """Everything on which a strategy's waiting rests."""
+
+    legs: tuple[Watched, ...] = ()
+    slots: tuple[Sought, ...] = ()
 
 
 @runtime_checkable
 class Watching(Protocol):
-    """A strategy whose waiting, until something happens to its books, rests on single legs and nothing else."""
+    """A strategy whose waiting, until something happens to its books, rests on single legs and on free slots."""
 
-    def watches(self, state: AgentState, config: StrategyConfig) -> tuple[Watched, ...] | None:
-        """With these books and the same products quoted, `waits` is true wherever each of the legs is left alone
-        (judging.is_left_alone). None: it can't say. Pure."""
+    def watches(self, state: AgentState, config: StrategyConfig) -> Watch | None:
+        """With these books and the same products quoted, `waits` is true wherever each of the legs is left alone and
+        each slot stays free (ahead.py judges both). None: it can't say. Pure."""
         ...

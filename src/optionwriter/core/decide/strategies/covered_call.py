@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from optionwriter.core.decide.menu import Menu
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.state import AgentState
-from optionwriter.core.decide.strategies.base import StrategyConfig, Wait, Watched
+from optionwriter.core.decide.strategies.base import StrategyConfig, Wait, Watch
 from optionwriter.core.decide.strategies.waiting import writer_waits, writer_watches
 from optionwriter.core.decide.strategies.writing import write_menus
 
@@ -25,6 +25,6 @@ class CoveredCall:
         """Whether every slot is taken and nothing can be done about what is held (base.Waiting)."""
         return writer_waits(self.writes, state, config, whole)
 
-    def watches(self, state: AgentState, config: StrategyConfig) -> tuple[Watched, ...] | None:
+    def watches(self, state: AgentState, config: StrategyConfig) -> Watch | None:
         """The sold legs on which that rests, with every slot taken (base.Watching)."""
         return writer_watches(self.writes, state, config)

@@ -31,7 +31,7 @@ from optionwriter.core.decide.managing import (
     manage,
 )
 from optionwriter.core.decide.menu import GATES, Held, MenuItem, Metrics, OrderLeg, Rejected, Size
-from optionwriter.core.decide.rolling import Roll, roll_gate
+from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
 from optionwriter.core.decide.rules import PASSED, GateParams, clamp, trade_fee
 from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
@@ -237,13 +237,7 @@ class RollBounds:
 
 def bounds_of(view: View, chain: Chain, held: Instrument, reason: int) -> RollBounds:
     """The bounds of rolling `held` for that reason: strikes of the chain's sold legs, time since its last roll."""
-    table, params = view.chain.table, view.config.roll
-    strikes = [
-        float(option.strike)
-        for leg in chain.legs
-        if leg.sold and (option := parse_instrument(leg.instrument)).option_type is held.option_type
-    ]
-    strikes.append(float(held.strike))
+    table = view.chain.table
     hours = _NAN
     if chain.rolls and reason not in URGENT:
         last = max(leg.opened_ms for leg in chain.legs)
@@ -252,11 +246,23 @@ def bounds_of(view: View, chain: Chain, held: Instrument, reason: int) -> RollBo
     ask = float(view.chain.ask[row]) if row is not None else _NAN
     bid = float(view.chain.bid[row]) if row is not None and view.chain.bid[row] > 0 else 0.0
     return RollBounds(
-        strike=(max if held.is_call else min)(strikes) if params.never_below_highest_strike else _NAN,
+        strike=strike_bound(chain, held, view.config.roll),
         hours_since_roll=hours,
         spread=ask - bid,
         middle=(ask + bid) / 2,
     )
+
+
+def strike_bound(chain: Chain, held: Instrument, params: RollParams) -> float:
+    """The least strike that a call may be rolled to, the most of a put; NaN where there is none."""
+    if not params.never_below_highest_strike:
+        return _NAN
+    strikes = [
+        float(option.strike)
+        for leg in chain.legs
+        if leg.sold and (option := parse_instrument(leg.instrument)).option_type is held.option_type
+    ]
+    return (max if held.is_call else min)([*strikes, float(held.strike)])
 
 
 def restrict(

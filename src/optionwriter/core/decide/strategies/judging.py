@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from optionwriter.core.books.chains import Leg
-from optionwriter.core.decide.managing import EXPIRE, HOLD, Holding, manage
+from optionwriter.core.decide.managing import Holding
 from optionwriter.core.decide.state import UnderlyingState, delta_of
-from optionwriter.core.decide.strategies.base import Watched
 from optionwriter.core.market.chain import OptionChain
 from optionwriter.core.market.instruments import Family, Instrument, parse_instrument
 
@@ -54,9 +53,3 @@ def holding_quoted(
         entry_price=entry_price,
         ask=quote.ask,
     )
-
-
-def is_left_alone(at_ms: int, index_price: float, quote: LegQuote, realised: float, watched: Watched) -> bool:
-    """Whether the rules ask for nothing to be done about the leg."""
-    holding = holding_quoted(at_ms, index_price, quote, realised, watched.option, watched.entry_price)
-    return manage(holding, watched.manage).verdict in (HOLD, EXPIRE)

@@ -90,8 +90,7 @@ def leg_of(view: View, row: int, side: Side, amount: Decimal, reduce_only: bool)
     cross: the other side's price. mid: the middle, rounded to our own side. work: from the middle to the other side.
     """
     bid, ask = exact(float(view.chain.bid[row])), exact(float(view.chain.ask[row]))
-    touch = order_price(view.product, side, bid if side is Side.SELL else ask)
-    middle = order_price(view.product, side, (bid + ask) / 2)
+    touch, middle = touch_price(view.product, side, bid, ask), middle_price(view.product, side, bid, ask)
     style = view.config.style
     return OrderLeg(
         instrument=view.chain.table.names[row],
@@ -101,6 +100,24 @@ def leg_of(view: View, row: int, side: Side, amount: Decimal, reduce_only: bool)
         start_price=touch if style is Style.CROSS else middle,
         reduce_only=reduce_only,
     )
+
+
+def touch_price(product: Product, side: Side, bid: Decimal, ask: Decimal) -> Decimal:
+    """The other side's price."""
+    return order_price(product, side, bid if side is Side.SELL else ask)
+
+
+def middle_price(product: Product, side: Side, bid: Decimal, ask: Decimal) -> Decimal:
+    """The middle, rounded to our own side."""
+    return order_price(product, side, (bid + ask) / 2)
+
+
+def buy_back_price(product: Product, style: Style, bid: float, ask: float) -> Decimal:
+    """The limit at which a quote is bought; where nobody bids, of the ask alone. `ask` must be above 0."""
+    if not bid > 0:
+        return product.floor_price(exact(ask))
+    price = middle_price if style is Style.MID else touch_price
+    return price(product, Side.BUY, exact(bid), exact(ask))
 
 
 def metrics_of(screened: Screen, row: int) -> Metrics:

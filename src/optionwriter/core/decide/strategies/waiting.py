@@ -1,13 +1,14 @@
 """Waiting: when a writer has nothing to propose, told from its books and the quotes of what it holds.
 
-Its menus are empty of items where no option passes the rules for a free slot, and nothing can be done about any sold
-leg: the rules let it be, or ask for a roll that no option of its chain gives. All are asked of the functions that the
-menus are made with (screening.py, managing.py, holding.py). A free slot and a roll need the whole chain: where only
-rows are shown, its product is named.
+Nothing of its menus is chosen where no option passes the rules for a free slot, or none with the score that it takes,
+and nothing can be done about any sold leg: the rules let it be, or ask for a roll that no option of its chain gives.
+All are asked of the functions that the menus are made with (screening.py, managing.py, holding.py). A free slot and a
+roll need the whole chain: where only rows are shown, its product is named.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -19,10 +20,14 @@ from optionwriter.core.decide.managing import EXPIRE, HOLD, NEAR_EXPIRY, ROLL, O
 from optionwriter.core.decide.risk import Capacity
 from optionwriter.core.decide.rules import PASSED
 from optionwriter.core.decide.state import AgentState
+from optionwriter.core.decide.strategies.ahead import SCORE_SLACK, allocation_penalty
 from optionwriter.core.decide.strategies.base import (
     WRITES,
+    Rolls,
+    Sought,
     StrategyConfig,
     Wait,
+    Watch,
     Watched,
     Writes,
     product_of,
@@ -35,10 +40,11 @@ from optionwriter.core.decide.strategies.holding import (
     restrict,
     roll_credit,
     roll_gates,
+    strike_bound,
 )
 from optionwriter.core.decide.strategies.view import View, forecast_volatility
 from optionwriter.core.decide.strategies.writing import own_chains
-from optionwriter.core.market.instruments import parse_instrument
+from optionwriter.core.market.instruments import OptionType, parse_instrument
 
 _ASK, _WAIT = Wait(False), Wait(True)
 _NONE = frozenset[str]()
@@ -63,27 +69,39 @@ def writer_waits(
     return Wait(not needs, frozenset(needs))
 
 
-def writer_watches(
-    kinds: Sequence[str], state: AgentState, config: StrategyConfig
-) -> tuple[Watched, ...] | None:
-    """The sold legs on which the waiting of such a strategy rests (base.Watching)."""
+def writer_watches(kinds: Sequence[str], state: AgentState, config: StrategyConfig) -> Watch | None:
+    """What the waiting of such a strategy rests on (base.Watching)."""
     if sorted(config.writes) != sorted(kinds):
         return None
-    watched: list[Watched] = []
+    legs: list[Watched] = []
+    slots: list[Sought] = []
     for underlying in config.underlyings:
         for name in config.writes:
-            product = product_of(WRITES[name], underlying)
+            writes = WRITES[name]
+            product = product_of(writes, underlying)
             found = state.underlyings.get(underlying)
-            chains = own_chains(state, config, product.code, WRITES[name])
-            if found is None or product.code not in found.chains or len(chains) < config.max_chains:
+            chains = own_chains(state, config, product.code, writes)
+            if found is None or product.code not in found.chains:
                 return None
-            watched += (
-                Watched(parse_instrument(leg.instrument), float(leg.entry_price), config.manage)
+            if len(chains) < config.max_chains:
+                is_call = writes.option_type is OptionType.CALL
+                target = math.nan if is_call else config.target(underlying)
+                slots.append(Sought(product, is_call, config.gates, config.score, config.min_score, target))
+            legs += (
+                watched_leg(config, chain, leg)
                 for chain in chains
                 for leg in chain.open_legs
                 if leg.position < 0
             )
-    return tuple(watched)
+    return Watch(tuple(legs), tuple(slots))
+
+
+def watched_leg(config: StrategyConfig, chain: Chain, leg: Leg) -> Watched:
+    """One sold leg, with what its rolls must pass."""
+    option = parse_instrument(leg.instrument)
+    last = max(one.opened_ms for one in chain.legs) if chain.rolls else None
+    rolls = Rolls(roll_gates(config), config.roll, strike_bound(chain, option, config.roll), last)
+    return Watched(option, float(leg.entry_price), config.manage, config.style, rolls)
 
 
 def _kind_waits(
@@ -109,10 +127,38 @@ def _kind_waits(
 
 
 def _slot_waits(view: View, shown: bool) -> Wait:
-    """Of a free slot: nothing is offered where no option passes the rules, whatever the risk, which is in no rule."""
+    """Of a free slot: nothing is chosen where no option passes the rules, whatever the risk, which is in no rule, or
+    where none can have the score that it takes. Risk and size only lower a score; what the coin alone weighs is known.
+    """
     if not shown:
         return Wait(False, frozenset((view.product.code,)))
-    return _ASK if (view.screened(view.config.gates).gate == PASSED).any() else _WAIT
+    screened, config = view.screened(view.config.gates), view.config
+    passed = screened.gate == PASSED
+    if not passed.any():
+        return _WAIT
+    penalty = 0.0
+    if not view.is_call:
+        share = coin_share(view.state, view.product.underlying)
+        penalty = allocation_penalty(share, config.target(view.product.underlying), config.score)
+    best = float(screened.score[passed].max()) + penalty
+    return _WAIT if best < config.min_score - SCORE_SLACK else _ASK
+
+
+def coin_share(state: AgentState, underlying: str) -> float:
+    """The coin's share of equity, by the account's cash and the marks of the instant; NaN where it isn't known."""
+    coin_usd, total = 0.0, 0.0
+    for one in state.account.currencies:
+        price = state.price_usd(one.currency)
+        if price is None:
+            continue
+        worth = float(one.balance)
+        for held in state.held:
+            if held.option.product.settlement_currency == one.currency:
+                worth += float(held.amount) * held.mark
+        total += worth * float(price)
+        if one.currency == underlying:
+            coin_usd = worth * float(price)
+    return coin_usd / total if total > 0.0 else math.nan
 
 
 def _leg_waits(view: View, chain: Chain, leg: Leg, shown: bool) -> Wait:

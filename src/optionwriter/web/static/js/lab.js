@@ -41,11 +41,28 @@ async function stop({ cancel, cancelGroup }) {
   return status === "running" ? `Run ${id} stops at its next step.` : `Run ${id} is cancelled.`;
 }
 
+// What a Delete button would drop: what is asked before, where it is sent, and what is said after.
+function dropped({ delete: run, name, deleteGroup: group, count }) {
+  if (group)
+    return {
+      title: "Delete this sweep?",
+      about: `${group}: all its ${count} runs, their figures, positions and curves are gone for good.`,
+      path: `/api/backtests?${new URLSearchParams({ group })}`,
+      done: (told) => `${group} is deleted: ${told.runs} runs.`,
+    };
+  return {
+    title: "Delete this run?",
+    about: `#${run} ${name}: its figures, positions and curves are gone for good.`,
+    path: `/api/backtests/${run}`,
+    done: () => `Run ${run} is deleted.`,
+  };
+}
+
 function startActions() {
   const sure = $("sure");
-  let wanted = "";
+  let wanted;
   document.addEventListener("click", async (event) => {
-    const cancel = event.target.closest("[data-cancel], [data-cancel-group]"), drop = event.target.closest("[data-delete]");
+    const cancel = event.target.closest("[data-cancel], [data-cancel-group]"), drop = event.target.closest("[data-delete], [data-delete-group]");
     if (cancel) {
       cancel.disabled = true;
       try {
@@ -55,8 +72,9 @@ function startActions() {
       }
       refresh();
     } else if (drop) {
-      wanted = drop.dataset.delete;
-      $("sure-about").textContent = `#${wanted} ${drop.dataset.name}: its figures, positions and curves are gone for good.`;
+      wanted = dropped(drop.dataset);
+      $("sure-h").textContent = wanted.title;
+      $("sure-about").textContent = wanted.about;
       $("sure-error").hidden = true;
       sure.showModal();
     }
@@ -64,9 +82,9 @@ function startActions() {
   $("sure-no").addEventListener("click", () => sure.close());
   $("sure-yes").addEventListener("click", async () => {
     try {
-      await ask("DELETE", `/api/backtests/${wanted}`);
+      const told = await ask("DELETE", wanted.path);
       sure.close();
-      say(`Run ${wanted} is deleted.`);
+      say(wanted.done(told));
       refresh();
     } catch (problem) {
       $("sure-error").textContent = problem.message;

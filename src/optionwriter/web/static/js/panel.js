@@ -8,12 +8,18 @@ export function startPanel() {
   const body = document.getElementById("position-body");
   let shown = "";
   let opener = "";
+  let asked = 0, drawn = 0; // numbers of the latest request, and of the one whose answer is shown
+  let isNew = false; // nothing of it was shown yet
 
-  async function load(id, first) {
+  async function load(id) {
+    const number = ++asked;
     const reply = await fetch(`/live/position/${encodeURIComponent(id)}`);
     if (reply.status === 401) return location.reload();
     const text = await reply.text();
-    if (shown !== id) return;
+    if (shown !== id || number < drawn) return; // answers may come in another order
+    drawn = number;
+    const first = isNew;
+    isNew = false;
     if (first) body.replaceChildren();
     await htmx.swap({ text, target: body, sourceElement: body, swap: "innerMorph" });
     drawPayoffs(body);
@@ -29,6 +35,7 @@ export function startPanel() {
     const id = location.hash.startsWith(HEAD) ? decodeURIComponent(location.hash.slice(HEAD.length)) : "";
     if (id === shown) return;
     shown = id;
+    isNew = true;
     if (!id) {
       if (panel.open) panel.close();
       return;
@@ -37,10 +44,10 @@ export function startPanel() {
     waiting();
     if (!panel.open) panel.showModal();
     panel.scrollTop = 0;
-    load(id, true).catch(() => { body.firstElementChild.textContent = "The page’s server does not answer."; });
+    load(id).catch(() => { body.firstElementChild.textContent = "The page’s server does not answer."; });
   }
   function leave() {
-    if (!shown) return;
+    if (!shown || panel.open) return; // open again: the address named another one meanwhile
     shown = "";
     history.pushState(null, "", location.pathname + location.search);
     document.getElementById(opener)?.querySelector("a")?.focus({ preventScroll: true });
@@ -57,7 +64,7 @@ export function startPanel() {
     }
   });
   document.getElementById("stream").addEventListener("version", () => {
-    if (shown) load(shown, false).catch(() => {});
+    if (shown) load(shown).catch(() => {});
   });
   follow();
 }
