@@ -35,7 +35,7 @@ from optionwriter.core.books.fees import trading_fee
 from optionwriter.core.books.settlement import settle
 from optionwriter.core.decide import screening
 from optionwriter.core.decide.managing import manage
-from optionwriter.core.decide.rolling import roll_gate
+from optionwriter.core.decide.rolling import roll_rows
 from optionwriter.core.decide.strategies import holding, view
 from optionwriter.core.decide.strategies.exits import ExitStyle
 from optionwriter.core.market.instruments import MS_PER_DAY
@@ -146,10 +146,12 @@ def _profit_a_hair_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _rolls_go_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    def allowed(roll: Any, params: Any) -> Any:
-        return roll_gate(roll, params._replace(min_extra_days=params.min_extra_days + 8.0))
+    def allowed(*asked: Any) -> None:
+        *rows, params, gates, verdicts = asked
+        further = params._replace(min_extra_days=params.min_extra_days + 8.0)
+        roll_rows(*rows, further, gates, verdicts)
 
-    monkeypatch.setattr(holding, "roll_gate", allowed)
+    monkeypatch.setattr(holding, "roll_rows", allowed)
 
 
 def _narrower_delta(monkeypatch: pytest.MonkeyPatch) -> None:

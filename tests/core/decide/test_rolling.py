@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +19,11 @@ from optionwriter.core.decide.choosing import ChoiceParams, choose_best, proposa
 from optionwriter.core.decide.limits import Limits
 from optionwriter.core.decide.menu import GATES, Menu
 from optionwriter.core.decide.risk import capacity_of, review
-from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
+from optionwriter.core.decide.rolling import Roll, RollParams, fill_bonus, fill_credit, roll_gate, roll_rows
 from optionwriter.core.decide.strategies.base import ConfigError, Mode, StrategyConfig, defaults
 from optionwriter.core.decide.strategies.registry import strategy
 from optionwriter.core.market.chain import OptionChain
-from optionwriter.core.market.instruments import MS_PER_HOUR, parse_instrument
+from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, parse_instrument
 from tests.core.decide.worlds import NOW, Ledger, account, chain_at, currency, state_of, with_column
 
 D = Decimal
@@ -303,3 +304,55 @@ def test_a_missing_number_is_no_leave_to_roll(roll: Roll, params: RollParams) ->
 def test_safeguards_that_make_no_sense_are_named(given: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         with_roll(**given)
+
+
+@pytest.mark.parametrize(("is_call", "hours"), [(True, math.nan), (False, 3.0)])
+def test_whole_columns_are_asked_as_each_row_is_by_itself(is_call: bool, hours: float) -> None:
+    rng = np.random.default_rng(7)
+    n, index, back, held_expiry = 600, 95_000.0, 0.004, NOW + 5 * MS_PER_DAY
+    strike = np.round(rng.uniform(80_000, 120_000, n), -3)
+    bid = np.round(rng.uniform(0.0005, 0.02, n), 4)
+    ask = bid + np.round(rng.uniform(0.0001, 0.01, n), 4)
+    bid[rng.random(n) < 0.05] = math.nan
+    expiry_ms = NOW + rng.integers(1, 90, n) * MS_PER_DAY
+    gates = np.where(rng.random(n) < 0.2, 3, 0).astype(np.int8)
+    passed = gates == 0
+    params = RollParams(max_debit=0.002, max_spread=0.4, cooldown_hours=2.0 if is_call else 12.0)
+
+    credit, bonus = np.full(n, math.nan), np.empty(n)
+    fill_credit(gates, bid, strike, True, index, back, credit)
+    fill_bonus(credit, params, bonus)
+    verdicts = np.zeros((n, 3))
+    roll_rows(
+        bid, ask, strike, expiry_ms, credit, is_call, NOW, held_expiry, 100_000.0, 0.0005, 0.004, hours, params,
+        gates, verdicts,
+    )  # fmt: skip
+
+    def fee(price: float) -> float:  # FACTS: 0.0003 of the coin, at most an eighth of the price
+        return min(0.0003, 0.125 * price)
+
+    seen = set()
+    for row in np.flatnonzero(passed).tolist():
+        brings = bid[row] - fee(bid[row]) - back - fee(back)
+        assert credit[row] == pytest.approx(brings, abs=1e-12, nan_ok=True)
+        share = -1.0 if math.isnan(brings) else max(-1.0, min(1.0, brings / params.credit_scale))
+        assert bonus[row] == pytest.approx(params.credit_weight * share)
+        alone = roll_gate(
+            Roll(
+                is_call,
+                float(strike[row]),
+                100_000.0,
+                (int(expiry_ms[row]) - NOW) / MS_PER_DAY,
+                (int(expiry_ms[row]) - held_expiry) / MS_PER_DAY,
+                float(credit[row]),
+                float((ask[row] - bid[row] + 0.0005) / ((ask[row] + bid[row]) / 2 + 0.004)),
+                hours,
+            ),
+            params,
+        )
+        assert gates[row] == alone.gate
+        assert tuple(verdicts[row]) == ((0.0, 0.0, 0.0) if alone.gate == 0 else tuple(alone[1:]))
+        seen.add(GATES[alone.gate])
+    assert {"roll_strike", "roll_expiry", "roll_dte", "roll_cost"} <= seen
+    assert "roll_cooldown" in seen if not is_call else "" in seen
+    assert np.all(gates[~passed] == 3) and np.all(np.isnan(credit[~passed]))  # what had failed is left alone

@@ -195,8 +195,7 @@ class SyntheticFeed:
         underlying = book.product.underlying
         listed = listed_over(book.product, self._spot(book.product), book.listing.policy, at_ms)
         first, instant, series, first_row = slices_over(listed, len(at_ms))
-        index = self._paths[underlying].prices_at(at_ms)
-        index = np.array([round(one, 2) for one in index.tolist()])
+        index = self._indices(book, at_ms)
         expiry = listed.expiry_ms[series]
         forward = np.round(index[instant] * np.exp(self._carry * years_to(expiry, at_ms[instant])), 2)
         return ChainsOver(
@@ -242,7 +241,7 @@ class SyntheticFeed:
 
     def _asked(self, book: _Book, table: InstrumentTable, at_ms: I64) -> Stretch:
         """All options at every instant."""
-        index = np.array([self.index(book.product.index_name, one) for one in at_ms.tolist()])
+        index = self._indices(book, at_ms)
         expiries, own = np.unique(table.expiry_ms, return_inverse=True)
         count, each = len(at_ms), len(expiries)
         instant, expiry_ms = np.repeat(np.arange(count), each), np.tile(expiries, count)
@@ -258,6 +257,11 @@ class SyntheticFeed:
         iv = self._block_model.iv_block(self._pasts[underlying], underlying, asked)
         index, years = asked.index_price[asked.instant[own]], years_to(asked.left_ms, 0)[own]
         return quotes_of(book.quotes, asked.strike, is_call, index, asked.forward[own], years, iv)
+
+    def _indices(self, book: _Book, at_ms: I64) -> F64:
+        """The index at every instant, as `index`; none after the end."""
+        prices = self._paths[book.product.underlying].prices_at(at_ms)
+        return np.array([round(one, 2) for one in prices.tolist()])
 
     def _forwards(self, book: _Book, expiry_ms: np.ndarray[tuple[int], np.dtype[np.int64]], now: int) -> F64:
         index = self.index(book.product.index_name, now)

@@ -11,8 +11,10 @@ import math
 from typing import NamedTuple
 
 from optionwriter.core.compiled import compiled
-from optionwriter.core.decide.menu import GATE_CODE
-from optionwriter.core.decide.rules import PASSED, UNREACHABLE, Verdict, above, below
+from optionwriter.core.decide.menu import GATE_CODE, I8
+from optionwriter.core.decide.rules import PASSED, UNREACHABLE, Verdict, above, below, clamp, trade_fee
+from optionwriter.core.market.chain import F64, I64
+from optionwriter.core.market.instruments import MS_PER_DAY
 
 ROLL_STRIKE = GATE_CODE["roll_strike"]
 ROLL_EXPIRY = GATE_CODE["roll_expiry"]
@@ -88,3 +90,63 @@ def _failed(gate: int, value: float, threshold: float, distance: float) -> Verdi
     if math.isnan(value) or math.isinf(value) or math.isnan(distance) or math.isinf(distance):
         return Verdict(gate, 0.0, threshold, UNREACHABLE)
     return Verdict(gate, value, threshold, distance)
+
+
+@compiled
+def fill_credit(
+    gates: I8, bid: F64, strike: F64, is_inverse: bool, index: float, back_price: float, out: F64
+) -> None:
+    """What a coin rolled into each row that passed brings, net of both fees, as a share of the collateral."""
+    cost = back_price + trade_fee(is_inverse, index, back_price)
+    for row in range(len(gates)):
+        if gates[row] == PASSED:
+            collateral = 1.0 if is_inverse else strike[row]
+            out[row] = (bid[row] - trade_fee(is_inverse, index, bid[row]) - cost) / collateral
+
+
+@compiled
+def fill_bonus(credit: F64, p: RollParams, out: F64) -> None:
+    """What each row's credit adds to its score; NaN counts as the least."""
+    for row in range(len(credit)):
+        scale = p.credit_scale if p.credit_scale > 1e-9 else 1e-9
+        out[row] = p.credit_weight * clamp(credit[row] / scale, -1.0, 1.0)
+
+
+@compiled
+def roll_rows(
+    bid: F64,
+    ask: F64,
+    strike: F64,
+    expiry_ms: I64,
+    credit: F64,
+    is_call: bool,
+    at_ms: int,
+    held_expiry_ms: int,
+    bound_strike: float,
+    held_spread: float,
+    held_middle: float,
+    hours_since_roll: float,
+    params: RollParams,
+    gates: I8,
+    verdicts: F64,
+) -> None:
+    """Asks `roll_gate` of every row that passed; one that fails gets its gate and (value, threshold, distance)."""
+    for row in range(len(gates)):
+        if gates[row] != PASSED:
+            continue
+        roll = Roll(
+            is_call,
+            strike[row],
+            bound_strike,
+            (expiry_ms[row] - at_ms) / MS_PER_DAY,
+            (expiry_ms[row] - held_expiry_ms) / MS_PER_DAY,
+            credit[row],
+            (ask[row] - bid[row] + held_spread) / ((ask[row] + bid[row]) / 2 + held_middle),
+            hours_since_roll,
+        )
+        verdict = roll_gate(roll, params)
+        if verdict.gate != PASSED:
+            gates[row] = verdict.gate
+            verdicts[row, 0] = verdict.value
+            verdicts[row, 1] = verdict.threshold
+            verdicts[row, 2] = verdict.distance

@@ -182,7 +182,7 @@ def _banded(underlying: str, series: Series, daily: bool, weekly: bool, price: f
     if series is Series.QUARTERLY:
         bands += grid.quarterly
     base = base_step(price / grid.parts)
-    return frozenset(strike for band in bands for strike in _multiples(base * band.step, band, price))
+    return frozenset(chain.from_iterable(_multiples(base * band.step, band, price) for band in bands))
 
 
 def strikes_at(
@@ -344,5 +344,5 @@ def base_step(most: float) -> Decimal:
 
 def _multiples(step: Decimal, band: _Band, price: float) -> Iterator[Decimal]:
     width = float(step)
-    for count in range(math.ceil(band.low * price / width), math.floor(band.high * price / width) + 1):
-        yield count * step
+    counts = range(math.ceil(band.low * price / width), math.floor(band.high * price / width) + 1)
+    return map(step.__mul__, counts)

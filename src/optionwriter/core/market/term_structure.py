@@ -58,7 +58,8 @@ def with_chains(context: MarketContext, chains: Iterable[OptionChain]) -> Market
     chain = min(
         own, key=lambda one: (one.product.settlement_currency != context.underlying, one.product.code)
     )
-    week, month, quarter = (smile_at(chain, days) for days in (7, 30, 90))
+    smiles = _Smiles(chain)
+    week, month, quarter = (smiles.at(days) for days in (7, 30, 90))
     return replace(
         context,
         atm_iv_7d=week.atm,
@@ -75,25 +76,50 @@ def with_chains(context: MarketContext, chains: Iterable[OptionChain]) -> Market
 
 def smile_at(chain: OptionChain, days: float) -> Smile25:
     """The smile `days` ahead, between the expiries around that instant; NaN where one of them gives nothing."""
-    wanted = chain.at_ms + days * MS_PER_DAY
-    expiries = np.unique(chain.table.expiry_ms[_usable(chain)])
-    expiries = expiries[expiries >= chain.at_ms + _SHORTEST_MS]
-    after = int(np.searchsorted(expiries, wanted))
-    if after == len(expiries) or (after == 0 and expiries[0] > wanted):
-        return Smile25(_NAN, _NAN, _NAN)
-    far = _smile_of(chain, int(expiries[after]))
-    if expiries[after] == wanted:
-        return far
-    near_ms, far_ms = int(expiries[after - 1]), int(expiries[after])
-    near = _smile_of(chain, near_ms)
-    mix = (wanted - near_ms) / (far_ms - near_ms)
-    before, behind, span = near_ms - chain.at_ms, far_ms - chain.at_ms, wanted - chain.at_ms
-    return Smile25(
-        *(
-            math.sqrt(((1.0 - mix) * low * low * before + mix * high * high * behind) / span)
-            for low, high in zip(near, far, strict=True)
+    return _Smiles(chain).at(days)
+
+
+class _Smiles:
+    """The smiles of one chain: what all tenors rest on is found once."""
+
+    def __init__(self, chain: OptionChain) -> None:
+        self._chain, self._usable = chain, np.flatnonzero(_usable(chain))
+        self._expiry_ms = chain.table.expiry_ms[self._usable]
+        expiries = np.unique(self._expiry_ms)
+        self._expiries = expiries[expiries >= chain.at_ms + _SHORTEST_MS]
+
+    def at(self, days: float) -> Smile25:
+        """As smile_at."""
+        expiries, at_ms = self._expiries, self._chain.at_ms
+        wanted = at_ms + days * MS_PER_DAY
+        after = int(np.searchsorted(expiries, wanted))
+        if after == len(expiries) or (after == 0 and expiries[0] > wanted):
+            return Smile25(_NAN, _NAN, _NAN)
+        far = self._of(int(expiries[after]))
+        if expiries[after] == wanted:
+            return far
+        near_ms, far_ms = int(expiries[after - 1]), int(expiries[after])
+        near = self._of(near_ms)
+        mix = (wanted - near_ms) / (far_ms - near_ms)
+        before, behind, span = near_ms - at_ms, far_ms - at_ms, wanted - at_ms
+        return Smile25(
+            *(
+                math.sqrt(((1.0 - mix) * low * low * before + mix * high * high * behind) / span)
+                for low, high in zip(near, far, strict=True)
+            )
         )
-    )
+
+    def _of(self, expiry_ms: int) -> Smile25:
+        """One expiry's own."""
+        chain, rows = self._chain, self._usable[self._expiry_ms == expiry_ms]
+        if len(rows) < _LEAST_STRIKES:
+            return Smile25(_NAN, _NAN, _NAN)
+        strike, forward, iv = chain.table.strike[rows], chain.forward[rows], chain.mark_iv[rows]
+        years = np.full(len(rows), (expiry_ms - chain.at_ms) / MS_PER_YEAR)
+        _, delta = price_delta(forward, strike, years, iv, np.ones(len(rows), dtype=np.bool_))
+        of_money = _Ordered(np.log(strike / forward), iv)
+        of_delta = _Ordered(delta, iv)
+        return Smile25(of_money.at(0.0), of_delta.at(_DELTA), of_delta.at(1.0 - _DELTA))
 
 
 def _usable(chain: OptionChain) -> Bools:
@@ -103,19 +129,13 @@ def _usable(chain: OptionChain) -> Bools:
     return np.asarray(marked & np.isfinite(chain.forward) & outside)
 
 
-def _smile_of(chain: OptionChain, expiry_ms: int) -> Smile25:
-    """One expiry's own."""
-    rows = np.flatnonzero(_usable(chain) & (chain.table.expiry_ms == expiry_ms))
-    if len(rows) < _LEAST_STRIKES:
-        return Smile25(_NAN, _NAN, _NAN)
-    strike, forward, iv = chain.table.strike[rows], chain.forward[rows], chain.mark_iv[rows]
-    years = np.full(len(rows), (expiry_ms - chain.at_ms) / MS_PER_YEAR)
-    _, delta = price_delta(forward, strike, years, iv, np.ones(len(rows), dtype=np.bool_))
-    money = np.log(strike / forward)
-    return Smile25(_between(0.0, money, iv), _between(_DELTA, delta, iv), _between(1.0 - _DELTA, delta, iv))
+class _Ordered:
+    """Volatility over something else, linear between its neighbours; NaN outside of them."""
 
+    def __init__(self, known: F64, iv: F64) -> None:
+        order = np.argsort(known, kind="stable")
+        self._known, self._iv = known[order], iv[order]
 
-def _between(wanted: float, known: F64, iv: F64) -> float:
-    """The volatility at `wanted`, linear between its neighbours; NaN outside of them."""
-    order = np.argsort(known, kind="stable")
-    return float(np.interp(wanted, known[order], iv[order], left=_NAN, right=_NAN))
+    def at(self, wanted: float) -> float:
+        """The volatility there."""
+        return float(np.interp(wanted, self._known, self._iv, left=_NAN, right=_NAN))

@@ -30,6 +30,7 @@ from optionwriter.core.books.chains import Chain, Flow, FlowKind, Leg
 from optionwriter.core.decide.state import AgentState
 from optionwriter.core.market.black76 import implied_volatility, price_delta_one, price_one
 from optionwriter.core.market.instruments import (
+    MS_PER_DAY,
     MS_PER_HOUR,
     MS_PER_YEAR,
     Family,
@@ -190,7 +191,7 @@ class AttributionMaker:
 
     def explain(self, at_ms: int, leg: _Passed, after: float, seen: Seen, flows: Sequence[Flow]) -> None:
         """Adds what moved a leg since its last look, to `after` coins and to what is seen now."""
-        chain, option, own, ended = leg
+        _, option, own, ended = leg
         coin, usd = [0.0] * len(PARTS), [0.0] * len(PARTS)
         total_coin = sum(float(one.amount) for one in flows)
         total_usd = sum(float(one.amount * one.index) for one in flows)
@@ -209,11 +210,7 @@ class AttributionMaker:
         coin[5] = sum(float(one.amount) for one in fees)
         usd[5] = sum(float(one.amount * one.index) for one in fees)
         coin[6], usd[6] = total_coin - sum(coin), total_usd - sum(usd)
-        day = utc_day(min(at_ms, seen.at_ms)).isoformat()
-        kept = self._parts.setdefault(
-            (chain.chain_id, option.name, day), [[0.0] * len(PARTS), [0.0] * len(PARTS)]
-        )
-        for column, more in zip(kept, (coin, usd), strict=True):
+        for column, more in zip(self._of_day(leg, min(at_ms, seen.at_ms)), (coin, usd), strict=True):
             for place, value in enumerate(more):
                 column[place] += value
         if not own.since_ms and ended is not None:
@@ -221,6 +218,30 @@ class AttributionMaker:
             own.sold_iv = _implied(option, float(ended.entry_price), seen)
         own.until_ms = ended.closed_ms if ended is not None else None
         own.position, own.seen = after, seen
+
+    def explain_still(self, leg: _Passed, looks: Iterable[Seen]) -> None:
+        """As `explain`, look after look, of a leg that is held, with nothing that happens to it between them."""
+        own, position, before = leg.own, leg.own.position, leg.own.seen
+        today, coin, usd = -1, [0.0], [0.0]
+        for seen in looks:
+            assert before is not None  # what is held was seen
+            if seen.at_ms // MS_PER_DAY != today:
+                today = seen.at_ms // MS_PER_DAY
+                coin, usd = self._of_day(leg, seen.at_ms)
+            found = moved(leg.option, before, seen)
+            worth, was = position * seen.mark, position * before.mark
+            _add_moves(coin, found.coin, position, worth - was)
+            _add_moves(usd, found.usd, position, worth * seen.price_usd - was * before.price_usd)
+            before = seen
+        own.seen = before
+
+    def _of_day(self, leg: _Passed, at_ms: int) -> list[list[float]]:
+        """The parts of the leg on that day, settlement currency and USD."""
+        key = (leg.chain.chain_id, leg.option.name, utc_day(at_ms).isoformat())
+        found = self._parts.get(key)
+        if found is None:
+            found = self._parts[key] = [[0.0] * len(PARTS), [0.0] * len(PARTS)]
+        return found
 
     def _volatilities(self) -> Iterable[SoldVolatility]:
         for (chain_id, name), leg in self._legs.items():
@@ -259,8 +280,18 @@ class PassingLegs:
             prices = [math.nan] * len(instants) if price is None else price.tolist()
             rows, index = seen.rows[leg.option.name], seen.index[leg.option.product.underlying].tolist()
             columns = (rows.mark.tolist(), rows.iv.tolist(), rows.forward.tolist(), prices, index)
-            for at_ms, *numbers in zip(instants, *columns, strict=True):
-                self.maker.explain(at_ms, leg, leg.own.position, Seen(at_ms, *numbers), ())
+            self.maker.explain_still(leg, map(Seen, instants, *columns))
+
+
+def _add_moves(column: list[float], parts: Four, position: float, total: float) -> None:
+    """Adds what moved a position to a day's parts; the rest of `total` is residual."""
+    delta, gamma, vega, theta = parts
+    own = position * delta, position * gamma, position * vega, position * theta
+    column[0] += own[0]
+    column[1] += own[1]
+    column[2] += own[2]
+    column[3] += own[3]
+    column[6] += total - sum(own)
 
 
 def _ended(chain: Chain, name: str) -> Leg | None:

@@ -30,9 +30,9 @@ from optionwriter.core.decide.managing import (
     Order,
     manage,
 )
-from optionwriter.core.decide.menu import GATES, Held, MenuItem, Metrics, OrderLeg, Rejected, Size
-from optionwriter.core.decide.rolling import Roll, RollParams, roll_gate
-from optionwriter.core.decide.rules import PASSED, GateParams, clamp, trade_fee
+from optionwriter.core.decide.menu import Held, MenuItem, Metrics, OrderLeg, Rejected, Size
+from optionwriter.core.decide.rolling import RollParams, fill_bonus, fill_credit, roll_rows
+from optionwriter.core.decide.rules import GateParams
 from optionwriter.core.decide.scoring import PART_NAMES
 from optionwriter.core.decide.screening import Screen
 from optionwriter.core.decide.state import price_of
@@ -41,7 +41,7 @@ from optionwriter.core.decide.strategies.judging import holding_at
 from optionwriter.core.decide.strategies.opening import fail, ranked, rejections
 from optionwriter.core.decide.strategies.view import View, leg_of, metrics_of
 from optionwriter.core.market.chain import F64
-from optionwriter.core.market.instruments import MS_PER_DAY, MS_PER_HOUR, Family, Instrument, parse_instrument
+from optionwriter.core.market.instruments import MS_PER_HOUR, Family, Instrument, parse_instrument
 
 _ZERO = Decimal(0)
 _NAN = float("nan")
@@ -186,9 +186,8 @@ def _best_roll(view: View, case: _Case, back: OrderLeg, tended: Tended) -> MenuI
     screened = view.screened(roll_gates(config))
     credit = roll_credit(view, screened, float(back.limit_price))
     restrict(view, case.option, screened, credit, bounds_of(view, case.chain, case.option, case.order.reason))
-    bonus = np.full(len(credit), config.roll.credit_weight * _credit_part(view, _NAN))
-    for row in np.flatnonzero(~np.isnan(credit)).tolist():
-        bonus[row] = config.roll.credit_weight * _credit_part(view, float(credit[row]))
+    bonus = np.empty(len(credit))
+    fill_bonus(credit, config.roll, bonus)
     least = config.min_score if case.order.verdict == TAKE_PROFIT else -np.inf
     best: MenuItem | None = None
     last = 0.0
@@ -214,14 +213,9 @@ def roll_gates(config: StrategyConfig) -> GateParams:
 
 def roll_credit(view: View, screened: Screen, back_price: float) -> F64:
     """What a coin rolled into each row brings (negative: costs), net of both fees, as a share of the collateral."""
-    chain, inverse = view.chain, view.product.family is Family.INVERSE
-    index = float(view.underlying.index)
-    cost = back_price + trade_fee(inverse, index, back_price)
-    credit = np.full(len(chain), np.nan)
-    for row in np.flatnonzero(screened.gate == 0).tolist():
-        bid = float(chain.bid[row])
-        collateral = 1.0 if inverse else float(chain.table.strike[row])
-        credit[row] = (bid - trade_fee(inverse, index, bid) - cost) / collateral
+    inverse, index = view.product.family is Family.INVERSE, float(view.underlying.index)
+    credit = np.full(len(view.chain), np.nan)
+    fill_credit(screened.gate, view.chain.bid, view.chain.table.strike, inverse, index, back_price, credit)
     return credit
 
 
@@ -269,31 +263,13 @@ def restrict(
     view: View, held: Instrument, screened: Screen, credit: F64, bounds: RollBounds | None = None
 ) -> None:
     """The roll's safeguards on rows that passed the rules; without bounds the held strike is the only one."""
-    chain, table, params = view.chain, view.chain.table, view.config.roll
+    chain, table = view.chain, view.chain.table
     asked = bounds or RollBounds(strike=float(held.strike))
-    for row in np.flatnonzero(screened.gate == PASSED).tolist():
-        bid, ask = float(chain.bid[row]), float(chain.ask[row])
-        expiry_ms = int(table.expiry_ms[row])
-        verdict = roll_gate(
-            Roll(
-                is_call=view.is_call,
-                strike=float(table.strike[row]),
-                bound_strike=asked.strike,
-                days_to_expiry=(expiry_ms - view.state.at_ms) / MS_PER_DAY,
-                extra_days=(expiry_ms - held.expiry_ms) / MS_PER_DAY,
-                credit=float(credit[row]),
-                spread=(ask - bid + asked.spread) / ((ask + bid) / 2 + asked.middle),
-                hours_since_roll=asked.hours_since_roll,
-            ),
-            params,
-        )
-        if verdict.gate != PASSED:
-            fail(screened, row, GATES[verdict.gate], verdict.value, verdict.threshold, verdict.distance)
-
-
-def _credit_part(view: View, credit: float) -> float:
-    scale = view.config.roll.credit_scale
-    return clamp(credit / (scale if scale > 1e-9 else 1e-9), -1.0, 1.0)
+    roll_rows(
+        chain.bid, chain.ask, table.strike, table.expiry_ms, credit, view.is_call, view.state.at_ms, held.expiry_ms,
+        asked.strike, asked.spread, asked.middle, asked.hours_since_roll, view.config.roll,
+        screened.gate, screened.verdict,
+    )  # fmt: skip
 
 
 def _roll_item(

@@ -130,6 +130,8 @@ def largest(view: View, leg: OrderLeg, delta: float, beside: Decimal = _ZERO) ->
         return _ZERO
     budget = min(budget_of(view, cover), view.capacity.free(currency))
     most = coverable(option, leg.limit_price, budget, beside)
+    if most <= 0:
+        return _ZERO  # whatever else would allow
     if view.config.size_cap is not None:
         most = min(most, view.config.size_cap)
     each_usd = view.underlying.index if view.is_call else option.strike
