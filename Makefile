@@ -68,7 +68,7 @@ test: check uncompiled browser-tests
 	@$(PYTEST) -q $(BY_FILE) -m slow --ignore tests/browser tests
 
 simulation: $(STAMP)
-	@echo "Sixty recorded days on the exchange engine, twice, and paper against the engine"
+	@echo "Sixty recorded days on the exchange engine, twenty of them twice, and paper against the engine"
 	@$(PYTEST) -q $(BY_FILE) -m slow tests/simulation/test_sixty_days.py tests/parity
 
 kills: $(STAMP)

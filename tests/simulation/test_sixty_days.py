@@ -6,16 +6,21 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from simulation.runs import Ran, fingerprint, simulate
+from simulation.runs import Ran, simulate
 
+from optionwriter.bootstrap.parts import LEDGER_FILE, LOG_FOLDER
+from optionwriter.core.books.codec import to_json
 from optionwriter.core.books.facts import Deposited, Filled, IntentPrepared, Settled
 from optionwriter.core.books.ledger import replay
 from optionwriter.core.books.pnl import Prices, account_pnl, chain_pnl
 from optionwriter.core.market.money import EXACT
 
 pytestmark = pytest.mark.slow
-DAYS = 60
-SETTINGS: dict[str, object] = {"strategies_file": Path(__file__).parent / "strategies.toml"}
+DAYS, DAYS_AGAIN = 60, 20
+SETTINGS: dict[str, object] = {
+    "strategies_file": Path(__file__).parent / "strategies.toml",
+    "candidate_retention_days": DAYS,  # the first days are compared after the last
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +110,18 @@ def test_never_naked_at_any_cycle(ran: tuple[Path, Ran]) -> None:
             assert seen is not None and short <= seen.balance, (cycle.at_ms, coin, short, seen.balance)
 
 
-def test_the_same_run_twice_is_byte_identical(ran: tuple[Path, Ran], tmp_path: Path) -> None:
+def test_a_second_run_tells_byte_for_byte_what_the_first_told(ran: tuple[Path, Ran], tmp_path: Path) -> None:
+    """For its days: they end in the middle of the first run, so each file is how that run's began."""
     folder, result = ran
-    again = simulate(tmp_path, DAYS, live=True, settings=SETTINGS)
-    assert fingerprint(tmp_path, again) == fingerprint(folder, result)
+    again = simulate(tmp_path, DAYS_AGAIN, live=True, settings=SETTINGS)
+    facts = [to_json(fact) for fact in again.facts]
+    assert [to_json(fact) for fact in result.facts[: len(facts)]] == facts
+    assert any(isinstance(fact.body, Settled) for fact in again.facts)
+    written = {
+        str(path.relative_to(tmp_path)): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file() and LEDGER_FILE not in path.name and not path.parent.name.endswith(".parts")
+    }
+    assert sum(name.startswith(LOG_FOLDER) for name in written) > 2 * DAYS_AGAIN, "two files a day"
+    for name, told in written.items():
+        assert (folder / name).read_bytes().startswith(told), name

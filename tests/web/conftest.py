@@ -105,6 +105,14 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house.lab.close()
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """No run, for the tests whose every request is refused."""
+    house = House(tmp_path_factory.mktemp("empty"))
+    yield house
+    house.lab.close()
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)

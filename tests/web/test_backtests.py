@@ -141,12 +141,12 @@ def test_two_runs_are_compared(done: House) -> None:
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_nothing_is_queued(
-    house: House, changes: dict[str, Any], said: str, field: str
+    empty: House, changes: dict[str, Any], said: str, field: str
 ) -> None:
-    told = house.ask("", "POST", 422, json={**ASKED, **changes})
+    told = empty.ask("", "POST", 422, json={**ASKED, **changes})
     assert said in told["error"]
     assert set(told.get("fields", {})) == ({field} if field else set())
-    assert house.ask("")["runs"] == []
+    assert empty.ask("")["runs"] == []
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_what_is_wrong_is_named_and_nothing_is_queued(
      ("/0", "run_id: "), ("/one", "run_id: "), ("/99999999999999999999", "run_id: "),
      ("/1/download?format=xls", "format: ")],
 )  # fmt: skip
-def test_a_wrong_question_is_named(house: House, path: str, said: str) -> None:
-    assert said in house.ask(path, code=422)["error"]
+def test_a_wrong_question_is_named(empty: House, path: str, said: str) -> None:
+    assert said in empty.ask(path, code=422)["error"]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_a_wrong_question_is_named(house: House, path: str, said: str) -> None:
     [("GET", "/7"), ("DELETE", "/7"), ("POST", "/7/cancel"), ("GET", "/7/download"), ("GET", "/7/equity"),
      ("GET", "/7/diff/8")],
 )  # fmt: skip
-def test_a_run_that_is_not_there_is_named(house: House, method: str, path: str) -> None:
-    assert "there is no run 7" in house.ask(path, method, 404)["error"]
+def test_a_run_that_is_not_there_is_named(empty: House, method: str, path: str) -> None:
+    assert "there is no run 7" in empty.ask(path, method, 404)["error"]
 
 
 def test_queued_running_and_over_runs_are_cancelled_and_dropped(house: House) -> None:

@@ -329,8 +329,8 @@ def _killed_after(path: Path, batches: int, seconds: float) -> int:
 
 def test_kill_9_loses_nothing_that_was_acknowledged_and_tears_nothing(path: Path) -> None:
     acknowledged = 0
-    for turn in range(10):
-        acknowledged = max(acknowledged, _killed_after(path, turn, 0.003 * turn))
+    for turn in range(6):
+        acknowledged = max(acknowledged, _killed_after(path, turn, 0.005 * turn))
         with closing(opened(path)) as store:  # the dead one's lock is gone
             facts = list(store.read())
         # at most the one batch whose word of it was lost on the way
