@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from optionwriter.bootstrap.explaining_backtest import Chain
+from optionwriter.bootstrap.same_trades import PRICES, SameTrades
+from optionwriter.cli import calibrate as cli
 from optionwriter.cli.main import app
+from optionwriter.core.report.explained_difference import STEPS, StepResult
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
@@ -53,6 +57,24 @@ def test_plain_errors(tmp_path: Path) -> None:
     ):
         shown = run(tmp_path, *arguments, code=2)
         assert text in shown and "Traceback" not in shown, shown
+
+
+def test_each_explained_figure_is_printed_in_its_own_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = tuple(
+        StepResult(name, {("USD", "option_pnl"): 675.25 - 40.5521 * place, ("BTC", "option_pnl"): 0.0123456 + place,
+                          ("USD", "trades"): 2.0 * place})
+        for place, name in enumerate(STEPS)
+    )  # fmt: skip
+    flows = {**dict.fromkeys(PRICES, 5.0), "synthetic": 1_234.5678, "recorded": 9.0}
+    same = SameTrades(3, 0, flows, dict.fromkeys(("synthetic", "recorded"), 0.0))
+    monkeypatch.setattr(cli, "explain_backtest", lambda *_words: Chain(steps, same, ()))
+    lines = [
+        " ".join(one.replace("│", " ").split()) for one in run(tmp_path, "explain-backtest").splitlines()
+    ]
+    assert {"level -40.55 634.70", "synthetic 675.25", "level +1.000000 1.012346", "level +2 2"} <= set(lines)
+    assert {"synthetic 1,234.57", "recorded 9.00"} <= set(lines)
 
 
 @pytest.mark.slow

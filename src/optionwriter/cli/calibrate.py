@@ -33,12 +33,14 @@ from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, Error
 from optionwriter.core.report.calibration_models import FITS, TITLES, Model
 from optionwriter.core.report.explained_difference import (
     FIRST,
+    LAST,
     REST,
     SOURCES,
     Explained,
     StepResult,
     explained,
 )
+from optionwriter.core.report.glossary import digits_of
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.calibrate import CalibrationError, Moment
 from optionwriter.services.calibrated import report_json
@@ -195,19 +197,12 @@ def explain_difference(
         print_json({**said, "rows": [asdict(row) for row in rows], "same_trades": same})
         return
     for row in rows:
-        table = Table(f"{row.metric}, {row.currency}", "change", "so far")
-        table.add_row(FIRST, "", _figure(row.first))
-        so_far = row.first
-        for name, change in row.changes.items():
-            so_far += change
-            table.add_row(f"{'rest, ' if name in REST else ''}{name}", _figure(change, "+"), _figure(so_far))
-        table.add_row("not explained: the rest", _figure(row.rest, "+"), "")
-        out.print(table)
+        out.print(_explained_table(row))
     trades = Table(f"the recorded run's {chain.same.trades} trades, USD", "")
-    trades.add_row(FIRST, _figure(chain.same.flows_usd[FIRST] + chain.same.payoffs_usd[FIRST]))
+    trades.add_row(FIRST, f"{chain.same.flows_usd[FIRST] + chain.same.payoffs_usd[FIRST]:,.2f}")
     for name, change in chain.same.changes.items():
-        trades.add_row(name, _figure(change, "+"))
-    trades.add_row("recorded", _figure(chain.same.flows_usd["recorded"] + chain.same.payoffs_usd["recorded"]))
+        trades.add_row(name, f"{change:+,.2f}")
+    trades.add_row(LAST, f"{chain.same.flows_usd[LAST] + chain.same.payoffs_usd[LAST]:,.2f}")
     out.print(trades)
     for name, text in {**SOURCES, **REST}.items():
         out.print(f"{name}: {text}", markup=False, style="dim")
@@ -230,8 +225,18 @@ def explained_rows(steps: Sequence[StepResult], metrics: Sequence[str]) -> list[
     return found
 
 
-def _figure(value: float, sign: str = "") -> str:
-    return f"{value:{sign},.{0 if abs(value) >= 100 else 4}f}"
+def _explained_table(row: Explained) -> Table:
+    """One figure through the chain, every line in the digits of the figure's unit."""
+    digits = digits_of(row.metric, row.currency)
+    table = Table(f"{row.metric}, {row.currency}", "change", "so far")
+    table.add_row(FIRST, "", f"{row.first:,.{digits}f}")
+    so_far = row.first
+    for name, change in row.changes.items():
+        so_far += change
+        said = f"{'rest, ' if name in REST else ''}{name}"
+        table.add_row(said, f"{change:+,.{digits}f}", f"{so_far:,.{digits}f}")
+    table.add_row("not explained: the rest", f"{row.rest:+,.{digits}f}", "")
+    return table
 
 
 def _environment(text: str) -> Any:
