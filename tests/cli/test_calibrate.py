@@ -47,7 +47,7 @@ def test_plain_errors(tmp_path: Path) -> None:
         (("--start", "2026-02-03"), "both --start and --end"),
         (("--start", "2026-02-05", "--end", "2026-02-03"), "swap them"),
         (("--at", "yesterday"), "is no time such as"),
-        (("--at", "2024-02-05"), "holds no live_deribit files of BTC"),
+        (("--at", "2024-02-05"), "holds no live_deribit files of BTC from 2024-02-04 to 2024-02-05"),
         (("--family", "exotic"), "neither inverse nor linear"),
         (("--underlying", "DOGE"), "choose from"),
         (("--at", "2026-02-10", "--iv-multiplier", "0"), "within 0.1 and 10"),

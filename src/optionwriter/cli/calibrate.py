@@ -291,7 +291,7 @@ def _show(report: Report) -> None:
     )
     table = Table("model", "marks", "points", "bias", "USD", "bias", coin, "bias")
     for model, sums in found.errors.items():
-        _add(table, model.value + ("*" if model in FITS else ""), sums.overall())
+        _add(table, model.value + ("*" if model in FITS else ""), sums.overall(), 2 if coin == "USDC" else 6)
     out.print(table)
     for model in found.errors:
         out.print(f"{model.value}: {TITLES[model]}", markup=False, style="dim")
@@ -333,14 +333,14 @@ def _over_time(moments: Sequence[Moment]) -> None:
     print_wide(table)
 
 
-def _add(table: Table, name: str, row: ErrorRow) -> None:
+def _add(table: Table, name: str, row: ErrorRow, digits: int) -> None:
     if row.mae is None or row.bias is None:
         table.add_row(name, "0", *["-"] * 6)
         return
     price, usd, points = zip(row.mae, row.bias, strict=True)
     table.add_row(
         name, f"{row.count:,}", f"{points[0]:.2f}", f"{points[1]:+.2f}", f"{usd[0]:,.2f}", f"{usd[1]:+,.2f}",
-        f"{price[0]:.6f}", f"{price[1]:+.6f}",
+        f"{price[0]:,.{digits}f}", f"{price[1]:+,.{digits}f}",
     )  # fmt: skip
 
 
