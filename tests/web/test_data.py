@@ -66,7 +66,7 @@ def test_the_api_tells_coverage_and_quality_of_each_day(app: FastAPI) -> None:
     [
         ("/api/data?asset=DOGE", 422, "there is no asset DOGE: there are BTC"),
         ("/api/data?source=tape", 422, "there is no source tape: there are live_deribit"),
-        ("/api/data?from=2026-02-05&to=2026-02-01", 422, "from is after to"),
+        ("/api/data?from=2026-02-05&to=2026-02-01", 422, ": from is after to"),
         ("/api/data?day=1", 422, "day is no parameter"),
         (
             "/data/day?source=live_deribit&asset=BTC&day=2025-01-01",
