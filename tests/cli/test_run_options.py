@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import typer
-
-from optionwriter.cli.main import app
+from optionwriter.cli.verbs import VERBS, load
 
 ALIKE = (
     "backtest",
@@ -20,8 +18,9 @@ OWN = {"--source", "--metric", "--driver", "--name", "--queue", "--data-dir", "-
 
 
 def command(words: str):
-    found = typer.main.get_command(app)
-    for word in words.split():
+    first, *rest = words.split()
+    found = load(next(verb for verb in VERBS if verb.name == first))
+    for word in rest:
         found = found.commands[word]
     return found
 

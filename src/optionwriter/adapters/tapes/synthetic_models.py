@@ -108,6 +108,8 @@ class Anchored:
     def _units(self, past: Past, underlying: str, at_ms: I64) -> tuple[Surface, F64]:
         """One of the surfaces of many instants, and of each the volatility at the money (t, m): only that differs."""
         known = past.volatility_index
+        if not len(known.at_ms):
+            self._unit(past, underlying, int(at_ms[0]))  # says so
         rows = np.searchsorted(known.at_ms, at_ms, side="right") - 1
         bad = (rows < 0) | (at_ms - known.at_ms[rows] > _OLDEST_INDEX_MS)
         first = self._unit(past, underlying, int(at_ms[np.argmax(bad)]))  # errors for the first that has none

@@ -15,7 +15,7 @@ export function startReasons() {
   document.addEventListener("toggle", (event) => {
     const body = event.target.matches?.(OPEN) && event.target.querySelector("[data-reasons]");
     if (!body || !body.querySelector(".skeleton")) return;
-    htmx.ajax("GET", body.dataset.reasons, { source: body, target: body, swap: "innerHTML" });
+    htmx.ajax("GET", body.dataset.reasons, { source: body, target: body });
   }, true); // a toggle does not bubble
   document.addEventListener("htmx:before:swap", (event) => {
     for (const task of event.detail.tasks ?? []) {
