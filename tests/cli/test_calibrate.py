@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from optionwriter.adapters.tapes.layouts import day_path
+from optionwriter.adapters.tapes.sample_files import FOLDER
 from optionwriter.bootstrap.explaining_backtest import Chain
 from optionwriter.bootstrap.same_trades import PRICES, SameTrades
 from optionwriter.cli import calibrate as cli
@@ -40,6 +44,20 @@ def test_a_period_is_told_over_time(tmp_path: Path) -> None:
     told: Any = json.loads(run(tmp_path, *line, "--json"))
     assert told["chains"] == len(told["over_time"]["at_ms"]) >= 3
     assert "ETH, " in shown and all(f"{one:.3f}" in shown for one in told["over_time"]["best_multiplier"])
+
+
+def test_without_an_instant_the_latest_recorded_chain_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    harvested = tmp_path / "data" / "live_deribit"
+    for day in (date(2026, 2, 9), date(2026, 2, 10)):
+        path = harvested / day_path("BTC", day)
+        path.parent.mkdir(parents=True)
+        shutil.copy(FOLDER / "live_deribit" / day_path("BTC", day), path)
+    assert "1 chains from 2026-02-10 2" in " ".join(run(tmp_path).split())
+    kept: Any = json.loads(run(tmp_path, "skew", "--source", "live_deribit", "--underlying", "BTC", "--json"))
+    assert kept[0]["age_hours"] < 4
 
 
 def test_plain_errors(tmp_path: Path) -> None:

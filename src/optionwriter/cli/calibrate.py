@@ -11,7 +11,16 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
+from optionwriter.bootstrap.calibrating import (
+    LIVE,
+    RECORDED,
+    Asked,
+    Family,
+    Report,
+    calibration,
+    product_of,
+)
+from optionwriter.bootstrap.calibrator import latest
 from optionwriter.bootstrap.explaining_backtest import explain_backtest
 from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
 from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
@@ -63,7 +72,7 @@ def calibrate(
     underlying: Annotated[str, typer.Option(help="BTC or ETH.")] = "BTC",
     family: Annotated[str, typer.Option(help="inverse or linear.")] = "inverse",
     at: Annotated[
-        str, typer.Option(help="The last chain at or before it, UTC: 2026-02-10 or 2026-02-10T12:00.")
+        str, typer.Option(help="The last chain at or before it, UTC: 2026-02-10T12:00; default: the latest.")
     ] = "",
     start: Annotated[str, typer.Option(help="First day of a period, UTC.")] = "",
     end: Annotated[str, typer.Option(help="Last day of it, UTC, without it.")] = "",
@@ -83,6 +92,8 @@ def calibrate(
         first, last = period(at, start, end, source)
         if family not in ("inverse", "linear"):
             raise UserError(f"--family {family!r} is neither inverse nor linear")
+        if not (at or start):
+            first = last = _latest(source, underlying.upper(), family, data) or last
         asked = Asked(
             underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
             _environment(env), _failed_days(failed_days),
@@ -101,7 +112,9 @@ def skew(
     source: Annotated[
         str, typer.Option(help="live (the public API), live_deribit, real_scraper, sample.")
     ] = "live",
-    at: Annotated[str, typer.Option(help="Of recorded chains: the last one at or before it, UTC.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Of recorded chains: the last one at or before it, UTC; default: the latest.")
+    ] = "",
     tenor: Annotated[float, typer.Option(min=1.0, max=365.0, help="Days to expiry.")] = TENOR_DAYS,
     most_hours: Annotated[float, typer.Option(min=0.0, help="Older factors are too old.")] = MOST_HOURS,
     if_old: Annotated[
@@ -119,28 +132,26 @@ def skew(
         settings = load(overrides={"data_dir": data_dir}).settings
         if if_old not in ("fetch", "refuse", "keep"):
             raise UserError(f"--if-old {if_old!r} is none of fetch, refuse, keep")
-        first, last = period(at, "", "", source)
-        found = [
-            skew_for(
-                settings,
-                Asked(
-                    coin,
-                    "inverse",
-                    source,
-                    first,
-                    last,
-                    data=data,
-                    environment=_environment(env),
-                    failed_days=_failed_days(failed_days),
-                ),
-                folder,
-                most_hours=most_hours,
-                if_old=cast("Any", if_old),
-                tenor_days=tenor,
-                now_ms=None if source == "live" else last,
+        moment, _ = period(at, "", "", source)
+        coins = [one.strip().upper() for one in underlying.split(",") if one.strip()]
+        found = []
+        for coin in coins:
+            when = moment if at else _latest(source, coin, "inverse", data) or moment
+            asked = Asked(
+                coin, "inverse", source, when, when, data=data, environment=_environment(env),
+                failed_days=_failed_days(failed_days),
+            )  # fmt: skip
+            found.append(
+                skew_for(
+                    settings,
+                    asked,
+                    folder,
+                    most_hours=most_hours,
+                    if_old=cast("Any", if_old),
+                    tenor_days=tenor,
+                    now_ms=None if source == LIVE else when,
+                )
             )
-            for coin in (one.strip().upper() for one in underlying.split(",") if one.strip())
-        ]
     if json:
         print_json(
             [{**asdict(one.skew), "age_hours": one.age_hours, "is_fresh": one.is_fresh} for one in found]
@@ -268,6 +279,11 @@ def period(at: str, start: str, end: str, source: str) -> tuple[int, int]:
         return first, last
     moment = instant(at or "2026-02-28T23:59", "--at")
     return moment, moment
+
+
+def _latest(source: str, coin: str, family: str, data: str) -> int | None:
+    """The last recorded day's end, where chains are at their usual place. Errors: CalibrationError."""
+    return None if data or source not in RECORDED else latest(source, product_of(coin, family).code)[0]
 
 
 def instant(text: str, option: str) -> int:
