@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -55,9 +57,23 @@ def test_without_an_instant_the_latest_recorded_chain_is_taken(
         path = harvested / day_path("BTC", day)
         path.parent.mkdir(parents=True)
         shutil.copy(FOLDER / "live_deribit" / day_path("BTC", day), path)
-    assert "1 chains from 2026-02-10 2" in " ".join(run(tmp_path).split())
+    shown = " ".join(run(tmp_path).split())
+    assert "1 chains from 2026-02-10 2" in shown and "volatility index 5" in shown
     kept: Any = json.loads(run(tmp_path, "skew", "--source", "live_deribit", "--underlying", "BTC", "--json"))
     assert kept[0]["age_hours"] < 4
+
+
+def test_what_is_not_known_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = cli.calibration
+
+    def without_index(*words: Any) -> Any:
+        report = made(*words)
+        moments = tuple(replace(one, volatility_index=math.nan) for one in report.found.moments)
+        return replace(report, found=replace(report.found, moments=moments))
+
+    monkeypatch.setattr(cli, "calibration", without_index)
+    shown = " ".join(run(tmp_path, "--at", "2026-02-10T12:00").split())
+    assert "volatility index unknown, 30 days at the money 5" in shown and "nan" not in shown
 
 
 def test_plain_errors(tmp_path: Path) -> None:

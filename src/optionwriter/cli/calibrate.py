@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -301,8 +302,8 @@ def _show(report: Report) -> None:
     coin = "USDC" if report.asked.family == "linear" else report.asked.underlying
     out.print(
         f"{found.product}, {len(found.moments)} chains from {_time(first.at_ms)} to {_time(last.at_ms)}, "
-        f"{found.marks:,} marks; realised volatility of 7 days {100 * last.realised_7d:.1f} at the last one, "
-        f"volatility index {last.volatility_index:.1f}, 30 days at the money {100 * last.atm_30d:.1f}",
+        f"{found.marks:,} marks; realised volatility of 7 days {_known(100 * last.realised_7d)} at the last one, "
+        f"volatility index {_known(last.volatility_index)}, 30 days at the money {_known(100 * last.atm_30d)}",
         markup=False,
     )
     table = Table("model", "marks", "points", "bias", "USD", "bias", coin, "bias")
@@ -342,8 +343,8 @@ def _over_time(moments: Sequence[Moment]) -> None:
     for one in moments[:: -(-len(moments) // MOST_ROWS)]:
         off = (one.points.get(model) for model in models)
         table.add_row(
-            _time(one.at_ms), f"{100 * one.realised_7d:.1f}", f"{one.volatility_index:.1f}",
-            f"{100 * one.atm_30d:.1f}", _number(one.multiplier),
+            _time(one.at_ms), _known(100 * one.realised_7d), _known(one.volatility_index),
+            _known(100 * one.atm_30d), _number(one.multiplier),
             *("-" if points is None else f"{points:.1f}" for points in off),
         )  # fmt: skip
     print_wide(table)
@@ -366,6 +367,10 @@ def _points(row: ErrorRow) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _known(points: float) -> str:
+    return f"{points:.1f}" if math.isfinite(points) else "unknown"
 
 
 def _time(at_ms: int) -> str:
