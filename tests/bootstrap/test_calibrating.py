@@ -125,6 +125,7 @@ def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
         seen = exchange.settings
         found = calibration(seen, asked).found
         kept = skew_for(seen, asked, tmp_path / "skew", now_ms=exchange.start_ms)
+        again = skew_for(seen, asked, tmp_path / "skew")  # an hour old at most by the exchange's own time
     (moment,) = found.moments
     assert abs(moment.at_ms - AT_MS) < MS_PER_HOUR and moment.count > 150
     assert moment.realised_7d == pytest.approx(0.91, abs=0.03)  # as the recorded chain of that morning says
@@ -132,6 +133,7 @@ def test_live_marks_are_those_of_the_exchange(tmp_path: Path) -> None:
     assert surface.mae is not None and surface.mae[2] < 0.05
     assert found.errors[Model.SURFACE_BEFORE].overall().count == 0  # nothing was seen before
     assert kept.is_fresh and kept.skew.source == "live local"
+    assert not again.is_fresh and again.age_hours < 1 and again.skew == kept.skew
     assert (*kept.skew.factors.call, *kept.skew.factors.put) == pytest.approx([1.0] * 8, abs=0.01)
     with pytest.raises(
         UnreachableError,

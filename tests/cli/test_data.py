@@ -92,6 +92,17 @@ def test_compact_makes_one_file_of_each_day_that_is_over(tmp_path: Path) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_parquet(path)
     before = judged(tmp_path)
+    state = tmp_path / "live_deribit" / "harvester.json"
+    known = {
+        "version": 1,
+        "environment": "local",
+        "assets": [],
+        "results": {},
+        "last_slot_ms": 1_770_120_000_000,
+    }
+    state.write_text(json.dumps(known))  # by the local exchange's own time it is noon of that day
+    assert "Nothing to compact" in told("compact", str(tmp_path)).output
+    state.write_text(json.dumps({**known, "last_slot_ms": 1_770_163_200_000}))  # midnight
     shown = told("compact", str(tmp_path))
     assert shown.exit_code == 0 and "4 files, 3,004 rows" in shown.output
     assert [path.name for path in path.parent.iterdir()] == ["BTC_2026-02-03.parquet"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from optionwriter.adapters.store.runs.store import SqlRunStore
 from optionwriter.bootstrap import sweeps
 from optionwriter.bootstrap.backtests import RUNS_FILE
 from optionwriter.cli.main import app
-from optionwriter.core.report.run import RunResult, RunSpec
+from optionwriter.core.report.run import RunFilter, RunResult, RunSpec
 from optionwriter.services.jobs import Progress, Runner
 from optionwriter.settings import Settings
 
@@ -131,6 +133,32 @@ def test_ctrl_c_in_the_middle_of_a_set_leaves_no_row_half_done(
 
 
 @pytest.mark.slow
+def test_a_file_that_fails_in_the_end_takes_no_ranking_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills while the sets run: what they found is printed, and the file is named."""
+    invoke(*SHORT, *GRID, "--name", "mine")
+    export = tmp_path / "sets.csv"
+
+    def full(*_words: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(csv, "writer", full)
+    said = invoke("sweep", "--resume", "mine", "--by", "net_profit", "--export", str(export), code=2)
+    assert "by net profit" in said and "2 sets were tried" in said
+    assert said.rstrip().endswith("can't be written: No space left on device")
+
+
+def test_sets_of_a_killed_process_are_told_until_when(tmp_path: Path) -> None:
+    told(*SHORT, *GRID, "--name", "mine", "--queue")
+    with closing(SqlRunStore(f"sqlite:///{tmp_path / 'data' / RUNS_FILE}")) as store:
+        for one in store.list(RunFilter(group="mine")):
+            assert store.claim("killed", 4_102_444_799_001, 7_000, run_id=one.id)  # 2099-12-31 23:59:59.001
+    said = " ".join(invoke("sweep", "--resume", "mine").split())
+    assert "0 to run, 2 run by another process" in said
+    assert "can be taken from 00:00:07 UTC on: optionwriter sweep --resume mine" in said
+
+
 def test_both_drivers_rank_alike() -> None:
     both = [
         told(*SHORT, *GRID, "--driver", driver, "--name", driver, "--by", "sharpe")["ranking"]
@@ -163,6 +191,8 @@ def test_both_drivers_rank_alike() -> None:
             "workers, each of which would make the market anew",
         ),
         (["--vary", "btc=1,2", "--export", "a.txt"], ".csv"),
+        (["--vary", "btc=1,2", "--export", "none/a.csv"], "there is no folder none"),
+        (["--vary", "btc=1,2", "--export", f"{'a' * 300}.csv"], "can't be written (File name too long)"),
         (["--vary", "btc=1,2", "--resume", "x"], "leave --vary and --name out"),
         (["--resume", "x"], "there is no sweep 'x'"),
         ([], "nothing is varied"),

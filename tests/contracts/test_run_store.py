@@ -109,6 +109,7 @@ def test_a_run_goes_from_queued_to_finished_with_all_that_it_found(store: SqlRun
     assert port.finish(ident, "w1", RESULT, NOW + 99)
     state = port.get(ident)
     assert (state.status, state.finished_ms, state.progress) == (RunStatus.FINISHED, NOW + 99, 1.0)
+    assert state.progress_text == ""  # no run that is over is still doing something
     assert state.provenance == RESULT.provenance and state.lease_until_ms is None
     assert port.metrics(ident) == (
         MetricRow("hold_to_expiry", "USD", "profit_factor", None, None),

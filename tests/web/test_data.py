@@ -66,7 +66,7 @@ def test_the_api_tells_coverage_and_quality_of_each_day(app: FastAPI) -> None:
     [
         ("/api/data?asset=DOGE", 422, "there is no asset DOGE: there are BTC"),
         ("/api/data?source=tape", 422, "there is no source tape: there are live_deribit"),
-        ("/api/data?from=2026-02-05&to=2026-02-01", 422, "from is after to"),
+        ("/api/data?from=2026-02-05&to=2026-02-01", 422, ": from is after to"),
         ("/api/data?day=1", 422, "day is no parameter"),
         (
             "/data/day?source=live_deribit&asset=BTC&day=2025-01-01",
@@ -99,6 +99,30 @@ def test_the_page_writes_every_score_and_colours_it_by_class_alone(app: FastAPI)
     day = Page(ask(app, "/data/day?source=live_deribit&asset=BTC&day=2026-02-03").text)
     day.assert_keeps_the_policy()
     assert "volatilities are fractions, not percent" in day.text and "fault" in day.text
+
+
+def test_days_outside_the_window_are_told_and_a_link_away(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Earlier days" not in ask(app, "/data").text  # all of it is shown
+    monkeypatch.setattr("optionwriter.web.data.view.WINDOW_DAYS", 2)
+    page = Page(ask(app, "/data?asset=BTC&source=&from=&to=").text)  # as the form sends it
+    assert "of 2026-02-05 to 2026-02-06; recorded are 2026-02-01 to 2026-02-06" in page.text
+    page.assert_keeps_the_policy()
+
+    def links(page: Page) -> list[str]:
+        found = (attributes.get("href") or "" for tag, attributes in page.tags if tag == "a")
+        return [one for one in found if one.startswith("/data?")]
+
+    assert links(page) == ["/data?asset=BTC&to=2026-02-03"]  # on the last recorded day, not in the gap
+    earlier = Page(ask(app, links(page)[0]).text)
+    assert "of 2026-02-02 to 2026-02-03;" in earlier.text and " Asset 2 3 BTC" in earlier.text
+    assert links(earlier) == [
+        "/data?asset=BTC&to=2026-02-01",
+        "/data?asset=BTC&from=2026-02-06&to=2026-02-07",
+    ]
+    none = Page(ask(app, "/data?from=2025-01-01&to=2025-01-02").text)
+    assert "Nothing is recorded from 2025-01-01 to 2025-01-02" in none.text
 
 
 def test_only_so_many_days_are_checked_for_one_answer(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:

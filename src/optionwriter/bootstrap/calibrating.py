@@ -227,18 +227,9 @@ def live_look(
     haste: Haste = Haste(),
 ) -> Look:
     """One look at the exchange's public data. Errors: UnreachableError names what failed and the cure."""
-    machine = SystemClock()
-    url = local_url(settings.local_port) if environment == "local" else None
-    session = Session(
-        environment,
-        machine.monotonic,
-        sleep_s,
-        base_url=url,
-        timeouts=haste.timeouts,
-        patience=haste.patience,
-    )
+    session = _session(settings, environment, haste)
     try:
-        clock = session.exchange_clock(machine)
+        clock = session.exchange_clock(SystemClock())
         chain = DeribitMarket(session.client, clock).chain(own.code)
         past = HistoryReader(session.client, "3600").read(own.underlying, clock.now_ms(), _PAST_DAYS)
     except (VenueError, MarketUnavailableError) as error:
@@ -249,3 +240,26 @@ def live_look(
     finally:
         session.close()
     return Look(chain, replace(past, at_ms=chain.at_ms))
+
+
+def exchange_now_ms(settings: Settings, environment: Environment) -> int:
+    """The exchange's own time; the machine's where it gives none: only the local exchange lives in another year."""
+    session = _session(settings, environment, Haste())
+    try:
+        return session.exchange_clock(SystemClock()).now_ms()
+    except VenueError:
+        return SystemClock().now_ms()
+    finally:
+        session.close()
+
+
+def _session(settings: Settings, environment: Environment, haste: Haste) -> Session:
+    """A connection to the exchange's public API; whoever asks for it closes it."""
+    return Session(
+        environment,
+        SystemClock().monotonic,
+        sleep_s,
+        base_url=local_url(settings.local_port) if environment == "local" else None,
+        timeouts=haste.timeouts,
+        patience=haste.patience,
+    )

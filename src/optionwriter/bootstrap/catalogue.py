@@ -17,6 +17,7 @@ from optionwriter.adapters.tapes.harvest_files import harvester_state
 from optionwriter.adapters.tapes.layouts import HARVEST_FOLDER, snapshot_files
 from optionwriter.adapters.tapes.sample_files import FOLDER, SampleError
 from optionwriter.adapters.tapes.snapshots import CaptureError
+from optionwriter.core.market.instruments import utc_day
 from optionwriter.core.market.quality import DayQuality, check_series
 from optionwriter.core.report.harvester import HarvesterState
 from optionwriter.ports import HarvestStoreError
@@ -103,9 +104,13 @@ class Catalogue:
     def compact(self, wanted: Wanted, before: date, told: Callable[[str], None]) -> Iterator[Compacted]:
         """Makes one file of every harvested day that is over (`before`) and asked for.
 
+        The local exchange lives in its own time: the day of its harvester's last slot is under way, whatever `before`.
         Errors: CatalogueError, of the days that can't be, after the others are done.
         """
         self._known(wanted)
+        state = self.harvester()
+        if state.environment == "local" and state.last_slot_ms:
+            before = min(before, utc_day(state.last_slot_ms))
         wrong: list[str] = []
         for one in wanted.of(self.recordings):
             if one.layout is not Layout.SNAPSHOTS:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from optionwriter.adapters.clocks import SystemClock
 from optionwriter.adapters.files.skew_file import SKEW_FOLDER, SkewFileError, read_skew, skew_path, write_skew
-from optionwriter.bootstrap.calibrating import LIVE, Asked, looks_of
+from optionwriter.bootstrap.calibrating import LIVE, Asked, exchange_now_ms, looks_of
 from optionwriter.core.market.fitted import surface_of
 from optionwriter.core.market.skew_factors import TENOR_DAYS, Skew, skew_of
 from optionwriter.services.calibrate import CalibrationError
@@ -43,7 +43,7 @@ def skew_for(
 
     Errors: CalibrationError; with `refuse` also for missing or old ones.
     """
-    now = SystemClock().now_ms() if now_ms is None else now_ms
+    now = _now_ms(settings, asked) if now_ms is None else now_ms
     path = skew_path(folder, asked.underlying)
     try:
         found = read_skew(path)
@@ -76,6 +76,13 @@ def captured_skew(settings: Settings, asked: Asked, tenor_days: float = TENOR_DA
         return skew_of(asked.underlying, surface, source_name(asked), tenor_days)
     except ValueError as error:
         raise CalibrationError(f"the smile of {last.chain.product.code} makes no sense: {error}") from None
+
+
+def _now_ms(settings: Settings, asked: Asked) -> int:
+    """Now, where the factors come from: the local exchange's day is another than the machine's."""
+    if asked.source == LIVE and asked.environment == "local":
+        return exchange_now_ms(settings, asked.environment)
+    return SystemClock().now_ms()
 
 
 def source_name(asked: Asked) -> str:

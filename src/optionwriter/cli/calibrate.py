@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +12,16 @@ from typing import Annotated, Any, cast
 import typer
 from rich.table import Table
 
-from optionwriter.bootstrap.calibrating import Asked, Family, Report, calibration
+from optionwriter.bootstrap.calibrating import (
+    LIVE,
+    RECORDED,
+    Asked,
+    Family,
+    Report,
+    calibration,
+    product_of,
+)
+from optionwriter.bootstrap.calibrator import latest
 from optionwriter.bootstrap.explaining_backtest import explain_backtest
 from optionwriter.bootstrap.skews import MOST_HOURS, SKEW_DIR, skew_for
 from optionwriter.cli.output import UserError, err, out, print_json, print_wide, told
@@ -33,12 +43,14 @@ from optionwriter.core.report.calibration import DELTA_NAMES, TENOR_NAMES, Error
 from optionwriter.core.report.calibration_models import FITS, TITLES, Model
 from optionwriter.core.report.explained_difference import (
     FIRST,
+    LAST,
     REST,
     SOURCES,
     Explained,
     StepResult,
     explained,
 )
+from optionwriter.core.report.glossary import digits_of
 from optionwriter.core.report.run import RunSpec
 from optionwriter.services.calibrate import CalibrationError, Moment
 from optionwriter.services.calibrated import report_json
@@ -61,7 +73,7 @@ def calibrate(
     underlying: Annotated[str, typer.Option(help="BTC or ETH.")] = "BTC",
     family: Annotated[str, typer.Option(help="inverse or linear.")] = "inverse",
     at: Annotated[
-        str, typer.Option(help="The last chain at or before it, UTC: 2026-02-10 or 2026-02-10T12:00.")
+        str, typer.Option(help="The last chain at or before it, UTC: 2026-02-10T12:00; default: the latest.")
     ] = "",
     start: Annotated[str, typer.Option(help="First day of a period, UTC.")] = "",
     end: Annotated[str, typer.Option(help="Last day of it, UTC, without it.")] = "",
@@ -81,6 +93,8 @@ def calibrate(
         first, last = period(at, start, end, source)
         if family not in ("inverse", "linear"):
             raise UserError(f"--family {family!r} is neither inverse nor linear")
+        if not (at or start):
+            first = last = _latest(source, underlying.upper(), family, data) or last
         asked = Asked(
             underlying.upper(), cast("Family", family), source, first, last, every * 60_000, iv_multiplier, data,
             _environment(env), _failed_days(failed_days),
@@ -99,7 +113,9 @@ def skew(
     source: Annotated[
         str, typer.Option(help="live (the public API), live_deribit, real_scraper, sample.")
     ] = "live",
-    at: Annotated[str, typer.Option(help="Of recorded chains: the last one at or before it, UTC.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Of recorded chains: the last one at or before it, UTC; default: the latest.")
+    ] = "",
     tenor: Annotated[float, typer.Option(min=1.0, max=365.0, help="Days to expiry.")] = TENOR_DAYS,
     most_hours: Annotated[float, typer.Option(min=0.0, help="Older factors are too old.")] = MOST_HOURS,
     if_old: Annotated[
@@ -117,28 +133,26 @@ def skew(
         settings = load(overrides={"data_dir": data_dir}).settings
         if if_old not in ("fetch", "refuse", "keep"):
             raise UserError(f"--if-old {if_old!r} is none of fetch, refuse, keep")
-        first, last = period(at, "", "", source)
-        found = [
-            skew_for(
-                settings,
-                Asked(
-                    coin,
-                    "inverse",
-                    source,
-                    first,
-                    last,
-                    data=data,
-                    environment=_environment(env),
-                    failed_days=_failed_days(failed_days),
-                ),
-                folder,
-                most_hours=most_hours,
-                if_old=cast("Any", if_old),
-                tenor_days=tenor,
-                now_ms=None if source == "live" else last,
+        moment, _ = period(at, "", "", source)
+        coins = [one.strip().upper() for one in underlying.split(",") if one.strip()]
+        found = []
+        for coin in coins:
+            when = moment if at else _latest(source, coin, "inverse", data) or moment
+            asked = Asked(
+                coin, "inverse", source, when, when, data=data, environment=_environment(env),
+                failed_days=_failed_days(failed_days),
+            )  # fmt: skip
+            found.append(
+                skew_for(
+                    settings,
+                    asked,
+                    folder,
+                    most_hours=most_hours,
+                    if_old=cast("Any", if_old),
+                    tenor_days=tenor,
+                    now_ms=None if source == LIVE else when,
+                )
             )
-            for coin in (one.strip().upper() for one in underlying.split(",") if one.strip())
-        ]
     if json:
         print_json(
             [{**asdict(one.skew), "age_hours": one.age_hours, "is_fresh": one.is_fresh} for one in found]
@@ -195,19 +209,12 @@ def explain_difference(
         print_json({**said, "rows": [asdict(row) for row in rows], "same_trades": same})
         return
     for row in rows:
-        table = Table(f"{row.metric}, {row.currency}", "change", "so far")
-        table.add_row(FIRST, "", _figure(row.first))
-        so_far = row.first
-        for name, change in row.changes.items():
-            so_far += change
-            table.add_row(f"{'rest, ' if name in REST else ''}{name}", _figure(change, "+"), _figure(so_far))
-        table.add_row("not explained: the rest", _figure(row.rest, "+"), "")
-        out.print(table)
+        out.print(_explained_table(row))
     trades = Table(f"the recorded run's {chain.same.trades} trades, USD", "")
-    trades.add_row(FIRST, _figure(chain.same.flows_usd[FIRST] + chain.same.payoffs_usd[FIRST]))
+    trades.add_row(FIRST, f"{chain.same.flows_usd[FIRST] + chain.same.payoffs_usd[FIRST]:,.2f}")
     for name, change in chain.same.changes.items():
-        trades.add_row(name, _figure(change, "+"))
-    trades.add_row("recorded", _figure(chain.same.flows_usd["recorded"] + chain.same.payoffs_usd["recorded"]))
+        trades.add_row(name, f"{change:+,.2f}")
+    trades.add_row(LAST, f"{chain.same.flows_usd[LAST] + chain.same.payoffs_usd[LAST]:,.2f}")
     out.print(trades)
     for name, text in {**SOURCES, **REST}.items():
         out.print(f"{name}: {text}", markup=False, style="dim")
@@ -230,8 +237,18 @@ def explained_rows(steps: Sequence[StepResult], metrics: Sequence[str]) -> list[
     return found
 
 
-def _figure(value: float, sign: str = "") -> str:
-    return f"{value:{sign},.{0 if abs(value) >= 100 else 4}f}"
+def _explained_table(row: Explained) -> Table:
+    """One figure through the chain, every line in the digits of the figure's unit."""
+    digits = digits_of(row.metric, row.currency)
+    table = Table(f"{row.metric}, {row.currency}", "change", "so far")
+    table.add_row(FIRST, "", f"{row.first:,.{digits}f}")
+    so_far = row.first
+    for name, change in row.changes.items():
+        so_far += change
+        said = f"{'rest, ' if name in REST else ''}{name}"
+        table.add_row(said, f"{change:+,.{digits}f}", f"{so_far:,.{digits}f}")
+    table.add_row("not explained: the rest", f"{row.rest:+,.{digits}f}", "")
+    return table
 
 
 def _environment(text: str) -> Any:
@@ -265,6 +282,11 @@ def period(at: str, start: str, end: str, source: str) -> tuple[int, int]:
     return moment, moment
 
 
+def _latest(source: str, coin: str, family: str, data: str) -> int | None:
+    """The last recorded day's end, where chains are at their usual place. Errors: CalibrationError."""
+    return None if data or source not in RECORDED else latest(source, product_of(coin, family).code)[0]
+
+
 def instant(text: str, option: str) -> int:
     """A day or a time as epoch milliseconds, UTC. Errors: UserError."""
     try:
@@ -280,13 +302,13 @@ def _show(report: Report) -> None:
     coin = "USDC" if report.asked.family == "linear" else report.asked.underlying
     out.print(
         f"{found.product}, {len(found.moments)} chains from {_time(first.at_ms)} to {_time(last.at_ms)}, "
-        f"{found.marks:,} marks; realised volatility of 7 days {100 * last.realised_7d:.1f} at the last one, "
-        f"volatility index {last.volatility_index:.1f}, 30 days at the money {100 * last.atm_30d:.1f}",
+        f"{found.marks:,} marks; realised volatility of 7 days {_known(100 * last.realised_7d)} at the last one, "
+        f"volatility index {_known(last.volatility_index)}, 30 days at the money {_known(100 * last.atm_30d)}",
         markup=False,
     )
     table = Table("model", "marks", "points", "bias", "USD", "bias", coin, "bias")
     for model, sums in found.errors.items():
-        _add(table, model.value + ("*" if model in FITS else ""), sums.overall())
+        _add(table, model.value + ("*" if model in FITS else ""), sums.overall(), 2 if coin == "USDC" else 6)
     out.print(table)
     for model in found.errors:
         out.print(f"{model.value}: {TITLES[model]}", markup=False, style="dim")
@@ -321,21 +343,21 @@ def _over_time(moments: Sequence[Moment]) -> None:
     for one in moments[:: -(-len(moments) // MOST_ROWS)]:
         off = (one.points.get(model) for model in models)
         table.add_row(
-            _time(one.at_ms), f"{100 * one.realised_7d:.1f}", f"{one.volatility_index:.1f}",
-            f"{100 * one.atm_30d:.1f}", _number(one.multiplier),
+            _time(one.at_ms), _known(100 * one.realised_7d), _known(one.volatility_index),
+            _known(100 * one.atm_30d), _number(one.multiplier),
             *("-" if points is None else f"{points:.1f}" for points in off),
         )  # fmt: skip
     print_wide(table)
 
 
-def _add(table: Table, name: str, row: ErrorRow) -> None:
+def _add(table: Table, name: str, row: ErrorRow, digits: int) -> None:
     if row.mae is None or row.bias is None:
         table.add_row(name, "0", *["-"] * 6)
         return
     price, usd, points = zip(row.mae, row.bias, strict=True)
     table.add_row(
         name, f"{row.count:,}", f"{points[0]:.2f}", f"{points[1]:+.2f}", f"{usd[0]:,.2f}", f"{usd[1]:+,.2f}",
-        f"{price[0]:.6f}", f"{price[1]:+.6f}",
+        f"{price[0]:,.{digits}f}", f"{price[1]:+,.{digits}f}",
     )  # fmt: skip
 
 
@@ -345,6 +367,10 @@ def _points(row: ErrorRow) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _known(points: float) -> str:
+    return f"{points:.1f}" if math.isfinite(points) else "unknown"
 
 
 def _time(at_ms: int) -> str:

@@ -215,7 +215,7 @@ def _tell_quality(found: list[Checked], full: bool) -> None:
     verdicts = ", ".join(f"{counts[one]} {one}" for one in Verdict if counts[one])
     out.print(f"{len(found)} days checked: {verdicts or 'none'}")
     names = Counter((each.name, str(each.severity)) for one in found for each in one.quality.findings)
-    if len(found) > 1:
+    if len(found) > 1 and names:
         table = Table("finding", "severity", "days")
         for (name, severity), days in sorted(names.items(), key=lambda one: -one[1]):
             table.add_row(name, severity, str(days))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ from optionwriter.cli.run_options import (
     coins_of,
     day_ms,
 )
-from optionwriter.cli.sweep_tables import Shown, tell
+from optionwriter.cli.sweep_tables import Shown, check_export, tell
 from optionwriter.core.report.glossary import GLOSSARY
 from optionwriter.core.report.run import RunSpec
 from optionwriter.ports import RunStoreError
@@ -97,10 +98,8 @@ def sweep(
 ) -> None:
     """Tries many parameter sets, stores each as a run, ranks them, and says what the best is worth after so many."""
     with told(SettingsError, RunError, RunStoreError):
-        if export is not None and export.suffix != ".csv":
-            raise UserError(f"--export {export.name}: end the file's name with .csv")
-        if export is not None and not export.absolute().parent.is_dir():
-            raise UserError(f"--export {export}: there is no folder {export.parent}")
+        if export is not None:
+            check_export(export)
         if by not in GLOSSARY:
             raise UserError(f"--by {by!r} is no metric: choose from {', '.join(sorted(GLOSSARY))}")
         settings = load(overrides={"data_dir": data_dir}).settings
@@ -115,7 +114,7 @@ def sweep(
         specs = () if resume else _specs(settings, base, axes, random, most, group, _driver(driver, queue))
         with closing(run_store(settings)) as store:
             standing = enter(store, group, specs, SystemClock().now_ms())
-            _said(standing, group)
+            _said(store, standing, group)
             shown = Shown(by, currency.upper(), top)
             stopped = not queue and _work(settings, store, group, standing, threads, shown, quiet=json)
             tell(store, group, shown, export, json)
@@ -162,11 +161,20 @@ def _specs(
     return plan.specs
 
 
-def _said(standing: Standing, group: str) -> None:
+def _said(store: SqlRunStore, standing: Standing, group: str) -> None:
     parts = [f"{len(standing.waiting)} to run"]
     parts += [f"{len(standing.done)} done before"] if standing.done else []
     parts += [f"{len(standing.elsewhere)} run by another process"] if standing.elsewhere else []
     err.print(f"Sweep {group}: {standing.all} sets, {', '.join(parts)}", markup=False, soft_wrap=True)
+    leases = [store.get(one).lease_until_ms for one in standing.elsewhere]
+    if ends := [one for one in leases if one is not None]:
+        free = datetime.fromtimestamp(-(-max(ends) // 1_000), UTC)
+        err.print(
+            f"If that process was killed, what it left can be taken from {free:%H:%M:%S} UTC on: "
+            f"optionwriter sweep --resume {group}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _work(

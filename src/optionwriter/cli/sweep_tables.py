@@ -45,8 +45,26 @@ class Shown:
     top: int
 
 
+def check_export(path: Path) -> None:
+    """Tries the file that the sets are to end in, before any of them runs. Errors: UserError."""
+    if path.suffix != ".csv":
+        raise UserError(f"--export {path.name}: end the file's name with .csv")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--export {path}: there is no folder {path.parent}")
+    try:
+        is_new = not path.exists()
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"--export {path} can't be written ({error.strerror}): name another file") from None
+
+
 def tell(store: SqlRunStore, group: str, shown: Shown, export: Path | None, json: bool) -> None:
-    """Prints the sweep as it stands, and writes the file. Errors: UserError for a metric that no set has."""
+    """Prints the sweep as it stands, then writes the file.
+
+    Errors: UserError for a metric that no set has, or (once all is printed) a file that can't be written.
+    """
     sets = sets_of(store, group)
     keys = varied_keys([one.spec for one in sets])
     finished = [one for one in sets if one.status is RunStatus.FINISHED]
@@ -61,11 +79,24 @@ def tell(store: SqlRunStore, group: str, shown: Shown, export: Path | None, json
     kept = store.returns(group) if shown.currency == USD else {}
     daily = (one for styles in kept.values() for one in styles.values())
     found = verdict(trials, len(trials) + len(failed), daily)
-    if export is not None:
-        _write(export, order, keys)
     if json:
         print_json(_plain(group, sets, order, found, failed, shown))
-        return
+    else:
+        _print(group, order, keys, found, failed, shown)
+    if export is not None:
+        _write(export, order, keys)
+        if not json:
+            out.print(f"{len(order)} sets are in {export}", markup=False)
+
+
+def _print(
+    group: str,
+    order: Sequence[Trial],
+    keys: Sequence[str],
+    found: Verdict,
+    failed: Sequence[RunState],
+    shown: Shown,
+) -> None:
     if not order:
         out.print(
             f"Sweep {group}: no set has finished yet (optionwriter worker runs queued ones)", soft_wrap=True
@@ -78,8 +109,6 @@ def tell(store: SqlRunStore, group: str, shown: Shown, export: Path | None, json
             out.print(line, markup=False, soft_wrap=True)
     for one in failed:
         out.print(f"run {one.id} {one.spec.name}: failed: {one.error}", markup=False, soft_wrap=True)
-    if export is not None:
-        out.print(f"{len(order)} sets are in {export}", markup=False)
 
 
 def _trials(store: SqlRunStore, one: RunState, keys: Sequence[str], currency: str) -> tuple[Trial, ...]:

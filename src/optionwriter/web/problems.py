@@ -37,7 +37,7 @@ def problems(app: FastAPI, pages: Pages) -> None:
         assert isinstance(error, RequestValidationError)
         found = error.errors()
         sent = [one for one in reversed(found) if one["loc"][0] == "body" and len(one["loc"]) > 1]
-        fields = {str(one["loc"][1]): str(one["msg"]) for one in sent}
+        fields = {str(one["loc"][1]): _message(one) for one in sent}
         return told(request, 422, "; ".join(_sentence(one) for one in found), fields=fields)
 
     def impossible(request: Request, error: Exception) -> Response:
@@ -91,4 +91,8 @@ def _sentence(one: dict[str, object]) -> str:
     name = ".".join(str(part) for part in where[1:]) or "the body"
     if one["type"] == "extra_forbidden":
         return f"{name} is no parameter of this address: see /docs"
-    return f"{name}: {one['msg']}"
+    return f"{name}: {_message(one)}"
+
+
+def _message(one: dict[str, object]) -> str:
+    return str(one["msg"]).removeprefix("Value error, ")

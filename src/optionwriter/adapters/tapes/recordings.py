@@ -67,7 +67,9 @@ def harvested(
     days = [day_files(folder, asset, day) for day in days_of(start_ms, end_ms) if day not in without]
     parts = [_part(paths, _harvested_file, "harvest_time") for paths in days if paths]
     return RecordedChains(
-        recorded_product(asset), _required(parts, folder, asset, HARVEST_FOLDER), str(folder / asset)
+        recorded_product(asset),
+        _required(parts, folder, asset, HARVEST_FOLDER, (start_ms, end_ms)),
+        str(folder / asset),
     )
 
 
@@ -81,7 +83,8 @@ def imported(
     days = [folder / import_path(underlying, day) for day in days_of(start_ms, end_ms) if day not in without]
     parts = [_part((path,), _imported_file, "timestamp") for path in days if path.is_file()]
     where = str(folder / underlying)
-    return RecordedChains(recorded_product(underlying), _required(parts, folder, underlying, "import"), where)
+    whole = _required(parts, folder, underlying, "import", (start_ms, end_ms))
+    return RecordedChains(recorded_product(underlying), whole, where)
 
 
 def harvested_days(folder: Path, asset: str, start_ms: int, end_ms: int) -> frozenset[date]:
@@ -102,10 +105,12 @@ def days_of(start_ms: int, end_ms: int) -> list[date]:
     return [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
 
 
-def _required(parts: list[Part], folder: Path, code: str, what: str) -> list[Part]:
+def _required(parts: list[Part], folder: Path, code: str, what: str, period: tuple[int, int]) -> list[Part]:
     if not parts:
+        days = days_of(*period)
         raise CaptureError(
-            f"{folder} holds no {what} files of {code} in the period: name another folder or period"
+            f"{folder} holds no {what} files of {code} from {days[0]} to {days[-1]}: name another folder or period "
+            "(optionwriter data list tells what there is)"
         )
     return parts
 

@@ -77,3 +77,22 @@ GLOSSARY: Mapping[str, str] = {
     },
     **{f"at_multiplier_1_{name}": f"{name} of the same run at iv_multiplier 1" for name in _AT_ONE},
 }
+
+_COUNTED = ("trades", "rolls", "settlements", "fills")
+_AMOUNTS = (
+    "net_profit", "max_drawdown_amount", "gross_profit", "gross_loss", "average_trade", "option_pnl", "fees",
+    "premium_sold", "given_up", "fees_saved", "idle_yield", "conversions", "flows_gained", "over", "over_holding",
+)  # fmt: skip
+_MONEY_DIGITS, _COIN_DIGITS, _RATIO_DIGITS = 2, 6, 4
+
+
+def digits_of(name: str, currency: str) -> int:
+    """Digits after the point that a metric is read with: none of counts, 2 of dollars, 6 of coins, 4 of ratios."""
+    name = name.removeprefix("at_multiplier_1_")
+    for rule in ("holding_", *(f"{one}_" for one in _RULES)):
+        name = name.removeprefix(rule)
+    if name.startswith(_COUNTED):
+        return 0
+    if name in _AMOUNTS or name.startswith("attributed_"):
+        return _MONEY_DIGITS if currency in ("USD", "USDC") else _COIN_DIGITS
+    return _RATIO_DIGITS

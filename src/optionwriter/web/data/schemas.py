@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 Code = Annotated[str, StringConstraints(strip_whitespace=True, max_length=60)]
+Day = Annotated[date | None, BeforeValidator(lambda one: one or None)]  # a form sends "" for a day left out
 
 
 class DataQuery(BaseModel):
@@ -17,10 +18,8 @@ class DataQuery(BaseModel):
 
     asset: Code = Field("", description="Only this asset: BTC, BTC_USDC.")
     source: Code = Field("", description="Only this source folder: live_deribit, real_scraper.")
-    first: date | None = Field(
-        None, alias="from", description="First day, UTC; default: 91 days before the last."
-    )
-    last: date | None = Field(None, alias="to", description="Last day, UTC; default: the last there is.")
+    first: Day = Field(None, alias="from", description="First day, UTC; default: 91 days before the last.")
+    last: Day = Field(None, alias="to", description="Last day, UTC; default: the last there is.")
 
     @model_validator(mode="after")
     def _ordered(self) -> DataQuery:

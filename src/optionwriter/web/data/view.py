@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from optionwriter.bootstrap.catalogue import (
     Catalogue,
@@ -27,21 +28,41 @@ _MARKS = {"pass": "✓", "warn": "!", "fail": "✕"}
 _SLOT_WORDS = "no slot yet"
 
 
-def found(catalogue: Catalogue, query: DataQuery) -> tuple[list[DayCoverage], dict[Key, Checked]]:
+class Window(NamedTuple):
+    """The days that an answer is of, and what else is recorded of the same assets and sources."""
+
+    first: date
+    last: date
+    days: list[DayCoverage]
+    before: date | None  # the last recorded day before them
+    after: date | None  # the first one after them
+    whole: str  # first to last recorded day, as text
+
+
+def found(catalogue: Catalogue, query: DataQuery) -> tuple[Window, dict[Key, Checked]]:
     """The days that are asked for, and what is known of their quality. Errors: CatalogueError."""
     assets, sources = ((one,) if one else () for one in (query.asset, query.source))
     whole = catalogue.coverage(Wanted(assets, sources))
     last = query.last or max((one.day for one in whole), default=date.min)
     first = query.first or max(last, date.min + timedelta(days=WINDOW_DAYS)) - timedelta(days=WINDOW_DAYS - 1)
-    days = [one for one in whole if first <= one.day <= last]
     checked = catalogue.check(Wanted(assets, sources, first, last), most_new=MOST_NEW)
     known = {(one.source, one.quality.asset, date.fromisoformat(one.quality.day)): one for one in checked}
-    return days, known
+    recorded = sorted({one.day for one in whole})
+    window = Window(
+        first,
+        last,
+        [one for one in whole if first <= one.day <= last],
+        max((one for one in recorded if one < first), default=None),
+        min((one for one in recorded if one > last), default=None),
+        f"{recorded[0]} to {recorded[-1]}" if recorded else "",
+    )
+    return window, known
 
 
 def told(catalogue: Catalogue, query: DataQuery) -> Row:
     """As GET /api/data answers. Errors: CatalogueError."""
-    days, known = found(catalogue, query)
+    window, known = found(catalogue, query)
+    days = window.days
     return {
         "where": str(catalogue.where),
         "bundled": catalogue.bundled,
@@ -53,7 +74,8 @@ def told(catalogue: Catalogue, query: DataQuery) -> Row:
 
 def board(catalogue: Catalogue, query: DataQuery) -> Row:
     """As the page shows it. Errors: CatalogueError."""
-    days, known = found(catalogue, query)
+    window, known = found(catalogue, query)
+    days = window.days
     columns = _columns(days)
     return {
         "where": str(catalogue.where),
@@ -67,9 +89,22 @@ def board(catalogue: Catalogue, query: DataQuery) -> Row:
         "harvester": harvester(catalogue),
         "state": _harvester_shown(catalogue),
         "query": query,
+        "window": window,
+        "earlier": _link(query, None, window.before),
+        "later": _link(query, window.after, None),
         "assets": sorted({one.asset for one in catalogue.recordings}),
         "sources": sorted({one.source for one in catalogue.recordings}),
     }
+
+
+def _link(query: DataQuery, first: date | None, last: date | None) -> str:
+    """The page's address for the days from `first` on or up to `last`, of the same choice; "" for neither."""
+    if first is not None:
+        last = min(first, date.max - timedelta(days=WINDOW_DAYS)) + timedelta(days=WINDOW_DAYS - 1)
+    elif last is None:
+        return ""
+    asked = {"asset": query.asset, "source": query.source, "from": first, "to": last}
+    return f"/data?{urlencode({name: one for name, one in asked.items() if one})}"
 
 
 def one_day(catalogue: Catalogue, source: str, asset: str, day: date) -> Row | None:

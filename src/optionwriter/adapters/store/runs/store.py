@@ -414,7 +414,7 @@ def _proven(result: RunResult) -> dict[str, Any]:
 
 
 def _over(status: RunStatus, now_ms: int) -> dict[str, Any]:
-    return {"status": status, "finished_ms": now_ms, "lease_until_ms": None}
+    return {"status": status, "finished_ms": now_ms, "lease_until_ms": None, "progress_text": ""}
 
 
 def _told(error: SQLAlchemyError) -> RunStoreError:
