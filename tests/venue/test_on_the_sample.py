@@ -59,6 +59,7 @@ def live(feed: SampleFeed, steps_a_day: int, check: bool) -> tuple[InProcessVenu
     return venue, said.hexdigest()
 
 
+@pytest.mark.slow
 def test_days_on_the_recorded_market_repeat_byte_for_byte_and_add_up(feed: SampleFeed) -> None:
     venue, said = live(feed, steps_a_day=24, check=True)
     again, same = live(SampleFeed(), steps_a_day=5, check=False)

@@ -60,6 +60,7 @@ def test_a_wrong_setting_is_named(environment: dict[str, str]) -> None:
     assert result.exit_code == 2 and "WEB_" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_command_serves_before_any_agent_and_ends_in_order_on_sigterm(tmp_path: Path) -> None:
     web = subprocess.Popen(
         [sys.executable, "-m", "optionwriter", "web", "--data-dir", "data", "--port", "0"],
