@@ -90,7 +90,8 @@ def run() -> list[Row]:
     spec = RunSpec("bench", "synthetic", "covered_call_aggressive", ("BTC",), BEGIN, end, 1, values)
     instance = instance_of(settings, spec.strategy, spec.underlyings, config)
     source = _source(spec, config)
-    begun, ticked = time.process_time(), time.perf_counter()
+    cold = _timed(lambda: market_of(settings, source, instance, "BTC"))
+    source, begun, ticked = _source(spec, config), time.process_time(), time.perf_counter()
     market = market_of(settings, source, instance, "BTC")
     made = time.process_time() - begun, time.perf_counter() - ticked
     first = _timed(lambda: trace_of(market, config, instance, STYLE))
@@ -109,6 +110,7 @@ def run() -> list[Row]:
     share = STEPS / DESIGN_STEPS
     where = f"{STEPS:,} steps x {len(market.grid.calls.option) / STEPS:.0f} calls"
     return [
+        *_rows("quote grid, the first (compiles or loads)", cold, "s"),
         *_rows(f"quote grid, {where}", made, "s", 0.1 * share),
         *_rows("compiled run, the first (compiles or loads)", first, "s"),
         *_rows(f"compiled run, {where}", again, "ms", 6 * share),
